@@ -1,0 +1,243 @@
+//! Sixteen lanes in one AVX-512 register; byte products by `vpdpbusd` (VNNI).
+//!
+//! Differs from scalar in: `dot_u8` and `dot_u7` are one instruction, exact because it does not saturate.
+
+use super::{LANES, Lanes};
+use std::arch::x86_64::*;
+
+/// AVX-512 F, BW, DQ, VL and VNNI.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512(());
+
+impl Avx512 {
+    /// # Safety
+    /// The processor must have avx512f, avx512bw, avx512dq, avx512vl, avx512vnni and f16c.
+    #[inline(always)]
+    pub(crate) unsafe fn assume() -> Self {
+        Self(())
+    }
+}
+
+/// Every method body: an intrinsic whose instruction set the proof value guarantees.
+macro_rules! present {
+    ($e:expr) => {
+        // SAFETY: a value of `Avx512` exists only where the instruction set does; loads and stores stay inside
+        // the referenced arrays.
+        unsafe { $e }
+    };
+}
+
+impl Lanes for Avx512 {
+    type F = __m512;
+    type I = __m512i;
+    type D = (__m512d, __m512d);
+    type B = __m512i;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::F {
+        present!(_mm512_set1_ps(x))
+    }
+    #[inline(always)]
+    fn load(self, x: &[f32; LANES]) -> Self::F {
+        present!(_mm512_loadu_ps(x.as_ptr()))
+    }
+    #[inline(always)]
+    fn store(self, x: Self::F, y: &mut [f32; LANES]) {
+        present!(_mm512_storeu_ps(y.as_mut_ptr(), x))
+    }
+    #[inline(always)]
+    fn load_f32(self, x: &[u8; 64]) -> Self::F {
+        present!(_mm512_loadu_ps(x.as_ptr().cast()))
+    }
+    #[inline(always)]
+    fn load_bf16(self, x: &[u8; 32]) -> Self::F {
+        present!({
+            let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(x.as_ptr().cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
+        })
+    }
+    #[inline(always)]
+    fn load_f16(self, x: &[u8; 32]) -> Self::F {
+        present!(_mm512_cvtph_ps(_mm256_loadu_si256(x.as_ptr().cast())))
+    }
+    #[inline(always)]
+    fn add(self, a: Self::F, b: Self::F) -> Self::F {
+        present!(_mm512_add_ps(a, b))
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F {
+        present!(_mm512_sub_ps(a, b))
+    }
+    #[inline(always)]
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F {
+        present!(_mm512_mul_ps(a, b))
+    }
+    #[inline(always)]
+    fn div(self, a: Self::F, b: Self::F) -> Self::F {
+        present!(_mm512_div_ps(a, b))
+    }
+    #[inline(always)]
+    fn max(self, a: Self::F, b: Self::F) -> Self::F {
+        present!(_mm512_max_ps(a, b))
+    }
+    #[inline(always)]
+    fn min(self, a: Self::F, b: Self::F) -> Self::F {
+        present!(_mm512_min_ps(a, b))
+    }
+    #[inline(always)]
+    fn abs(self, a: Self::F) -> Self::F {
+        present!(_mm512_and_ps(a, _mm512_castsi512_ps(_mm512_set1_epi32(0x7fff_ffff))))
+    }
+    #[inline(always)]
+    fn copy_sign(self, a: Self::F, b: Self::F) -> Self::F {
+        present!({
+            let sign = _mm512_castsi512_ps(_mm512_set1_epi32(i32::MIN));
+            _mm512_or_ps(_mm512_andnot_ps(sign, a), _mm512_and_ps(sign, b))
+        })
+    }
+    #[inline(always)]
+    fn round(self, a: Self::F) -> Self::F {
+        present!(_mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
+    }
+    #[inline(always)]
+    fn select_gt(self, x: Self::F, y: Self::F, a: Self::F, b: Self::F) -> Self::F {
+        present!(_mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, y), b, a))
+    }
+    #[inline(always)]
+    fn to_int(self, a: Self::F) -> Self::I {
+        present!(_mm512_cvttps_epi32(a))
+    }
+    #[inline(always)]
+    fn to_float(self, a: Self::I) -> Self::F {
+        present!(_mm512_cvtepi32_ps(a))
+    }
+    #[inline(always)]
+    fn power_of_two(self, a: Self::I) -> Self::F {
+        present!(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_add_epi32(a, _mm512_set1_epi32(127)))))
+    }
+    #[inline(always)]
+    fn tree(self, a: Self::F) -> f32 {
+        present!({
+            let eight = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps::<1>(a));
+            let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
+        })
+    }
+
+    #[inline(always)]
+    fn splat_int(self, x: i32) -> Self::I {
+        present!(_mm512_set1_epi32(x))
+    }
+    #[inline(always)]
+    fn load_int(self, x: &[i32; LANES]) -> Self::I {
+        present!(_mm512_loadu_si512(x.as_ptr().cast()))
+    }
+    #[inline(always)]
+    fn store_int(self, x: Self::I, y: &mut [i32; LANES]) {
+        present!(_mm512_storeu_si512(y.as_mut_ptr().cast(), x))
+    }
+    #[inline(always)]
+    fn widen_u8(self, x: &[u8; LANES]) -> Self::I {
+        present!(_mm512_cvtepu8_epi32(_mm_loadu_si128(x.as_ptr().cast())))
+    }
+    #[inline(always)]
+    fn add_int(self, a: Self::I, b: Self::I) -> Self::I {
+        present!(_mm512_add_epi32(a, b))
+    }
+    #[inline(always)]
+    fn sub_int(self, a: Self::I, b: Self::I) -> Self::I {
+        present!(_mm512_sub_epi32(a, b))
+    }
+    #[inline(always)]
+    fn mul_int(self, a: Self::I, b: Self::I) -> Self::I {
+        present!(_mm512_mullo_epi32(a, b))
+    }
+    #[inline(always)]
+    fn half_int(self, a: Self::I) -> Self::I {
+        present!(_mm512_srai_epi32::<1>(a))
+    }
+
+    #[inline(always)]
+    fn load_bytes(self, x: &[u8; 64]) -> Self::B {
+        present!(_mm512_loadu_si512(x.as_ptr().cast()))
+    }
+    #[inline(always)]
+    fn store_bytes(self, x: Self::B, y: &mut [u8; 64]) {
+        present!(_mm512_storeu_si512(y.as_mut_ptr().cast(), x))
+    }
+    #[inline(always)]
+    fn splat_bytes(self, x: [i8; 4]) -> Self::B {
+        present!(_mm512_set1_epi32(i32::from_le_bytes(x.map(|b| b as u8))))
+    }
+    #[inline(always)]
+    fn field<const N: i32>(self, x: Self::B, mask: u8) -> Self::B {
+        present!({
+            let count = _mm_cvtsi32_si128(N);
+            _mm512_and_si512(_mm512_srl_epi16(x, count), _mm512_set1_epi8((mask & (0xff >> N)) as i8))
+        })
+    }
+    #[inline(always)]
+    fn join<const N: i32>(self, low: Self::B, high: Self::B) -> Self::B {
+        present!({
+            let count = _mm_cvtsi32_si128(N);
+            let kept = _mm512_and_si512(high, _mm512_set1_epi8((0xffu8 >> N) as i8));
+            _mm512_or_si512(low, _mm512_sll_epi16(kept, count))
+        })
+    }
+    #[inline(always)]
+    fn dot_u8(self, acc: Self::I, w: Self::B, x: Self::B) -> Self::I {
+        present!(_mm512_dpbusd_epi32(acc, w, x))
+    }
+    #[inline(always)]
+    fn dot_u7(self, acc: Self::I, w: Self::B, x: Self::B) -> Self::I {
+        self.dot_u8(acc, w, x)
+    }
+    #[inline(always)]
+    fn byte<const J: i32>(self, x: Self::B) -> Self::I {
+        present!({
+            let count = _mm_cvtsi32_si128(8 * J);
+            _mm512_and_si512(_mm512_srl_epi32(x, count), _mm512_set1_epi32(0xff))
+        })
+    }
+
+    #[inline(always)]
+    fn zero_f64(self) -> Self::D {
+        present!((_mm512_setzero_pd(), _mm512_setzero_pd()))
+    }
+    #[inline(always)]
+    fn add_f64(self, acc: Self::D, x: Self::F) -> Self::D {
+        present!((
+            _mm512_add_pd(acc.0, _mm512_cvtps_pd(_mm512_castps512_ps256(x))),
+            _mm512_add_pd(acc.1, _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(x)))
+        ))
+    }
+    #[inline(always)]
+    fn tree_f64(self, a: Self::D) -> f64 {
+        present!({
+            let eight = _mm512_add_pd(a.0, a.1);
+            let four = _mm256_add_pd(_mm512_castpd512_pd256(eight), _mm512_extractf64x4_pd::<1>(eight));
+            let two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd::<1>(four));
+            _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
+        })
+    }
+
+    #[inline(always)]
+    fn load_partial(self, x: &[f32]) -> Self::F {
+        let mask = low_lanes(x.len());
+        // SAFETY: as above; masked-off lanes are not read.
+        unsafe { _mm512_maskz_loadu_ps(mask, x.as_ptr()) }
+    }
+    #[inline(always)]
+    fn store_partial(self, x: Self::F, y: &mut [f32]) {
+        let mask = low_lanes(y.len());
+        // SAFETY: as above; masked-off lanes are not written.
+        unsafe { _mm512_mask_storeu_ps(y.as_mut_ptr(), mask, x) }
+    }
+}
+
+/// A mask of the first `count` lanes, all of them from 16 on.
+#[inline(always)]
+fn low_lanes(count: usize) -> __mmask16 {
+    if count >= LANES { !0 } else { (1 << count) - 1 }
+}

@@ -1,0 +1,143 @@
+//! Sixteen lanes: the vector every kernel is written in, one file an instruction set.
+//!
+//! A kernel is written once, generic over [`Lanes`], and compiled once for each instruction set. The order of every
+//! floating-point operation is therefore the same by construction: an instruction set can only differ in *how* it
+//! performs one lane-wise operation, and each of these is rounded once, so it cannot differ in the bits.
+//!
+//! | file | vector of 16 f32 | integer product of 4 bytes |
+//! |---|---|---|
+//! | `scalar` | `[f32; 16]`, the definition | i32 arithmetic |
+//! | `wide` | two `wide::f32x8` | as scalar |
+//! | `avx2` | two `__m256` | `vpmaddubsw` + `vpmaddwd` |
+//! | `avx512` | one `__m512` | `vpdpbusd` |
+//! | `neon` | four `float32x4_t` | `sdot`, or widening multiplies |
+//!
+//! Fused multiply-add is absent on purpose: it rounds once where scalar Rust rounds twice.
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon;
+pub(crate) mod scalar;
+pub(crate) mod wide;
+
+/// Number of lanes, the same for every instruction set.
+pub(crate) const LANES: usize = 16;
+
+/// Operations on sixteen lanes of f32, i32, f64 and 4 bytes a lane.
+///
+/// A value of an implementing type is a proof that the instruction set is present; the kernels' table makes it.
+/// All comparisons are `if a > b { a } else { b }`: with a NaN in `a` or `b` the result is `b`.
+pub(crate) trait Lanes: Copy {
+    /// Sixteen f32.
+    type F: Copy;
+    /// Sixteen i32.
+    type I: Copy;
+    /// Sixteen f64.
+    type D: Copy;
+    /// Sixteen times four bytes, in memory order.
+    type B: Copy;
+
+    /// All lanes `x`.
+    fn splat(self, x: f32) -> Self::F;
+    /// Lane i from `x[i]`.
+    fn load(self, x: &[f32; LANES]) -> Self::F;
+    /// Lane i to `y[i]`.
+    fn store(self, x: Self::F, y: &mut [f32; LANES]);
+    /// Lane i from the little-endian f32 at byte 4i.
+    fn load_f32(self, x: &[u8; 64]) -> Self::F;
+    /// Lane i from the little-endian bfloat16 at byte 2i, widened exactly.
+    fn load_bf16(self, x: &[u8; 32]) -> Self::F;
+    /// Lane i from the little-endian IEEE half at byte 2i, widened exactly.
+    fn load_f16(self, x: &[u8; 32]) -> Self::F;
+    /// a + b.
+    fn add(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a - b.
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a * b.
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a / b, correctly rounded.
+    fn div(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a where a > b, else b.
+    fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a where a < b, else b.
+    fn min(self, a: Self::F, b: Self::F) -> Self::F;
+    /// Sign bit cleared.
+    fn abs(self, a: Self::F) -> Self::F;
+    /// Magnitude of a, sign bit of b.
+    fn copy_sign(self, a: Self::F, b: Self::F) -> Self::F;
+    /// Nearest integer, halves to even.
+    fn round(self, a: Self::F) -> Self::F;
+    /// a where x > y, else b.
+    fn select_gt(self, x: Self::F, y: Self::F, a: Self::F, b: Self::F) -> Self::F;
+    /// To i32; a must be an integer that fits.
+    fn to_int(self, a: Self::F) -> Self::I;
+    /// From i32, rounded to nearest even.
+    fn to_float(self, a: Self::I) -> Self::F;
+    /// 2^a for a in -126..=127, by placing the exponent.
+    fn power_of_two(self, a: Self::I) -> Self::F;
+    /// The sum of the lanes in the order of [`crate::order`]: +8, +4, +2, +1.
+    fn tree(self, a: Self::F) -> f32;
+
+    /// All lanes `x`.
+    fn splat_int(self, x: i32) -> Self::I;
+    /// Lane i from `x[i]`.
+    fn load_int(self, x: &[i32; LANES]) -> Self::I;
+    /// Lane i to `y[i]`.
+    fn store_int(self, x: Self::I, y: &mut [i32; LANES]);
+    /// Lane i from `x[i]`, zero-extended.
+    fn widen_u8(self, x: &[u8; LANES]) -> Self::I;
+    /// a + b, wrapping.
+    fn add_int(self, a: Self::I, b: Self::I) -> Self::I;
+    /// a - b, wrapping.
+    fn sub_int(self, a: Self::I, b: Self::I) -> Self::I;
+    /// a * b, wrapping.
+    fn mul_int(self, a: Self::I, b: Self::I) -> Self::I;
+    /// a >> 1, keeping the sign.
+    fn half_int(self, a: Self::I) -> Self::I;
+
+    /// Byte 4i + j from `x[4i + j]`.
+    fn load_bytes(self, x: &[u8; 64]) -> Self::B;
+    /// Byte 4i + j to `y[4i + j]`.
+    fn store_bytes(self, x: Self::B, y: &mut [u8; 64]);
+    /// The same four bytes in every lane.
+    fn splat_bytes(self, x: [i8; 4]) -> Self::B;
+    /// Every byte shifted right by N (0 to 7), then masked.
+    fn field<const N: i32>(self, x: Self::B, mask: u8) -> Self::B;
+    /// Every byte shifted left by N (0 to 7) and joined to `low` by or.
+    fn join<const N: i32>(self, low: Self::B, high: Self::B) -> Self::B;
+    /// acc + sum over j of w[4i + j] * x[4i + j], w unsigned up to 255, x signed in -127..=127. Exact.
+    fn dot_u8(self, acc: Self::I, w: Self::B, x: Self::B) -> Self::I;
+    /// As `dot_u8` for w up to 127.
+    fn dot_u7(self, acc: Self::I, w: Self::B, x: Self::B) -> Self::I;
+    /// Byte j of every lane, zero-extended; `J` in 0..4.
+    fn byte<const J: i32>(self, x: Self::B) -> Self::I;
+
+    /// All lanes 0.
+    fn zero_f64(self) -> Self::D;
+    /// acc + the lanes of x widened to f64.
+    fn add_f64(self, acc: Self::D, x: Self::F) -> Self::D;
+    /// The sum of the lanes: +8, +4, +2, +1.
+    fn tree_f64(self, a: Self::D) -> f64;
+
+    /// The first `x.len()` lanes from x (at most 16), the others 0.
+    #[inline(always)]
+    fn load_partial(self, x: &[f32]) -> Self::F {
+        let mut padded = [0.0; LANES];
+        for (slot, &value) in padded.iter_mut().zip(x) {
+            *slot = value;
+        }
+        self.load(&padded)
+    }
+    /// The first `y.len()` lanes (at most 16) to y.
+    #[inline(always)]
+    fn store_partial(self, x: Self::F, y: &mut [f32]) {
+        let mut padded = [0.0; LANES];
+        self.store(x, &mut padded);
+        for (slot, &value) in y.iter_mut().zip(&padded) {
+            *slot = value;
+        }
+    }
+}

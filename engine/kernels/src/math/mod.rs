@@ -1,0 +1,1 @@
+//! Elementary functions of our own: one result on every machine and libc.
