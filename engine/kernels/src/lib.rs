@@ -1,7 +1,29 @@
 //! Every intrinsic of nibble: kernels that give the same bits on every instruction set.
 //!
-//! No I/O, no allocation, no threads. See `lanes` for how one body serves every instruction set.
+//! No I/O, no allocation in a kernel, no threads. A kernel is one body, generic over sixteen lanes (`lanes`), compiled
+//! once an instruction set; [`Kernels`] is the table of one. Each folder's documentation is its contract.
 
+pub mod activation;
+pub mod attention;
+pub mod columns;
+pub mod dense;
+pub mod grouped;
+pub mod isa;
 #[allow(dead_code)]
 mod lanes;
+pub mod log_sum_exp;
 pub mod math;
+pub mod norm;
+pub mod order;
+pub mod quantize;
+pub mod rope;
+mod table;
+
+pub use activation::Nonlinearity;
+pub use attention::{AttentionShape, KeyValueSpan, QUERY_TILE};
+pub use columns::ColumnsMut;
+pub use dense::{DenseRows, DenseType};
+pub use grouped::panel::{CodeBits, PANEL_ROWS, Panel, ROW_BLOCK, Zeros, pack, segment_of};
+pub use isa::Isa;
+pub use quantize::{ActivationCodes, QuantizedRowMut, QuantizedRows};
+pub use table::Kernels;

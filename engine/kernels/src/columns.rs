@@ -1,0 +1,93 @@
+//! A mutable block of columns of a row-major matrix, so that threads write disjoint outputs of one matrix product.
+
+use std::marker::PhantomData;
+
+/// Columns `first..first + width` of a row-major matrix [rows, stride], borrowed mutably.
+///
+/// Two blocks made by [`ColumnsMut::split_at`] never overlap, so each may go to its own thread.
+pub struct ColumnsMut<'a, T = f32> {
+    start: *mut T,
+    rows: usize,
+    stride: usize,
+    width: usize,
+    borrowed: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: a block is an exclusive borrow of its elements, as `&mut [T]` is.
+unsafe impl<T: Send> Send for ColumnsMut<'_, T> {}
+
+impl<'a, T> ColumnsMut<'a, T> {
+    /// All columns of `matrix` [matrix.len() / stride, stride].
+    ///
+    /// # Panics
+    /// If the length is not a multiple of the stride.
+    pub fn new(matrix: &'a mut [T], stride: usize) -> Self {
+        assert!(stride > 0 && matrix.len().is_multiple_of(stride), "matrix of {} elements, stride {stride}", matrix.len());
+        Self { start: matrix.as_mut_ptr(), rows: matrix.len() / stride, stride, width: stride, borrowed: PhantomData }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The first `column` columns, and the rest.
+    ///
+    /// # Panics
+    /// If `column` is larger than the width.
+    pub fn split_at(self, column: usize) -> (Self, Self) {
+        assert!(column <= self.width, "split at column {column} of {}", self.width);
+        let left = Self { width: column, ..self };
+        // SAFETY: `column <= width <= stride`, so the pointer stays inside the matrix or one past its first row.
+        let start = unsafe { self.start.add(column) };
+        (left, Self { start, width: self.width - column, ..self })
+    }
+
+    /// Blocks of `width` columns, the last one narrower where it does not divide.
+    pub fn chunks(self, width: usize) -> Vec<Self> {
+        assert!(width > 0, "blocks of no column");
+        let mut blocks = Vec::with_capacity(self.width.div_ceil(width));
+        let mut rest = self;
+        while rest.width > width {
+            let (block, tail) = rest.split_at(width);
+            blocks.push(block);
+            rest = tail;
+        }
+        blocks.push(rest);
+        blocks
+    }
+
+    /// Row `row` of the block, [width].
+    ///
+    /// # Panics
+    /// If there is no such row.
+    #[inline(always)]
+    pub fn row(&mut self, row: usize) -> &mut [T] {
+        assert!(row < self.rows, "row {row} of {}", self.rows);
+        // SAFETY: the row lies inside the matrix borrowed for 'a, and no other block holds these columns.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(row * self.stride), self.width) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_tile_the_matrix() {
+        let mut matrix = vec![0; 3 * 7];
+        for (index, mut block) in ColumnsMut::new(&mut matrix, 7).chunks(3).into_iter().enumerate() {
+            for row in 0..block.rows() {
+                for value in block.row(row) {
+                    *value += index + 1;
+                }
+            }
+        }
+        assert_eq!(matrix, [1, 1, 1, 2, 2, 2, 3].repeat(3));
+    }
+}

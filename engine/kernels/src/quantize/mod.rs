@@ -1,0 +1,128 @@
+//! Quantization of activations on the fly, one scale a segment of one token.
+//!
+//! # Formula
+//! Per segment: m = max |x|.
+//! * 8 bits (`a8`): scale = m / 127, code = clamp(round(x / scale), -127, 127).
+//! * 16 bits (`a16`): scale = m / 32512, code = clamp(round(x / scale), -32512, 32512), split into two signed
+//!   bytes, code = 255 * high + low with |high|, |low| <= 127. 255 is odd, so the split is unique and balanced, and a
+//!   product with 16-bit codes is two products with bytes.
+//!
+//! A segment of zeros has scale 0 and codes 0. Division is a true division; `round` takes halves to even.
+//!
+//! # Shapes
+//! x: f32 [columns]; codes: i8 [padded columns], zero beyond `columns`; scales: f32 [segments]; sums: i32 [segments],
+//! the sum of the segment's codes (16-bit codes: of 255 * high + low), which carries the weights' zero points.
+//!
+//! # Range
+//! Never -128, so that `vpmaddubsw` cannot saturate. NaN or infinity in x gives meaningless codes: the decoder
+//! refuses such rows before.
+//!
+//! # Source
+//! Dettmers et al. 2022 (LLM.int8()), absmax quantization, here per segment.
+
+use crate::lanes::{LANES, Lanes};
+use crate::order::fold_lanes;
+
+/// How activations enter a product with packed weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ActivationCodes {
+    /// One signed byte an element.
+    A8,
+    /// 255 * high + low, two signed bytes an element.
+    A16,
+}
+
+/// Largest 16-bit code: 127 * 255 + 127.
+pub(crate) const A16_MAX: f32 = 32512.0;
+
+/// Activations of several tokens as codes; see the module.
+#[derive(Clone, Copy, Debug)]
+pub struct QuantizedRows<'a> {
+    /// Columns of one scale: 16, 32, 64 or 128.
+    pub segment: usize,
+    /// Bytes from one token to the next: the columns, rounded up to 32.
+    pub stride: usize,
+    /// Codes (8 bits) or high bytes (16 bits), [tokens, stride].
+    pub high: &'a [i8],
+    /// Low bytes, [tokens, stride]; empty for 8 bits.
+    pub low: &'a [i8],
+    /// [tokens, segments].
+    pub scales: &'a [f32],
+    /// [tokens, segments].
+    pub sums: &'a [i32],
+}
+
+/// Where the codes of one token go; lengths as in the module.
+#[derive(Debug)]
+pub struct QuantizedRowMut<'a> {
+    /// Codes or high bytes, [stride].
+    pub high: &'a mut [i8],
+    /// Low bytes, [stride]; empty for 8 bits.
+    pub low: &'a mut [i8],
+    /// [segments].
+    pub scales: &'a mut [f32],
+    /// [segments].
+    pub sums: &'a mut [i32],
+}
+
+/// See the module.
+#[inline(always)]
+pub(crate) fn quantize_row<S: Lanes>(s: S, x: &[f32], segment: usize, out: QuantizedRowMut<'_>) {
+    let wide = !out.low.is_empty();
+    let top = if wide { A16_MAX } else { 127.0 };
+    out.high[x.len()..].fill(0);
+    if wide {
+        out.low[x.len()..].fill(0);
+    }
+    let mut rounded = [0.0f32; LANES];
+    for (index, values) in x.chunks(segment).enumerate() {
+        let lanes = fold_lanes!(s, s.splat(0.0), values, |acc, v| s.max(s.abs(v), acc));
+        let mut maxima = [0.0; LANES];
+        s.store(lanes, &mut maxima);
+        let mut largest = 0.0f32;
+        for m in maxima {
+            largest = if m > largest { m } else { largest };
+        }
+        let scale = largest / top;
+        let start = index * segment;
+        out.scales[index] = scale;
+        if scale == 0.0 {
+            // All zero, or so small that the scale underflows: the segment contributes nothing.
+            out.scales[index] = 0.0;
+            out.sums[index] = 0;
+            out.high[start..start + values.len()].fill(0);
+            if wide {
+                out.low[start..start + values.len()].fill(0);
+            }
+            continue;
+        }
+        let (divisor, upper, lower) = (s.splat(scale), s.splat(top), s.splat(-top));
+        let mut sum = 0i32;
+        for (block, chunk) in values.chunks(LANES).enumerate() {
+            let code = s.round(s.div(s.load_partial(chunk), divisor));
+            let code = s.max(lower, s.min(upper, code));
+            let at = start + block * LANES;
+            s.store(code, &mut rounded);
+            for &c in &rounded[..chunk.len()] {
+                sum += c as i32;
+            }
+            if wide {
+                let high = s.round(s.div(code, s.splat(255.0)));
+                let low = s.sub(code, s.mul(high, s.splat(255.0)));
+                s.store(high, &mut rounded);
+                for (to, &c) in out.high[at..].iter_mut().zip(&rounded[..chunk.len()]) {
+                    *to = c as i8;
+                }
+                s.store(low, &mut rounded);
+                for (to, &c) in out.low[at..].iter_mut().zip(&rounded[..chunk.len()]) {
+                    *to = c as i8;
+                }
+            } else {
+                for (to, &c) in out.high[at..].iter_mut().zip(&rounded[..chunk.len()]) {
+                    *to = c as i8;
+                }
+            }
+        }
+        out.sums[index] = sum;
+    }
+}

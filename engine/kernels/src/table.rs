@@ -1,0 +1,283 @@
+//! The dispatch table: one function pointer a kernel, one table an instruction set.
+//!
+//! Holding a `&'static Kernels` proves that its instruction set is present: [`Kernels::of`] is the only way to get one.
+//! The safe methods check lengths and are the only callers of the pointers. Dispatch happens once a panel or a row,
+//! never once a dot product.
+
+use crate::activation::{self, Nonlinearity};
+use crate::attention::{self, AttentionShape, KeyValueSpan, QUERY_TILE};
+use crate::columns::ColumnsMut;
+use crate::dense::{self, DenseRows};
+use crate::grouped::{self, panel::Panel, panel::segment_of};
+use crate::isa::Isa;
+use crate::quantize::{self, QuantizedRowMut, QuantizedRows};
+use crate::{lanes, log_sum_exp, norm, rope};
+use std::ops::Range;
+
+/// The kernels of one instruction set.
+pub struct Kernels {
+    isa: Isa,
+    rms_norm: unsafe fn(&[f32], &[f32], f32, &mut [f32]),
+    layer_norm: unsafe fn(&[f32], &[f32], &[f32], f32, &mut [f32]),
+    rotate: unsafe fn(&mut [f32], &[f32], &[f32]),
+    activate: unsafe fn(Nonlinearity, &mut [f32]),
+    gate: unsafe fn(Nonlinearity, &mut [f32], &[f32]),
+    log_sum_exp: unsafe fn(&[f32]) -> f64,
+    dense: unsafe fn(DenseRows<'_>, &[f32], &mut ColumnsMut<'_>),
+    grouped: unsafe fn(&Panel<'_>, &QuantizedRows<'_>, &mut ColumnsMut<'_>, &mut [u8]),
+    grouped_f32: unsafe fn(&Panel<'_>, &[f32], &mut ColumnsMut<'_>, &mut [u8]),
+    quantize_row: unsafe fn(&[f32], usize, QuantizedRowMut<'_>),
+    attend: unsafe fn(AttentionShape, &[f32], &[Range<usize>], &[KeyValueSpan<'_>], &mut [f32], &mut [f32]),
+}
+
+/// Compiles every kernel for one instruction set and gathers them in a table.
+///
+/// `dense` is rows x tokens, `grouped` row blocks x tokens, `grouped_f32` tokens of the register tile.
+macro_rules! table {
+    (
+        $table:ident, $isa:expr, $lanes:ty, $proof:expr, $(enable $features:literal,)?
+        dense $dr:literal x $dt:literal, grouped $gr:literal x $gt:literal, grouped_f32 $ft:literal
+    ) => {
+        static $table: Kernels = {
+            type L = $lanes;
+            $(#[target_feature(enable = $features)])?
+            unsafe fn rms_norm(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
+                norm::rms_norm::<L>($proof, x, weight, eps, y)
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, y: &mut [f32]) {
+                norm::layer_norm::<L>($proof, x, weight, bias, eps, y)
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn rotate(x: &mut [f32], cos: &[f32], sin: &[f32]) {
+                rope::rotate::<L>($proof, x, cos, sin)
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn activate(kind: Nonlinearity, x: &mut [f32]) {
+                activation::apply::<L>($proof, kind, x)
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn gate(kind: Nonlinearity, gate: &mut [f32], up: &[f32]) {
+                activation::gated::<L>($proof, kind, gate, up)
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn log_sum_exp(x: &[f32]) -> f64 {
+                log_sum_exp::log_sum_exp::<L>($proof, x)
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn dense(weights: DenseRows<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
+                dense::matmul::<L, $dr, $dt>($proof, weights, x, y)
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn grouped(panel: &Panel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>, scratch: &mut [u8]) {
+                grouped::matmul::<L, $gr, $gt>($proof, panel, x, y, scratch)
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn grouped_f32(panel: &Panel<'_>, x: &[f32], y: &mut ColumnsMut<'_>, scratch: &mut [u8]) {
+                grouped::matmul_f32::<L, $ft>($proof, panel, x, y, scratch)
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn quantize_row(x: &[f32], segment: usize, out: QuantizedRowMut<'_>) {
+                quantize::quantize_row::<L>($proof, x, segment, out)
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn attend(
+                shape: AttentionShape,
+                queries: &[f32],
+                visible: &[Range<usize>],
+                spans: &[KeyValueSpan<'_>],
+                scores: &mut [f32],
+                out: &mut [f32],
+            ) {
+                attention::attend::<L>($proof, shape, queries, visible, spans, scores, out)
+            }
+            Kernels {
+                isa: $isa,
+                rms_norm,
+                layer_norm,
+                rotate,
+                activate,
+                gate,
+                log_sum_exp,
+                dense,
+                grouped,
+                grouped_f32,
+                quantize_row,
+                attend,
+            }
+        };
+    };
+}
+
+table!(SCALAR, Isa::Scalar, lanes::scalar::Scalar, lanes::scalar::Scalar, dense 2 x 2, grouped 1 x 2, grouped_f32 2);
+#[cfg(target_arch = "x86_64")]
+table!(
+    // SAFETY: the table is handed out only where the instruction set is present.
+    AVX512, Isa::Avx512, lanes::avx512::Avx512, unsafe { lanes::avx512::Avx512::assume() },
+    enable "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni",
+    dense 4 x 6, grouped 4 x 6, grouped_f32 8
+);
+
+impl Kernels {
+    /// The table of `isa`, if this machine can run it.
+    pub fn of(isa: Isa) -> Option<&'static Kernels> {
+        if !isa.is_present() {
+            return None;
+        }
+        match isa {
+            Isa::Scalar => Some(&SCALAR),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => Some(&AVX512),
+            _ => Some(&SCALAR),
+        }
+    }
+
+    /// The fastest table this machine can run.
+    pub fn best() -> &'static Kernels {
+        Isa::present().filter_map(Kernels::of).last().unwrap_or(&SCALAR)
+    }
+
+    /// The instruction set.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// RMSNorm of one row; see [`crate::norm`].
+    ///
+    /// # Panics
+    /// If lengths differ.
+    pub fn rms_norm(&self, x: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
+        assert!(x.len() == weight.len() && x.len() == y.len());
+        // SAFETY: a table exists only where its instruction set is present; lengths checked.
+        unsafe { (self.rms_norm)(x, weight, eps, y) }
+    }
+
+    /// LayerNorm of one row; see [`crate::norm`].
+    ///
+    /// # Panics
+    /// If lengths differ.
+    pub fn layer_norm(&self, x: &[f32], weight: &[f32], bias: &[f32], eps: f32, y: &mut [f32]) {
+        assert!(x.len() == weight.len() && x.len() == bias.len() && x.len() == y.len());
+        // SAFETY: as above.
+        unsafe { (self.layer_norm)(x, weight, bias, eps, y) }
+    }
+
+    /// Rotates one head in place; see [`crate::rope`].
+    ///
+    /// # Panics
+    /// If cos and sin differ in length or the head is shorter than twice that.
+    pub fn rotate(&self, x: &mut [f32], cos: &[f32], sin: &[f32]) {
+        assert!(cos.len() == sin.len() && 2 * cos.len() <= x.len());
+        // SAFETY: as above.
+        unsafe { (self.rotate)(x, cos, sin) }
+    }
+
+    /// x = f(x); see [`crate::activation`].
+    pub fn activate(&self, kind: Nonlinearity, x: &mut [f32]) {
+        // SAFETY: as above.
+        unsafe { (self.activate)(kind, x) }
+    }
+
+    /// gate = f(gate) * up; see [`crate::activation`].
+    ///
+    /// # Panics
+    /// If lengths differ.
+    pub fn gate(&self, kind: Nonlinearity, gate: &mut [f32], up: &[f32]) {
+        assert_eq!(gate.len(), up.len());
+        // SAFETY: as above.
+        unsafe { (self.gate)(kind, gate, up) }
+    }
+
+    /// ln(sum(exp(x))) of one row; see [`crate::log_sum_exp`].
+    ///
+    /// # Panics
+    /// If x is empty.
+    pub fn log_sum_exp(&self, x: &[f32]) -> f64 {
+        assert!(!x.is_empty());
+        // SAFETY: as above.
+        unsafe { (self.log_sum_exp)(x) }
+    }
+
+    /// y = x w^T with dense weights; x: [y.rows(), weights.columns], y.width() == weights.rows(). See [`crate::dense`].
+    ///
+    /// # Panics
+    /// If lengths disagree.
+    pub fn dense(&self, weights: DenseRows<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
+        assert_eq!(weights.bytes.len(), weights.rows() * weights.columns * weights.dtype.size_bytes());
+        assert_eq!(x.len(), y.rows() * weights.columns);
+        assert_eq!(y.width(), weights.rows());
+        // SAFETY: as above.
+        unsafe { (self.dense)(weights, x, y) }
+    }
+
+    /// y = x w^T with packed weights and quantized activations; scratch of [`Panel::scratch_bytes`]. See
+    /// [`crate::grouped`].
+    ///
+    /// # Panics
+    /// If lengths disagree.
+    pub fn grouped(&self, panel: &Panel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>, scratch: &mut [u8]) {
+        panel.check();
+        let segments = panel.columns.div_ceil(segment_of(panel.group));
+        assert_eq!(x.segment, segment_of(panel.group));
+        assert!(x.stride >= panel.columns.next_multiple_of(4));
+        assert!(x.high.len() == y.rows() * x.stride && (x.low.is_empty() || x.low.len() == x.high.len()));
+        assert!(x.scales.len() == y.rows() * segments && x.sums.len() == x.scales.len());
+        assert!(y.width() == panel.rows && scratch.len() >= panel.scratch_bytes());
+        // SAFETY: as above.
+        unsafe { (self.grouped)(panel, x, y, scratch) }
+    }
+
+    /// y = x w^T with packed weights and f32 activations [y.rows(), panel.columns]; scratch of
+    /// [`Panel::scratch_bytes`]. See [`crate::grouped`].
+    ///
+    /// # Panics
+    /// If lengths disagree.
+    pub fn grouped_f32(&self, panel: &Panel<'_>, x: &[f32], y: &mut ColumnsMut<'_>, scratch: &mut [u8]) {
+        panel.check();
+        assert_eq!(x.len(), y.rows() * panel.columns);
+        assert!(y.width() == panel.rows && scratch.len() >= panel.scratch_bytes());
+        // SAFETY: as above.
+        unsafe { (self.grouped_f32)(panel, x, y, scratch) }
+    }
+
+    /// Quantizes one row of activations; see [`crate::quantize`].
+    ///
+    /// # Panics
+    /// If lengths disagree or the segment is not a multiple of 16.
+    pub fn quantize_row(&self, x: &[f32], segment: usize, out: QuantizedRowMut<'_>) {
+        let segments = x.len().div_ceil(segment);
+        assert!(segment > 0 && segment.is_multiple_of(16) && out.high.len() >= x.len());
+        assert!(out.low.is_empty() || out.low.len() == out.high.len());
+        assert!(out.scales.len() == segments && out.sums.len() == segments);
+        // SAFETY: as above.
+        unsafe { (self.quantize_row)(x, segment, out) }
+    }
+
+    /// Attention of several queries of one key/value head; see [`crate::attention`].
+    ///
+    /// `scores` is scratch of at least QUERY_TILE times the positions in all spans.
+    ///
+    /// # Panics
+    /// If lengths disagree, a query sees nothing, or a range ends beyond the spans.
+    pub fn attend(
+        &self,
+        shape: AttentionShape,
+        queries: &[f32],
+        visible: &[Range<usize>],
+        spans: &[KeyValueSpan<'_>],
+        scores: &mut [f32],
+        out: &mut [f32],
+    ) {
+        let mut positions = 0;
+        for span in spans {
+            assert!(span.keys.len() == span.values.len() && span.keys.len().is_multiple_of(shape.stride));
+            positions += span.keys.len() / shape.stride;
+        }
+        assert!(shape.head_dim > 0 && shape.offset + shape.head_dim <= shape.stride);
+        assert!(queries.len() == visible.len() * shape.head_dim && out.len() == queries.len());
+        assert!(visible.iter().all(|range| !range.is_empty() && range.end <= positions));
+        assert!(scores.len() >= QUERY_TILE * positions);
+        // SAFETY: as above.
+        unsafe { (self.attend)(shape, queries, visible, spans, scores, out) }
+    }
+}
