@@ -1,5 +1,8 @@
 //! From a checkpoint to logits: safetensors, blueprint, decoder, key/value cache, tokenizer.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod blueprint;
+pub mod checkpoint;
+pub mod error;
 pub mod rope;
+pub mod tensor;

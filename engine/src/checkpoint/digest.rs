@@ -1,0 +1,144 @@
+//! SHA-256 of everything a checkpoint consists of.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use sha2::{Digest, Sha256};
+
+use super::{Checkpoint, json};
+use crate::error::Error;
+
+/// Files beside the weights that change what a model computes or how its text is encoded.
+const COMPANIONS: &[&str] = &[
+    "added_tokens.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "generation_config.json",
+    "merges.txt",
+    "model.safetensors.index.json",
+    "qwen.tiktoken",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+];
+
+impl Checkpoint {
+    /// SHA-256 of the weight files, config.json and the tokenizer's files: (file name, hexadecimal digest), sorted by
+    /// name. Weights are hashed as they are used, through the map or the buffer; several files at once.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or a mapped one whose length is no longer that of the map.
+    pub fn sha256(&self) -> Result<Vec<(String, String)>, Error> {
+        let config = ("config.json".to_string(), self.config_sha256.clone());
+        if self.in_memory {
+            return Ok(vec![config, ("memory".into(), self.memory_sha256())]);
+        }
+        let companions = self.companions();
+        let jobs = self.files.len() + companions.len();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut results = Vec::new();
+            loop {
+                let job = next.fetch_add(1, Ordering::Relaxed);
+                let result = if let Some(file) = self.files.get(job) {
+                    file.bytes
+                        .check_length(&file.path)
+                        .map(|()| (file.name.clone(), hexadecimal(file.bytes.as_slice())))
+                } else if let Some((name, path)) = companions.get(job - self.files.len()) {
+                    json::read_bytes(path).map(|bytes| (name.clone(), hexadecimal(&bytes)))
+                } else {
+                    return results;
+                };
+                results.push((job, result));
+            }
+        };
+        let threads = thread::available_parallelism().map_or(1, |count| count.get().min(jobs));
+        let mut results = thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut results = work();
+            for other in others {
+                match other.join() {
+                    Ok(more) => results.extend(more),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            results
+        });
+        results.sort_by_key(|(job, _)| *job);
+        let mut digests = vec![config];
+        for (_, result) in results {
+            digests.push(result?);
+        }
+        digests.sort();
+        Ok(digests)
+    }
+
+    /// Hashes everything again and compares with an earlier result of [`Self::sha256`].
+    ///
+    /// # Errors
+    /// [`Error::Changed`] naming the first file that differs, is missing or is new.
+    pub fn verify_unchanged(&self, previous: &[(String, String)]) -> Result<(), Error> {
+        let mut now = self.sha256()?;
+        if !self.in_memory {
+            let on_disk = hexadecimal(&json::read_bytes(&self.config_file())?);
+            for (_, digest) in now.iter_mut().filter(|(name, _)| name == "config.json") {
+                digest.clone_from(&on_disk);
+            }
+        }
+        let absent = || "no such file".to_string();
+        let of = |list: &[(String, String)], name: &str| {
+            let entry = list.iter().find(|(other, _)| other == name);
+            entry.map_or_else(absent, |(_, digest)| digest.clone())
+        };
+        for (name, _) in previous.iter().chain(&now) {
+            let (expected, found) = (of(previous, name), of(&now, name));
+            if expected != found {
+                return Err(Error::Changed {
+                    file: self.directory.join(name),
+                    expected,
+                    found,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Digest of the tensors of a checkpoint made in memory: of each its name, type, shape and bytes.
+    fn memory_sha256(&self) -> String {
+        let mut hasher = Sha256::new();
+        for (name, entry) in &self.tensors {
+            let dtype = super::header::dtype_name(entry.dtype);
+            hasher.update(format!("{name}\0{dtype}\0{:?}\0", entry.shape));
+            hasher.update(self.files[entry.file].bytes.as_slice());
+        }
+        digits(&hasher.finalize())
+    }
+
+    /// Name and path of the files beside the weights that exist, without config.json.
+    fn companions(&self) -> Vec<(String, PathBuf)> {
+        let paths = COMPANIONS
+            .iter()
+            .map(|name| (name.to_string(), self.directory.join(name)));
+        paths
+            .filter(|(_, path)| path.symlink_metadata().is_ok())
+            .collect()
+    }
+}
+
+/// SHA-256 in hexadecimal digits.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    digits(&Sha256::digest(bytes))
+}
+
+fn digits(digest: &[u8]) -> String {
+    use std::fmt::Write;
+    let mut digits = String::with_capacity(2 * digest.len());
+    for byte in digest {
+        // Writing to a string cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+    }
+    digits
+}

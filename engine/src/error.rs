@@ -1,0 +1,279 @@
+//! The error of the engine: what is wrong, where, what was expected, what was found, and what to do about it.
+
+use std::path::PathBuf;
+
+/// Everything that can go wrong between a checkpoint on disk and a logit.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused to open or read a file.
+    #[error("cannot read {file}: {source}; check that it exists and that you may read it")]
+    Io {
+        /// File or directory.
+        file: PathBuf,
+        /// Reason given by the operating system.
+        source: std::io::Error,
+    },
+    /// A path does not hold a checkpoint that can be read.
+    #[error("no checkpoint at {path}: expected {expected}, found {found}; {fix}")]
+    NoCheckpoint {
+        /// Path as given, or the directory it led to.
+        path: PathBuf,
+        /// What a checkpoint needs there.
+        expected: &'static str,
+        /// What is there.
+        found: String,
+        /// What to do.
+        fix: String,
+    },
+    /// A JSON file cannot be parsed.
+    #[error("{file} is not valid JSON: {reason}; restore the published file")]
+    Json {
+        /// File.
+        file: PathBuf,
+        /// Position and reason, or the name of the key that occurs twice.
+        reason: String,
+    },
+    /// A weight file is shorter than its own header says.
+    #[error(
+        "{file} is truncated: expected {expected} bytes, found {found}; download the file again"
+    )]
+    Truncated {
+        /// File.
+        file: PathBuf,
+        /// Length the file must have at least, in bytes.
+        expected: u64,
+        /// Length it has, in bytes.
+        found: u64,
+    },
+    /// The first eight bytes of a weight file announce an impossible header.
+    #[error(
+        "{file}: header length out of range: expected 2 to {limit} bytes, found {found}; \
+         the file is damaged or not in safetensors format: download it again"
+    )]
+    HeaderLength {
+        /// File.
+        file: PathBuf,
+        /// Largest length possible in this file, in bytes.
+        limit: u64,
+        /// Length announced, in bytes.
+        found: u64,
+    },
+    /// The header of a weight file is not what the safetensors format prescribes.
+    #[error("{file}: invalid safetensors header: {reason}; download the file again")]
+    HeaderSyntax {
+        /// File.
+        file: PathBuf,
+        /// What is wrong, with the tensor where it is known.
+        reason: String,
+    },
+    /// A tensor is named twice in one header.
+    #[error(
+        "{file}: tensor `{tensor}` occurs twice in the header; expected every name once: \
+         the file is damaged or forged, download it again"
+    )]
+    DuplicateTensor {
+        /// File.
+        file: PathBuf,
+        /// Name that occurs twice.
+        tensor: String,
+    },
+    /// The bytes of the tensors do not tile the data section of a weight file.
+    #[error(
+        "{file}: tensor `{tensor}` {problem}: expected byte {expected} of the data section, \
+         found {found}; the file is damaged or forged, download it again"
+    )]
+    Offsets {
+        /// File.
+        file: PathBuf,
+        /// Tensor.
+        tensor: String,
+        /// What is wrong with its place.
+        problem: &'static str,
+        /// Offset where it had to be.
+        expected: u64,
+        /// Offset in the header.
+        found: u64,
+    },
+    /// A weight file goes on after its last tensor.
+    #[error(
+        "{file}: bytes after the last tensor: expected a file of {expected} bytes, found {found}; \
+         the file is damaged or forged, download it again"
+    )]
+    TrailingBytes {
+        /// File.
+        file: PathBuf,
+        /// Length up to the end of the last tensor, in bytes.
+        expected: u64,
+        /// Length of the file, in bytes.
+        found: u64,
+    },
+    /// The number of elements or bytes of a tensor does not fit in a machine word.
+    #[error(
+        "{file}: tensor `{tensor}`: the size of shape {shape:?} overflows; \
+         the file is damaged or forged, download it again"
+    )]
+    ShapeOverflow {
+        /// File.
+        file: PathBuf,
+        /// Tensor.
+        tensor: String,
+        /// Shape in the header.
+        shape: Vec<u64>,
+    },
+    /// A tensor's shape and type need another number of bytes than the header gives it.
+    #[error(
+        "{file}: tensor `{tensor}` of shape {shape:?} and type {dtype}: expected {expected} bytes, found {found}; \
+         the file is damaged or forged, download it again"
+    )]
+    TensorLength {
+        /// File.
+        file: PathBuf,
+        /// Tensor.
+        tensor: String,
+        /// Element type in the header.
+        dtype: &'static str,
+        /// Shape in the header.
+        shape: Vec<u64>,
+        /// Bytes that shape and type need.
+        expected: u64,
+        /// Bytes between the offsets.
+        found: u64,
+    },
+    /// A tensor is stored in an element type that cannot be computed with.
+    #[error(
+        "{file}: tensor `{tensor}`: element type {found} is not supported; expected {supported}: \
+         use a checkpoint stored in one of these"
+    )]
+    UnsupportedDtype {
+        /// File.
+        file: PathBuf,
+        /// Tensor.
+        tensor: String,
+        /// Element type in the header.
+        found: String,
+        /// Element types that can be used.
+        supported: &'static str,
+    },
+    /// The index of a sharded checkpoint contradicts its files.
+    #[error("{index}: {problem}: `{tensor}` in `{shard}`; {fix}")]
+    Shards {
+        /// Index file.
+        index: PathBuf,
+        /// What is wrong.
+        problem: &'static str,
+        /// Tensor concerned.
+        tensor: String,
+        /// File that the index, or the tensor, names.
+        shard: String,
+        /// What to do.
+        fix: &'static str,
+    },
+    /// A tensor that the model needs is not in the checkpoint.
+    #[error(
+        "{file}: tensor `{tensor}` is missing; the checkpoint is incomplete or its config.json belongs to another model"
+    )]
+    MissingTensor {
+        /// Directory of the checkpoint.
+        file: PathBuf,
+        /// Tensor.
+        tensor: String,
+    },
+    /// A tensor is in the checkpoint that the model described by its configuration has no place for.
+    #[error(
+        "{file}: tensor `{tensor}` has no place in the model that config.json describes; expected {expected}: \
+         correct config.json, or use the checkpoint it belongs to"
+    )]
+    UnexpectedTensor {
+        /// Weight file.
+        file: PathBuf,
+        /// Tensor.
+        tensor: String,
+        /// What the configuration leads to.
+        expected: String,
+    },
+    /// A tensor's shape is not the one that the configuration leads to.
+    #[error(
+        "{file}: tensor `{tensor}`: expected shape {expected:?} from config.json, found {found:?}; \
+         config.json and the weights belong to different models"
+    )]
+    TensorShape {
+        /// Weight file.
+        file: PathBuf,
+        /// Tensor.
+        tensor: String,
+        /// Shape that the configuration leads to.
+        expected: Vec<usize>,
+        /// Shape stored.
+        found: Vec<usize>,
+    },
+    /// A weight is NaN or infinite.
+    #[error(
+        "{file}: tensor `{tensor}`: expected finite weights, found {found} at row {row}, column {column}; \
+         the file is damaged or the training diverged: download it again or use another checkpoint"
+    )]
+    NotFinite {
+        /// Weight file.
+        file: PathBuf,
+        /// Tensor.
+        tensor: String,
+        /// Row, 0-based.
+        row: usize,
+        /// Column, 0-based.
+        column: usize,
+        /// Value stored.
+        found: f32,
+    },
+    /// A file of the checkpoint is not what it was when it was opened.
+    #[error(
+        "{file} changed while it was in use: expected {expected}, found {found}; \
+         discard the results and run again with files that nothing writes to"
+    )]
+    Changed {
+        /// File.
+        file: PathBuf,
+        /// SHA-256 or length before.
+        expected: String,
+        /// SHA-256 or length now.
+        found: String,
+    },
+    /// A value of config.json is missing, of the wrong type or out of range.
+    #[error(
+        "{file}: key `{key}`: expected {expected}, found {found}; correct the file or restore the published one"
+    )]
+    ConfigValue {
+        /// File.
+        file: PathBuf,
+        /// Key, with dots between levels.
+        key: String,
+        /// What is allowed.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// A file asks for something that is understood but not implemented, or not understood at all.
+    #[error("{file}: key `{key}`: {found} is not supported; supported: {supported}")]
+    Unsupported {
+        /// File.
+        file: PathBuf,
+        /// Key, with dots between levels.
+        key: String,
+        /// Value found.
+        found: String,
+        /// What is supported, or what to do instead.
+        supported: String,
+    },
+    /// A NaN or an infinity appeared during the forward pass.
+    #[error(
+        "{what} at layer {layer}, position {position}: expected finite values; \
+         the weights or the quantization of this layer overflow"
+    )]
+    Numerics {
+        /// Block, 0-based; the number of blocks stands for the output head.
+        layer: usize,
+        /// Position in the sequence, 0-based.
+        position: usize,
+        /// What was found and where.
+        what: String,
+    },
+}
