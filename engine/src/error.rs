@@ -276,4 +276,33 @@ pub enum Error {
         /// What was found and where.
         what: String,
     },
+    /// This machine, as it is set up, cannot run the program as asked.
+    #[error("{what}; {fix}")]
+    Machine {
+        /// What is missing or wrong.
+        what: String,
+        /// What to do.
+        fix: String,
+    },
+    /// A token id is not in the vocabulary.
+    #[error(
+        "token {token} at position {position}: expected an id below the vocabulary size {vocab_size}; \
+         the tokenizer and the checkpoint do not belong together, or --tokens is wrong"
+    )]
+    TokenRange {
+        /// Id.
+        token: u32,
+        /// Position in the sequence, 0-based.
+        position: usize,
+        /// Rows of the embedding.
+        vocab_size: usize,
+    },
+    /// A sequence is longer than the table of learned positions.
+    #[error("position {position}: expected a sequence of at most {limit} tokens, all that this model has positions for; shorten the input")]
+    ContextLength {
+        /// Position in the sequence, 0-based.
+        position: usize,
+        /// Rows of the position table.
+        limit: usize,
+    },
 }

@@ -3,6 +3,15 @@
 
 pub mod blueprint;
 pub mod checkpoint;
+pub mod decoder;
 pub mod error;
+pub mod family;
+pub mod format;
+pub mod kv_cache;
+pub mod linear;
+pub mod model;
 pub mod rope;
+pub mod runtime;
 pub mod tensor;
+
+pub use error::Error;

@@ -1,5 +1,7 @@
 //! Rotary position embedding: inverse frequencies of every supported scaling, computed in f64.
 
+use kernels::math;
+
 /// A rotary embedding (Su et al. 2021, RoFormer) over the first `rotary_dim` dimensions of a head, half-split pairs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rope {
@@ -44,4 +46,90 @@ pub enum RopeScaling {
         /// Training length in tokens (`seq_length`).
         seq_length: usize,
     },
+}
+
+impl Rope {
+    /// The rotated dimensions' inverse frequencies, [rotary_dim / 2], for a sequence of `sequence_len` tokens.
+    ///
+    /// Only `Dynamic` and `QwenNtk` depend on the length. Source: transformers `modeling_rope_utils.py`; for `QwenNtk`
+    /// the published `modeling_qwen.py`.
+    pub fn inverse_frequencies(&self, sequence_len: usize) -> Vec<f64> {
+        let dim = self.rotary_dim as f64;
+        let exponent = dim / (dim - 2.0);
+        let theta = match self.scaling {
+            RopeScaling::Dynamic { factor, original_context_len } if sequence_len > original_context_len => {
+                let grown = factor * sequence_len as f64 / original_context_len as f64 - (factor - 1.0);
+                self.theta * math::pow(grown, exponent)
+            }
+            RopeScaling::QwenNtk { seq_length } => self.theta * math::pow(ntk_alpha(sequence_len, seq_length), exponent),
+            _ => self.theta,
+        };
+        let plain = (0..self.rotary_dim / 2).map(|i| 1.0 / math::pow(theta, (2 * i) as f64 / dim));
+        match self.scaling {
+            RopeScaling::Linear { factor } => plain.map(|frequency| frequency / factor).collect(),
+            RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context_len } => {
+                let context = original_context_len as f64;
+                plain
+                    .map(|frequency| {
+                        let wavelength = std::f64::consts::TAU / frequency;
+                        if wavelength < context / high_freq_factor {
+                            frequency
+                        } else if wavelength > context / low_freq_factor {
+                            frequency / factor
+                        } else {
+                            let smooth = (context / wavelength - low_freq_factor) / (high_freq_factor - low_freq_factor);
+                            (1.0 - smooth) * frequency / factor + smooth * frequency
+                        }
+                    })
+                    .collect()
+            }
+            _ => plain.collect(),
+        }
+    }
+
+    /// What of a sequence's length enters its frequencies: sequences with equal keys may share a prefix.
+    pub fn sharing_key(&self, sequence_len: usize) -> u64 {
+        match self.scaling {
+            RopeScaling::Dynamic { original_context_len, .. } if sequence_len > original_context_len => sequence_len as u64,
+            RopeScaling::QwenNtk { seq_length } => ntk_alpha(sequence_len, seq_length) as u64,
+            _ => 0,
+        }
+    }
+
+    /// The length that governs the token at `position` of a generation after a prompt of `prompt_len` tokens, as the
+    /// published code has it with its cache: `dynamic` grows with every token and leaves the keys in the cache as they
+    /// are; first-generation Qwen keeps the prompt's.
+    pub fn generation_len(&self, prompt_len: usize, position: usize) -> usize {
+        match self.scaling {
+            RopeScaling::QwenNtk { .. } => prompt_len,
+            _ => prompt_len.max(position + 1),
+        }
+    }
+}
+
+/// max(2^ceil(log2(len / seq_length) + 1) - 1, 1), in integers: the power is the least one with
+/// 2^e * seq_length >= 2 * len.
+fn ntk_alpha(len: usize, seq_length: usize) -> f64 {
+    let mut power = 1u64;
+    while (power as u128) * (seq_length as u128) < 2 * len as u128 {
+        power *= 2;
+    }
+    (power - 1).max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ntk_alpha_is_the_published_formula() {
+        for seq_length in [48usize, 100, 2048] {
+            for len in 1..6 * seq_length {
+                let exponent = (len as f64 / seq_length as f64).log2() + 1.0;
+                // Exact powers of two are where log2 could err; there the formula's value is known.
+                let expected = (exponent.ceil().exp2() - 1.0).max(1.0);
+                assert_eq!(ntk_alpha(len, seq_length), expected, "{len} / {seq_length}");
+            }
+        }
+    }
 }

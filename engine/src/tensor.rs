@@ -193,7 +193,7 @@ fn finite_u16(bytes: &[u8], exponent: u16) -> bool {
 }
 
 /// Widens little-endian elements to f32; stops at the shorter of the two.
-fn widen(dtype: Dtype, bytes: &[u8], out: &mut [f32]) {
+pub(crate) fn widen(dtype: Dtype, bytes: &[u8], out: &mut [f32]) {
     match dtype {
         Dtype::F32 => {
             for (value, chunk) in out.iter_mut().zip(bytes.as_chunks::<4>().0) {

@@ -1,1 +1,4 @@
-//! Placeholder.
+//! Tasks, metrics, the scheduler and the run: from questions to a table that can be re-executed bit for bit.
+#![forbid(unsafe_code)]
+
+pub mod request;

@@ -1,0 +1,9 @@
+//! What stored bits mean: dense weights as the checkpoint has them, and packed low-bit codes.
+//!
+//! A format says how bits are stored and multiplied; how they were chosen is the business of the `quant` crate.
+
+mod dense;
+mod packed;
+
+pub use dense::DenseMatrix;
+pub use packed::{GridRow, PackedMatrix, PackedShape, ZeroPoints};

@@ -1,0 +1,178 @@
+//! Packed codes with scales and zero points: 2, 3, 4 or 8 bits a weight, multiplied without ever being dequantized.
+//!
+//! # Layout
+//! Panels of 64 output rows, the last one rounded up to 16; see `kernels::grouped::panel`. Of each panel: codes, then
+//! one f32 scale and, on an asymmetric grid, one byte of zero point a row and group. The bytes counted are the bytes
+//! held, padding included.
+
+use kernels::{CodeBits, PANEL_ROWS, Panel, ROW_BLOCK, Zeros};
+use rayon::prelude::*;
+
+/// Size and grid of a packed matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PackedShape {
+    /// Output rows.
+    pub rows: usize,
+    /// Input columns.
+    pub columns: usize,
+    /// Width of a code.
+    pub bits: CodeBits,
+    /// Columns of one scale (16, 32, 64 or 128), or `None` for one scale a row.
+    pub group: Option<usize>,
+    /// Where zero points come from.
+    pub zero_points: ZeroPoints,
+}
+
+/// Zero points of a grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ZeroPoints {
+    /// 2^(bits - 1) for all weights; not stored.
+    Middle,
+    /// One a row and group.
+    Stored,
+}
+
+/// One row's codes and grid, filled by a quantizer.
+#[derive(Debug)]
+pub struct GridRow<'a> {
+    /// Which row.
+    pub row: usize,
+    /// [columns].
+    pub codes: &'a mut [u8],
+    /// [groups].
+    pub scales: &'a mut [f32],
+    /// [groups]; ignored where zero points are not stored.
+    pub zeros: &'a mut [u8],
+}
+
+/// w[r, k] = scale * (code - zero), packed.
+#[derive(Clone, Debug)]
+pub struct PackedMatrix {
+    shape: PackedShape,
+    codes: Vec<u8>,
+    scales: Vec<f32>,
+    zeros: Vec<u8>,
+}
+
+impl PackedShape {
+    /// Scales of one row.
+    pub fn groups(&self) -> usize {
+        self.group.map_or(1, |group| self.columns.div_ceil(group))
+    }
+
+    fn full_panel_bytes(&self) -> usize {
+        self.bits.panel_bytes(PANEL_ROWS, self.columns)
+    }
+
+    fn padded_rows(&self) -> usize {
+        self.rows.next_multiple_of(ROW_BLOCK)
+    }
+
+    fn panel_rows(&self, panel: usize) -> usize {
+        PANEL_ROWS.min(self.rows - panel * PANEL_ROWS)
+    }
+}
+
+impl PackedMatrix {
+    /// Fills a matrix row by row, panels in parallel: `fill` gets zeroed codes and writes codes, scales and zeros.
+    pub fn build(shape: PackedShape, fill: impl Fn(GridRow<'_>) + Sync) -> Self {
+        let groups = shape.groups();
+        let mut codes = vec![0u8; shape.bits.panel_bytes(shape.padded_rows(), shape.columns)];
+        let mut scales = vec![0f32; groups * shape.padded_rows()];
+        let mut zeros = match shape.zero_points {
+            ZeroPoints::Middle => Vec::new(),
+            ZeroPoints::Stored => vec![0u8; scales.len()],
+        };
+        let grid_len = groups * PANEL_ROWS;
+        let mut zero_chunks: Vec<&mut [u8]> = zeros.chunks_mut(grid_len).collect();
+        zero_chunks.resize_with(shape.rows.div_ceil(PANEL_ROWS), Default::default);
+        codes
+            .par_chunks_mut(shape.full_panel_bytes())
+            .zip(scales.par_chunks_mut(grid_len))
+            .zip(zero_chunks)
+            .enumerate()
+            .for_each(|(panel, ((codes, scales), zeros))| fill_panel(&shape, panel, codes, scales, zeros, &fill));
+        Self { shape, codes, scales, zeros }
+    }
+
+    /// Size and grid.
+    pub fn shape(&self) -> &PackedShape {
+        &self.shape
+    }
+
+    /// Bytes held: codes, scales and zero points.
+    pub fn bytes(&self) -> usize {
+        self.codes.len() + 4 * self.scales.len() + self.zeros.len()
+    }
+
+    /// Number of panels.
+    pub fn panels(&self) -> usize {
+        self.shape.rows.div_ceil(PANEL_ROWS)
+    }
+
+    /// Panel `index`, as the kernels take it.
+    pub fn panel(&self, index: usize) -> Panel<'_> {
+        let shape = &self.shape;
+        let rows = shape.panel_rows(index);
+        let start = index * shape.full_panel_bytes();
+        let grid_start = index * PANEL_ROWS * shape.groups();
+        let grid = grid_start..grid_start + rows.next_multiple_of(ROW_BLOCK) * shape.groups();
+        Panel {
+            bits: shape.bits,
+            rows,
+            columns: shape.columns,
+            group: shape.group,
+            codes: &self.codes[start..start + shape.bits.panel_bytes(rows, shape.columns)],
+            scales: &self.scales[grid.clone()],
+            zeros: match shape.zero_points {
+                ZeroPoints::Middle => Zeros::Constant(middle(shape.bits)),
+                ZeroPoints::Stored => Zeros::PerGroup(&self.zeros[grid]),
+            },
+        }
+    }
+
+    /// Row `row` dequantized, scale * (code - zero), into `out` [columns]. For checks: no product uses it.
+    pub fn dequantize_row(&self, row: usize, out: &mut [f32]) {
+        let panel = self.panel(row / PANEL_ROWS);
+        let (inside, padded) = (row % PANEL_ROWS, panel.padded_rows());
+        for (k, value) in out.iter_mut().enumerate() {
+            let group = self.shape.group.map_or(0, |group| k / group);
+            let code = kernels::grouped::panel::code_at(panel.bits, panel.rows, panel.codes, inside, k);
+            let zero = match panel.zeros {
+                Zeros::Constant(zero) => zero,
+                Zeros::PerGroup(zeros) => zeros[group * padded + inside],
+            };
+            *value = panel.scales[group * padded + inside] * (f32::from(code) - f32::from(zero));
+        }
+    }
+}
+
+/// The zero point of a symmetric grid, 2^(bits - 1).
+fn middle(bits: CodeBits) -> u8 {
+    1 << (bits.bits() - 1)
+}
+
+fn fill_panel(
+    shape: &PackedShape,
+    panel: usize,
+    packed: &mut [u8],
+    scales: &mut [f32],
+    zeros: &mut [u8],
+    fill: &(impl Fn(GridRow<'_>) + Sync),
+) {
+    let (rows, groups) = (shape.panel_rows(panel), shape.groups());
+    let padded = rows.next_multiple_of(ROW_BLOCK);
+    let mut codes = vec![0u8; rows * shape.columns];
+    let (mut row_scales, mut row_zeros) = (vec![0f32; groups], vec![0u8; groups]);
+    for (inside, row_codes) in codes.chunks_mut(shape.columns).enumerate() {
+        let row = panel * PANEL_ROWS + inside;
+        fill(GridRow { row, codes: row_codes, scales: &mut row_scales, zeros: &mut row_zeros });
+        for group in 0..groups {
+            scales[group * padded + inside] = row_scales[group];
+            if let Some(zero) = zeros.get_mut(group * padded + inside) {
+                *zero = row_zeros[group];
+            }
+        }
+    }
+    kernels::pack(shape.bits, rows, shape.columns, &codes, packed);
+}

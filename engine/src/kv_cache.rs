@@ -1,0 +1,99 @@
+//! Keys and values of the tokens a sequence has seen, in segments that sequences with a common prefix share.
+//!
+//! ```text
+//! header (shared by all)  <-  question (shared by its choices)  <-  choice (own)
+//! ```
+//! Sharing copies nothing and changes no bit: attention walks the segments in order of position.
+
+use kernels::KeyValueSpan;
+use std::sync::Arc;
+
+/// Keys and values of consecutive positions, all blocks.
+#[derive(Debug, Default)]
+struct Segment {
+    len: usize,
+    /// One a block, [len, kv_heads * head_dim].
+    keys: Vec<Vec<f32>>,
+    /// One a block, [len, kv_heads * head_dim].
+    values: Vec<Vec<f32>>,
+}
+
+/// A prefix that nothing appends to any more; cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct KvPrefix {
+    segments: Vec<Arc<Segment>>,
+    len: usize,
+}
+
+/// A sequence's cache: a shared prefix and the positions after it.
+#[derive(Debug)]
+pub struct KvCache {
+    prefix: KvPrefix,
+    own: Segment,
+    width: usize,
+}
+
+impl KvPrefix {
+    /// Positions held.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+impl KvCache {
+    /// An empty continuation of `prefix` in a model of `layers` blocks and `width` = kv_heads * head_dim.
+    pub fn after(prefix: &KvPrefix, layers: usize, width: usize) -> Self {
+        let own = Segment { len: 0, keys: vec![Vec::new(); layers], values: vec![Vec::new(); layers] };
+        Self { prefix: prefix.clone(), own, width }
+    }
+
+    /// Positions held, prefix included.
+    pub fn len(&self) -> usize {
+        self.prefix.len + self.own.len
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of the positions after the prefix.
+    pub fn own_bytes(&self) -> usize {
+        2 * 4 * self.own.keys.len() * self.own.len * self.width
+    }
+
+    /// Ends the sequence here and makes all of it a prefix.
+    pub fn freeze(self) -> KvPrefix {
+        let mut prefix = self.prefix;
+        if self.own.len > 0 {
+            prefix.len += self.own.len;
+            prefix.segments.push(Arc::new(self.own));
+        }
+        prefix
+    }
+
+    /// Appends keys and values, [tokens, width] each, of block `layer`. After the last block, [`KvCache::advance`].
+    pub(crate) fn append(&mut self, layer: usize, keys: &[f32], values: &[f32]) {
+        self.own.keys[layer].extend_from_slice(keys);
+        self.own.values[layer].extend_from_slice(values);
+    }
+
+    /// Counts `tokens` more positions.
+    pub(crate) fn advance(&mut self, tokens: usize) {
+        self.own.len += tokens;
+    }
+
+    /// The segments of block `layer`, in order of position.
+    pub(crate) fn spans(&self, layer: usize) -> Vec<KeyValueSpan<'_>> {
+        let shared = self.prefix.segments.iter().map(Arc::as_ref);
+        shared
+            .chain(std::iter::once(&self.own))
+            .map(|segment| KeyValueSpan { keys: &segment.keys[layer], values: &segment.values[layer] })
+            .collect()
+    }
+}

@@ -1,0 +1,52 @@
+//! What a task asks of a model, in tokens, and what comes back.
+
+use engine::decoder::NumericalFailure;
+
+/// One question to a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// The log-probabilities of `tokens[first_scored..]`, each given all tokens before it.
+    Score {
+        /// The sequence; not empty.
+        tokens: Vec<u32>,
+        /// First scored token, at least 1: the first token of a sequence is conditioned on nothing.
+        first_scored: usize,
+    },
+    /// A greedy continuation.
+    Generate {
+        /// The sequence to continue; not empty.
+        prompt: Vec<u32>,
+        /// Tokens to generate at most.
+        max_new_tokens: usize,
+        /// Strings that end the text; cut off.
+        stop: Vec<String>,
+    },
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// To [`Request::Score`]: natural-log probabilities and, token by token, whether it was the most probable one.
+    Scored {
+        /// One a scored token.
+        log_probs: Vec<f64>,
+        /// One a scored token.
+        greedy: Vec<bool>,
+    },
+    /// To [`Request::Generate`].
+    Generated {
+        /// New tokens, the end token left out.
+        tokens: Vec<u32>,
+        /// Their text, cut before the first stop string.
+        text: String,
+    },
+    /// A NaN or an infinity: there is no answer.
+    Failed(NumericalFailure),
+}
+
+impl Request {
+    /// The log-likelihood of `continuation` after `context`, which must not be empty.
+    pub fn loglikelihood(context: &[u32], continuation: &[u32]) -> Self {
+        Request::Score { tokens: [context, continuation].concat(), first_scored: context.len() }
+    }
+}
