@@ -114,7 +114,7 @@ impl<'a> Decoder<'a> {
             let wanted = rows.start + chunk.wanted.start..rows.start + chunk.wanted.end;
             let x = &state.x[wanted.start * d_model..wanted.end * d_model];
             let mut normed = vec![0.0; x.len()];
-            self.norm_rows(&self.model.final_norm, x, &mut normed);
+            self.runtime.run(|| self.norm_rows(&self.model.final_norm, x, &mut normed));
             Ok(normed)
         });
         Ok(outputs.collect())
@@ -325,15 +325,15 @@ impl<'a> Decoder<'a> {
 }
 
 impl State {
-    /// Notes the first position of each chunk whose row is not finite.
+    /// Notes the first position of each chunk whose row is not finite, with the first block after which it was not:
+    /// later positions follow earlier ones, so this does not depend on how the sequence was cut.
     fn note_failures(&mut self, layer: usize, d_model: usize) {
         for (rows, failure) in self.rows.iter().zip(&mut self.failures) {
-            if failure.is_some() {
-                continue;
-            }
             let values = &self.x[rows.start * d_model..rows.end * d_model];
-            if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-                *failure = Some(NumericalFailure { layer, position: self.positions[rows.start + at / d_model] });
+            let Some(at) = values.iter().position(|value| !value.is_finite()) else { continue };
+            let position = self.positions[rows.start + at / d_model];
+            if failure.is_none_or(|known| position < known.position) {
+                *failure = Some(NumericalFailure { layer, position });
             }
         }
     }

@@ -11,6 +11,9 @@ pub enum Request {
         tokens: Vec<u32>,
         /// First scored token, at least 1: the first token of a sequence is conditioned on nothing.
         first_scored: usize,
+        /// Length of the sequence that the published code gives to the model: position encodings that depend on the
+        /// length are made for it. lm-evaluation-harness leaves the last token out, the perplexity windows do not.
+        sequence_len: usize,
     },
     /// A greedy continuation.
     Generate {
@@ -47,6 +50,13 @@ pub enum Outcome {
 impl Request {
     /// The log-likelihood of `continuation` after `context`, which must not be empty.
     pub fn loglikelihood(context: &[u32], continuation: &[u32]) -> Self {
-        Request::Score { tokens: [context, continuation].concat(), first_scored: context.len() }
+        let tokens = [context, continuation].concat();
+        let sequence_len = tokens.len().saturating_sub(1);
+        Request::Score { tokens, first_scored: context.len(), sequence_len }
+    }
+
+    /// Every token of `window` but the first, each given the ones before it.
+    pub fn window(window: &[u32]) -> Self {
+        Request::Score { tokens: window.to_vec(), first_scored: 1, sequence_len: window.len() }
     }
 }
