@@ -128,6 +128,13 @@ impl<'a> Decoder<'a> {
         logits
     }
 
+    /// ln(sum(exp(x))) of every row of logits [rows, vocab_size], in f64.
+    pub fn log_sum_exps(&self, logits: &[f32]) -> Vec<f64> {
+        let kernels = self.runtime.kernels();
+        let rows = logits.par_chunks(self.blueprint().vocab_size);
+        self.runtime.run(|| rows.map(|row| kernels.log_sum_exp(row)).collect())
+    }
+
     /// Looks up embeddings and prepares position encodings.
     fn embed(&self, chunks: &[Chunk<'_>]) -> Result<State, Error> {
         let blueprint = self.blueprint();

@@ -27,7 +27,6 @@ macro_rules! tree {
         a[0]
     }};
 }
-pub(crate) use tree;
 
 impl Lanes for Scalar {
     type F = [f32; LANES];

@@ -1,0 +1,316 @@
+//! The engine of an evaluation: every shared prefix once, ragged batches, logits only where they are scored.
+//!
+//! Requests become a prefix tree. Ready nodes are taken from a stack, so that a branch is finished, and its cache
+//! freed, before the next is begun; as many as fit a batch are computed together. A sequence that generates takes one
+//! token of every batch, beside the prompts that are still being read. None of this can change a bit of an answer:
+//! the decoder gives the same result whatever shares a batch.
+
+mod scoring;
+mod tree;
+
+use crate::request::{Outcome, Request};
+use engine::blueprint::Positions;
+use engine::decoder::{Chunk, Decoder, NumericalFailure};
+use engine::kv_cache::{KvCache, KvPrefix};
+use engine::tokenizer::{SpecialText, Tokenizer};
+use scoring::{Scores, Target};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use tree::{Sequence, Tree};
+
+/// How much is computed together.
+#[derive(Clone, Copy, Debug)]
+pub struct SchedulerOptions {
+    /// Tokens of one batch.
+    pub batch_tokens: usize,
+    /// Sequences of one batch.
+    pub batch_sequences: usize,
+}
+
+impl Default for SchedulerOptions {
+    fn default() -> Self {
+        Self { batch_tokens: 512, batch_sequences: 256 }
+    }
+}
+
+/// Whether to go on after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Continue {
+    /// Go on.
+    Yes,
+    /// Leave the rest unanswered.
+    Stop,
+}
+
+/// Work asked for and work done, in tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenCounts {
+    /// Tokens of all requests, as if each were computed alone.
+    pub requested: usize,
+    /// Tokens that went through the decoder.
+    pub computed: usize,
+}
+
+/// Answers requests with one model.
+pub struct Scheduler<'a> {
+    decoder: Decoder<'a>,
+    tokenizer: Option<&'a Tokenizer>,
+    options: SchedulerOptions,
+    counts: TokenCounts,
+}
+
+/// One token at a time after a prompt.
+struct Stream {
+    request: usize,
+    cache: KvCache,
+    generated: Vec<u32>,
+}
+
+/// A node being computed.
+struct Reading {
+    node: usize,
+    cache: KvCache,
+    /// Tokens of the node already in the cache.
+    done: usize,
+}
+
+/// What one run keeps track of.
+struct Run<'r> {
+    requests: &'r [(usize, Request)],
+    sequences: Vec<Sequence<'r>>,
+    tree: Tree,
+    /// Log-probabilities gathered so far, one a request.
+    scores: Vec<Scores>,
+    /// Nodes ready to be read, the next one last.
+    ready: Vec<Reading>,
+    streams: Vec<Stream>,
+}
+
+impl<'r> Run<'r> {
+    fn new(requests: &'r [(usize, Request)], decoder: &Decoder<'_>) -> Self {
+        let sharing_key = |sequence_len| match &decoder.blueprint().positions {
+            Positions::Rotary(rope) => rope.sharing_key(sequence_len),
+            Positions::Learned { .. } => 0,
+        };
+        let sequences: Vec<Sequence<'r>> = requests
+            .iter()
+            .map(|(_, request)| match request {
+                Request::Score { tokens, first_scored, sequence_len } => {
+                    assert!(*first_scored > 0 && *first_scored < tokens.len(), "a request that scores nothing");
+                    // The last token is scored, never read.
+                    let tokens = &tokens[..tokens.len() - 1];
+                    Sequence { tokens, sharing_key: sharing_key(*sequence_len), sequence_len: *sequence_len }
+                }
+                Request::Generate { prompt, .. } => {
+                    let sequence_len = prompt.len();
+                    Sequence { tokens: prompt, sharing_key: sharing_key(sequence_len), sequence_len }
+                }
+            })
+            .collect();
+        let scores = requests.iter().map(|_| Scores::default()).collect();
+        let tree = Tree::new(&sequences);
+        Self { requests, sequences, tree, scores, ready: Vec::new(), streams: Vec::new() }
+    }
+
+    /// What is read off the hidden states of `positions` of a node, ascending.
+    fn targets(&self, node: usize, positions: Range<usize>) -> Vec<Target> {
+        let mut targets: BTreeMap<usize, Target> = BTreeMap::new();
+        for &request in &self.tree.order[self.tree.nodes[node].members.clone()] {
+            let (first, scored) = match &self.requests[request].1 {
+                Request::Score { tokens, first_scored, .. } => (first_scored - 1, Some(tokens)),
+                Request::Generate { prompt, .. } => (prompt.len() - 1, None),
+            };
+            for position in positions.start.max(first)..positions.end.min(self.sequences[request].tokens.len()) {
+                let target = targets.entry(position).or_insert_with(|| Target::at(position));
+                target.readers.push((request, scored.map(|tokens| tokens[position + 1])));
+            }
+        }
+        targets.into_values().collect()
+    }
+}
+
+impl<'a> Scheduler<'a> {
+    /// A scheduler; the tokenizer is needed to generate text.
+    pub fn new(decoder: Decoder<'a>, tokenizer: Option<&'a Tokenizer>, options: SchedulerOptions) -> Self {
+        Self { decoder, tokenizer, options, counts: TokenCounts::default() }
+    }
+
+    /// Tokens asked for and computed since the scheduler was made.
+    pub fn counts(&self) -> TokenCounts {
+        self.counts
+    }
+
+    /// Answers `requests`, in any order: `on_done(key, outcome)` once for each.
+    ///
+    /// # Errors
+    /// What the decoder refuses (a token outside the vocabulary, a sequence too long) and what `on_done` returns.
+    ///
+    /// # Panics
+    /// If a request is empty or scores its first token.
+    pub fn run<E: From<engine::Error>>(
+        &mut self,
+        requests: &[(usize, Request)],
+        on_done: &mut dyn FnMut(usize, Outcome) -> Result<Continue, E>,
+    ) -> Result<Continue, E> {
+        let mut run = Run::new(requests, &self.decoder);
+        self.counts.requested += run.sequences.iter().map(|sequence| sequence.tokens.len()).sum::<usize>();
+        for &root in run.tree.roots.iter().rev() {
+            run.ready.push(Reading { node: root, cache: self.decoder.cache_after(&KvPrefix::default()), done: 0 });
+        }
+        while !(run.ready.is_empty() && run.streams.is_empty()) {
+            for (request, outcome) in self.step(&mut run)? {
+                if on_done(requests[request].0, outcome)? == Continue::Stop {
+                    return Ok(Continue::Stop);
+                }
+            }
+        }
+        Ok(Continue::Yes)
+    }
+
+    /// Computes one batch and returns the requests it finished.
+    fn step(&mut self, run: &mut Run<'_>) -> Result<Vec<(usize, Outcome)>, engine::Error> {
+        let limit = self.options.batch_sequences.min(self.options.batch_tokens).max(1);
+        let mut streams: Vec<Stream> = run.streams.drain(..run.streams.len().min(limit)).collect();
+        let mut readings = self.take_readings(run, streams.len());
+
+        let mut chunks = Vec::with_capacity(streams.len() + readings.len());
+        for stream in &mut streams {
+            let position = stream.cache.len();
+            let prompt_len = run.sequences[stream.request].sequence_len;
+            let sequence_len = match &self.decoder.blueprint().positions {
+                Positions::Rotary(rope) => rope.generation_len(prompt_len, position),
+                Positions::Learned { .. } => position + 1,
+            };
+            let tokens = &stream.generated[stream.generated.len() - 1..];
+            chunks.push(Chunk { cache: &mut stream.cache, tokens, sequence_len, wanted: 0..1 });
+        }
+        let mut targets = Vec::with_capacity(readings.len());
+        for (reading, count) in &mut readings {
+            let node = &run.tree.nodes[reading.node];
+            let sequence = &run.sequences[node.sequence];
+            let start = node.tokens.start + reading.done;
+            let found = run.targets(reading.node, start..start + *count);
+            let wanted = match (found.first(), found.last()) {
+                (Some(first), Some(last)) => first.position - start..last.position - start + 1,
+                _ => 0..0,
+            };
+            let tokens = &sequence.tokens[start..start + *count];
+            chunks.push(Chunk { cache: &mut reading.cache, tokens, sequence_len: sequence.sequence_len, wanted });
+            targets.push(found);
+        }
+        for chunk in &chunks {
+            self.counts.computed += chunk.tokens.len();
+        }
+        let mut outputs = self.decoder.forward(&mut chunks)?;
+        drop(chunks);
+
+        let mut finished = Vec::new();
+        let reading_outputs = outputs.split_off(streams.len());
+        self.advance_streams(run, streams, outputs, &mut finished);
+        // The last ready node was taken first: put back in reverse, the stack keeps its order.
+        for (((reading, count), targets), output) in readings.into_iter().zip(targets).zip(reading_outputs).rev() {
+            self.advance_reading(run, reading, count, targets, output, &mut finished);
+        }
+        Ok(finished)
+    }
+
+    /// Takes ready nodes off the stack, as many as fit beside `streams` tokens, with the tokens to read now of each.
+    fn take_readings(&self, run: &mut Run<'_>, streams: usize) -> Vec<(Reading, usize)> {
+        let mut room = self.options.batch_tokens.max(1).saturating_sub(streams);
+        let slots = self.options.batch_sequences.max(1).saturating_sub(streams);
+        let mut taken = Vec::new();
+        while room > 0 && taken.len() < slots {
+            let Some(reading) = run.ready.pop() else { break };
+            let count = (run.tree.nodes[reading.node].tokens.len() - reading.done).min(room);
+            room -= count;
+            taken.push((reading, count));
+        }
+        taken
+    }
+
+    /// Takes in one batch's part of a node: scores, failures, children, streams.
+    fn advance_reading(
+        &self,
+        run: &mut Run<'_>,
+        mut reading: Reading,
+        count: usize,
+        targets: Vec<Target>,
+        output: Result<Vec<f32>, NumericalFailure>,
+        finished: &mut Vec<(usize, Outcome)>,
+    ) {
+        let failure = match output {
+            Ok(hidden) => scoring::score(&self.decoder, &hidden, &targets, &mut run.scores).err(),
+            Err(failure) => Some(failure),
+        };
+        let node = &run.tree.nodes[reading.node];
+        let members = node.members.clone();
+        if let Some(failure) = failure {
+            // Nothing below this node can be computed.
+            finished.extend(run.tree.order[members].iter().map(|&request| (request, Outcome::Failed(failure))));
+            return;
+        }
+        reading.done += count;
+        if reading.done < node.tokens.len() {
+            run.ready.push(reading);
+            return;
+        }
+        let (end, children) = (node.tokens.end, node.children.clone());
+        let prefix = reading.cache.freeze();
+        for place in members {
+            let request = run.tree.order[place];
+            if run.sequences[request].tokens.len() != end {
+                break;
+            }
+            match &run.requests[request].1 {
+                Request::Score { .. } => finished.push((request, run.scores[request].take_outcome())),
+                Request::Generate { .. } => {
+                    let cache = self.decoder.cache_after(&prefix);
+                    let stream = Stream { request, cache, generated: Vec::new() };
+                    let next = run.scores[request].next_token();
+                    self.extend_stream(run, stream, next, finished);
+                }
+            }
+        }
+        for &child in children.iter().rev() {
+            run.ready.push(Reading { node: child, cache: self.decoder.cache_after(&prefix), done: 0 });
+        }
+    }
+
+    fn advance_streams(
+        &self,
+        run: &mut Run<'_>,
+        streams: Vec<Stream>,
+        outputs: Vec<Result<Vec<f32>, NumericalFailure>>,
+        finished: &mut Vec<(usize, Outcome)>,
+    ) {
+        for (stream, output) in streams.into_iter().zip(outputs) {
+            let request = stream.request;
+            match output.and_then(|hidden| scoring::next_token(&self.decoder, &hidden, stream.cache.len() - 1)) {
+                Ok(next) => self.extend_stream(run, stream, next, finished),
+                Err(failure) => finished.push((request, Outcome::Failed(failure))),
+            }
+        }
+    }
+
+    /// Adds a token to a stream and ends it where the request says so.
+    fn extend_stream(&self, run: &mut Run<'_>, mut stream: Stream, next: u32, finished: &mut Vec<(usize, Outcome)>) {
+        let Request::Generate { max_new_tokens, stop, .. } = &run.requests[stream.request].1 else {
+            return;
+        };
+        let ended = self.tokenizer.is_some_and(|tokenizer| tokenizer.eos_ids().contains(&next));
+        if !ended && *max_new_tokens > 0 {
+            stream.generated.push(next);
+        }
+        let text = match self.tokenizer {
+            Some(tokenizer) => tokenizer.decode(&stream.generated, SpecialText::Skip).unwrap_or_default(),
+            None => String::new(),
+        };
+        let cut = stop.iter().filter_map(|stop| text.find(stop.as_str())).min();
+        if ended || cut.is_some() || stream.generated.len() >= *max_new_tokens {
+            let text = text[..cut.unwrap_or(text.len())].to_string();
+            finished.push((stream.request, Outcome::Generated { tokens: stream.generated, text }));
+        } else {
+            run.streams.push(stream);
+        }
+    }
+}
