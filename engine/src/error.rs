@@ -35,9 +35,7 @@ pub enum Error {
         reason: String,
     },
     /// A weight file is shorter than its own header says.
-    #[error(
-        "{file} is truncated: expected {expected} bytes, found {found}; download the file again"
-    )]
+    #[error("{file} is truncated: expected {expected} bytes, found {found}; download the file again")]
     Truncated {
         /// File.
         file: PathBuf,
@@ -238,9 +236,7 @@ pub enum Error {
         found: String,
     },
     /// A value of config.json is missing, of the wrong type or out of range.
-    #[error(
-        "{file}: key `{key}`: expected {expected}, found {found}; correct the file or restore the published one"
-    )]
+    #[error("{file}: key `{key}`: expected {expected}, found {found}; correct the file or restore the published one")]
     ConfigValue {
         /// File.
         file: PathBuf,

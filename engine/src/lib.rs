@@ -3,6 +3,7 @@
 
 pub mod blueprint;
 pub mod checkpoint;
+mod config;
 pub mod decoder;
 pub mod error;
 pub mod family;

@@ -47,19 +47,13 @@ impl TensorBytes {
     /// Takes over a buffer.
     pub fn from_vec(bytes: Vec<u8>) -> Self {
         let range = 0..bytes.len();
-        Self {
-            owner: Arc::new(FileBytes::Owned(bytes)),
-            range,
-        }
+        Self { owner: Arc::new(FileBytes::Owned(bytes)), range }
     }
 
     /// A part of `owner`; `None` when `range` leaves it.
     pub(crate) fn part(owner: &Arc<FileBytes>, range: Range<usize>) -> Option<Self> {
         owner.as_slice().get(range.clone())?;
-        Some(Self {
-            owner: Arc::clone(owner),
-            range,
-        })
+        Some(Self { owner: Arc::clone(owner), range })
     }
 
     /// The bytes.
@@ -156,16 +150,9 @@ impl TensorView {
             if !all_finite {
                 let mut values = vec![0.0; elements];
                 widen(self.dtype, block, &mut values);
-                let (offset, value) = values
-                    .into_iter()
-                    .enumerate()
-                    .find(|(_, value)| !value.is_finite())?;
+                let (offset, value) = values.into_iter().enumerate().find(|(_, value)| !value.is_finite())?;
                 let element = first_element + offset;
-                return Some(NonFinite {
-                    row: element / self.columns(),
-                    column: element % self.columns(),
-                    value,
-                });
+                return Some(NonFinite { row: element / self.columns(), column: element % self.columns(), value });
             }
             first_element += elements;
         }
@@ -222,11 +209,7 @@ fn f32_from_f16(bits: u16) -> f32 {
     let magnitude = u32::from(bits & 0x7fff) << 13;
     let scale = f32::from_bits((127 + 112) << 23);
     let finite = (f32::from_bits(magnitude) * scale).to_bits();
-    let special = if magnitude >= 0x7c00 << 13 {
-        0x7f80_0000 | magnitude
-    } else {
-        finite
-    };
+    let special = if magnitude >= 0x7c00 << 13 { 0x7f80_0000 | magnitude } else { finite };
     f32::from_bits(sign | special)
 }
 
@@ -235,12 +218,7 @@ mod tests {
     use super::*;
 
     fn view(dtype: Dtype, shape: &[usize], bytes: Vec<u8>) -> TensorView {
-        TensorView {
-            name: "t".into(),
-            dtype,
-            shape: shape.to_vec(),
-            bytes: TensorBytes::from_vec(bytes),
-        }
+        TensorView { name: "t".into(), dtype, shape: shape.to_vec(), bytes: TensorBytes::from_vec(bytes) }
     }
 
     #[test]
@@ -253,21 +231,13 @@ mod tests {
             let found = f16[usize::from(bits)];
             assert_eq!(found.is_nan(), expected.is_nan(), "{bits:#x}");
             if !expected.is_nan() {
-                assert_eq!(
-                    found.to_bits(),
-                    f32::from(expected).to_bits(),
-                    "f16 {bits:#x}"
-                );
+                assert_eq!(found.to_bits(), f32::from(expected).to_bits(), "f16 {bits:#x}");
             }
             let expected = half::bf16::from_bits(bits);
             let found = bf16[usize::from(bits)];
             assert_eq!(found.is_nan(), expected.is_nan(), "{bits:#x}");
             if !expected.is_nan() {
-                assert_eq!(
-                    found.to_bits(),
-                    f32::from(expected).to_bits(),
-                    "bf16 {bits:#x}"
-                );
+                assert_eq!(found.to_bits(), f32::from(expected).to_bits(), "bf16 {bits:#x}");
             }
         }
     }
@@ -278,11 +248,7 @@ mod tests {
             for dtype in [Dtype::F16, Dtype::Bf16] {
                 let one = view(dtype, &[1], bits.to_le_bytes().to_vec());
                 let finite = one.to_f32().iter().all(|value| value.is_finite());
-                assert_eq!(
-                    one.first_non_finite().is_none(),
-                    finite,
-                    "{dtype:?} {bits:#x}"
-                );
+                assert_eq!(one.first_non_finite().is_none(), finite, "{dtype:?} {bits:#x}");
             }
         }
         let largest = f32::MAX.to_le_bytes().to_vec();
@@ -302,11 +268,7 @@ mod tests {
             let element = 97 * columns + 13;
             bytes[element * dtype.bytes()..][..dtype.bytes()].copy_from_slice(infinity);
             let found = view(dtype, &[rows, columns], bytes).first_non_finite();
-            let expected = NonFinite {
-                row: 97,
-                column: 13,
-                value: f32::NEG_INFINITY,
-            };
+            let expected = NonFinite { row: 97, column: 13, value: f32::NEG_INFINITY };
             assert_eq!(found, Some(expected));
         }
     }

@@ -1,53 +1,24 @@
 //! Do checkpoints open, and do their tensors hold what the files hold?
 
-use std::path::{Path, PathBuf};
+mod reference;
+
+use std::path::Path;
 
 use engine::checkpoint::{Checkpoint, OpenOptions, Reading};
 use engine::error::Error;
 use engine::tensor::Dtype;
+use reference::shared;
 use safetensors::tensor::{Dtype as StoredDtype, TensorView as Stored};
 use serde_json::json;
 
-/// The directory beside the repository that holds reference data; `None`, with a note, where it is missing.
-fn shared(part: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared")
-        .join(part);
-    if path.exists() {
-        return Some(path);
-    }
-    assert!(
-        std::env::var_os("NIBBLE_REQUIRE_SHARED").is_none_or(|value| value != "1"),
-        "{} is missing",
-        path.display()
-    );
-    println!("skipped: shared data missing");
-    None
-}
-
-const BOTH: [OpenOptions; 2] = [
-    OpenOptions {
-        reading: Reading::Mapped,
-    },
-    OpenOptions {
-        reading: Reading::Read,
-    },
-];
+const BOTH: [OpenOptions; 2] = [OpenOptions { reading: Reading::Mapped }, OpenOptions { reading: Reading::Read }];
 
 /// A checkpoint of three tensors in the three element types, written by the safetensors crate.
 fn write_three(directory: &Path) {
-    let f32_bytes: Vec<u8> = [1.5f32, -2.0, 0.0, 3.0e-39, 7.0, f32::MAX]
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect();
-    let f16_bytes: Vec<u8> = [0x3c00u16, 0x0001, 0xfbff]
-        .iter()
-        .flat_map(|bits| bits.to_le_bytes())
-        .collect();
-    let bf16_bytes: Vec<u8> = [0x3f80u16, 0x0001]
-        .iter()
-        .flat_map(|bits| bits.to_le_bytes())
-        .collect();
+    let f32_bytes: Vec<u8> =
+        [1.5f32, -2.0, 0.0, 3.0e-39, 7.0, f32::MAX].iter().flat_map(|value| value.to_le_bytes()).collect();
+    let f16_bytes: Vec<u8> = [0x3c00u16, 0x0001, 0xfbff].iter().flat_map(|bits| bits.to_le_bytes()).collect();
+    let bf16_bytes: Vec<u8> = [0x3f80u16, 0x0001].iter().flat_map(|bits| bits.to_le_bytes()).collect();
     let tensors = [
         ("a.matrix", StoredDtype::F32, vec![2, 3], &f32_bytes),
         ("b.vector", StoredDtype::F16, vec![3], &f16_bytes),
@@ -71,10 +42,7 @@ fn a_directory_opens_mapped_and_read_alike() {
         assert!(checkpoint.contains("a.matrix") && !checkpoint.contains("d"));
         assert_eq!(checkpoint.weight_bytes(), 24 + 6 + 4);
         let matrix = checkpoint.tensor("a.matrix").unwrap();
-        assert_eq!(
-            (matrix.dtype, matrix.rows(), matrix.columns()),
-            (Dtype::F32, 2, 3)
-        );
+        assert_eq!((matrix.dtype, matrix.rows(), matrix.columns()), (Dtype::F32, 2, 3));
         assert_eq!(matrix.to_f32(), [1.5, -2.0, 0.0, 3.0e-39, 7.0, f32::MAX]);
         let vector = checkpoint.tensor("b.vector").unwrap();
         assert_eq!(vector.to_f32(), [1.0, 1.0 / 16_777_216.0, -65504.0]);
@@ -95,10 +63,7 @@ fn digests_are_those_of_the_files_and_a_change_is_noticed() {
         let checkpoint = Checkpoint::open(directory.path(), options).unwrap();
         let digests = checkpoint.sha256().unwrap();
         let names: Vec<&str> = digests.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(
-            names,
-            ["config.json", "model.safetensors", "tokenizer.json"]
-        );
+        assert_eq!(names, ["config.json", "model.safetensors", "tokenizer.json"]);
         // FIPS 180-2, appendix B.1.
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(digests[2].1, abc);
@@ -119,12 +84,7 @@ fn a_truncated_map_is_noticed_before_it_is_touched() {
     write_three(directory.path());
     let checkpoint = Checkpoint::open(directory.path(), OpenOptions::default()).unwrap();
     let file = directory.path().join("model.safetensors");
-    std::fs::File::options()
-        .write(true)
-        .open(&file)
-        .unwrap()
-        .set_len(0)
-        .unwrap();
+    std::fs::File::options().write(true).open(&file).unwrap().set_len(0).unwrap();
     assert!(matches!(checkpoint.sha256(), Err(Error::Changed { .. })));
 }
 
@@ -132,18 +92,8 @@ fn a_truncated_map_is_noticed_before_it_is_touched() {
 fn a_checkpoint_made_in_memory_is_like_one_on_disk() {
     let tensors = || {
         vec![
-            (
-                "b".to_string(),
-                Dtype::Bf16,
-                vec![1, 2],
-                vec![0x80, 0x3f, 0, 0x40],
-            ),
-            (
-                "a".to_string(),
-                Dtype::F32,
-                vec![1],
-                2.5f32.to_le_bytes().to_vec(),
-            ),
+            ("b".to_string(), Dtype::Bf16, vec![1, 2], vec![0x80, 0x3f, 0, 0x40]),
+            ("a".to_string(), Dtype::F32, vec![1], 2.5f32.to_le_bytes().to_vec()),
         ]
     };
     let config = json!({"model_type": "llama"});
@@ -167,14 +117,7 @@ fn a_checkpoint_made_in_memory_is_like_one_on_disk() {
     assert!(matches!(error, Some(Error::DuplicateTensor { .. })));
     let short = vec![("a".to_string(), Dtype::F32, vec![2], vec![0; 7])];
     let error = Checkpoint::from_memory(config, short).err();
-    assert!(matches!(
-        error,
-        Some(Error::TensorLength {
-            expected: 8,
-            found: 7,
-            ..
-        })
-    ));
+    assert!(matches!(error, Some(Error::TensorLength { expected: 8, found: 7, .. })));
 }
 
 #[test]
@@ -193,10 +136,7 @@ fn every_reference_checkpoint_opens_and_agrees_with_the_safetensors_crate() {
             let mut seen = 0;
             for file in checkpoint.files() {
                 let bytes = std::fs::read(file).unwrap();
-                for (name, stored) in safetensors::SafeTensors::deserialize(&bytes)
-                    .unwrap()
-                    .iter()
-                {
+                for (name, stored) in safetensors::SafeTensors::deserialize(&bytes).unwrap().iter() {
                     let view = checkpoint.tensor(name).unwrap();
                     assert_eq!(view.shape, stored.shape(), "{name}");
                     assert_eq!(view.bytes.as_slice(), stored.data(), "{name}");
@@ -220,9 +160,7 @@ fn the_trained_checkpoints_open() {
         let directory = entry.unwrap().path();
         let checkpoint = Checkpoint::open(&directory, OpenOptions::default()).unwrap();
         for name in checkpoint.tensor_names() {
-            checkpoint
-                .scan_finite(&checkpoint.tensor(name).unwrap())
-                .unwrap();
+            checkpoint.scan_finite(&checkpoint.tensor(name).unwrap()).unwrap();
         }
     }
 }

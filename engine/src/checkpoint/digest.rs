@@ -96,11 +96,7 @@ impl Checkpoint {
         for (name, _) in previous.iter().chain(&now) {
             let (expected, found) = (of(previous, name), of(&now, name));
             if expected != found {
-                return Err(Error::Changed {
-                    file: self.directory.join(name),
-                    expected,
-                    found,
-                });
+                return Err(Error::Changed { file: self.directory.join(name), expected, found });
             }
         }
         Ok(())
@@ -119,12 +115,8 @@ impl Checkpoint {
 
     /// Name and path of the files beside the weights that exist, without config.json.
     fn companions(&self) -> Vec<(String, PathBuf)> {
-        let paths = COMPANIONS
-            .iter()
-            .map(|name| (name.to_string(), self.directory.join(name)));
-        paths
-            .filter(|(_, path)| path.symlink_metadata().is_ok())
-            .collect()
+        let paths = COMPANIONS.iter().map(|name| (name.to_string(), self.directory.join(name)));
+        paths.filter(|(_, path)| path.symlink_metadata().is_ok()).collect()
     }
 }
 

@@ -25,9 +25,10 @@ pub(super) fn find(path: &Path) -> Result<PathBuf, Error> {
             path: path.to_path_buf(),
             expected: EXPECTED,
             found: "no such directory".into(),
-            fix: "check the spelling; nothing is downloaded, so a name on the Hugging Face hub has to be fetched first \
+            fix:
+                "check the spelling; nothing is downloaded, so a name on the Hugging Face hub has to be fetched first \
                   (`hf download ORGANISATION/NAME --local-dir DIR`)"
-                .into(),
+                    .into(),
         });
     };
     if !metadata.is_dir() {
@@ -95,10 +96,7 @@ fn snapshot(entry: &Path) -> Result<PathBuf, Error> {
     Err(Error::NoCheckpoint {
         path: entry.to_path_buf(),
         expected: "refs/main naming a directory of snapshots/ that holds config.json",
-        found: format!(
-            "refs/main `{revision}` and snapshots {}",
-            listing(&revisions)
-        ),
+        found: format!("refs/main `{revision}` and snapshots {}", listing(&revisions)),
         fix: "fetch the model again, or give the path of one snapshot".into(),
     })
 }
@@ -110,19 +108,10 @@ pub(super) fn is_plain_name(name: &str) -> bool {
 
 /// Names in a directory, sorted.
 fn names(directory: &Path) -> Result<Vec<String>, Error> {
-    let io = |source| Error::Io {
-        file: directory.to_path_buf(),
-        source,
-    };
+    let io = |source| Error::Io { file: directory.to_path_buf(), source };
     let mut names = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(io)? {
-        names.push(
-            entry
-                .map_err(io)?
-                .file_name()
-                .to_string_lossy()
-                .into_owned(),
-        );
+        names.push(entry.map_err(io)?.file_name().to_string_lossy().into_owned());
     }
     names.sort();
     Ok(names)

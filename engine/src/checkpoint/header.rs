@@ -55,9 +55,9 @@ impl<'de> Deserialize<'de> for Entries {
                         map.next_value::<IgnoredAny>()?;
                         continue;
                     }
-                    let entry = map.next_value().map_err(|error| {
-                        serde::de::Error::custom(format_args!("tensor `{name}`: {error}"))
-                    })?;
+                    let entry = map
+                        .next_value()
+                        .map_err(|error| serde::de::Error::custom(format_args!("tensor `{name}`: {error}")))?;
                     entries.push((name, entry));
                 }
                 Ok(Entries(entries))
@@ -70,17 +70,11 @@ impl<'de> Deserialize<'de> for Entries {
 /// Reads the header at the start of `bytes`, the whole file `file`; tensors come back in the order of their bytes.
 pub(super) fn read(file: &Path, bytes: &[u8]) -> Result<Vec<StoredTensor>, Error> {
     let (header, data_start) = split(file, bytes)?;
-    let Entries(mut entries) =
-        serde_json::from_slice(header).map_err(|error| Error::HeaderSyntax {
-            file: file.to_path_buf(),
-            reason: error.to_string(),
-        })?;
+    let Entries(mut entries) = serde_json::from_slice(header)
+        .map_err(|error| Error::HeaderSyntax { file: file.to_path_buf(), reason: error.to_string() })?;
     entries.sort_by(|left, right| left.0.cmp(&right.0));
     if let Some(pair) = entries.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        return Err(Error::DuplicateTensor {
-            file: file.to_path_buf(),
-            tensor: pair[0].0.clone(),
-        });
+        return Err(Error::DuplicateTensor { file: file.to_path_buf(), tensor: pair[0].0.clone() });
     }
     entries.sort_by_key(|(_, entry)| entry.data_offsets);
     let mut tensors = Vec::with_capacity(entries.len());
@@ -92,18 +86,10 @@ pub(super) fn read(file: &Path, bytes: &[u8]) -> Result<Vec<StoredTensor>, Error
     let expected = data_start as u64 + end;
     let found = bytes.len() as u64;
     if expected > found {
-        return Err(Error::Truncated {
-            file: file.to_path_buf(),
-            expected,
-            found,
-        });
+        return Err(Error::Truncated { file: file.to_path_buf(), expected, found });
     }
     if expected < found {
-        return Err(Error::TrailingBytes {
-            file: file.to_path_buf(),
-            expected,
-            found,
-        });
+        return Err(Error::TrailingBytes { file: file.to_path_buf(), expected, found });
     }
     Ok(tensors)
 }
@@ -113,8 +99,7 @@ fn split<'a>(file: &Path, bytes: &'a [u8]) -> Result<(&'a [u8], usize), Error> {
     if bytes.starts_with(LFS_POINTER) {
         return Err(Error::HeaderSyntax {
             file: file.to_path_buf(),
-            reason: "this is a Git LFS pointer, not the weights (`git lfs pull` fetches them)"
-                .into(),
+            reason: "this is a Git LFS pointer, not the weights (`git lfs pull` fetches them)".into(),
         });
     }
     let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {
@@ -127,19 +112,11 @@ fn split<'a>(file: &Path, bytes: &'a [u8]) -> Result<(&'a [u8], usize), Error> {
     let found = u64::from_le_bytes(*length);
     let limit = HEADER_LIMIT.min(rest.len() as u64);
     if !(2..=HEADER_LIMIT).contains(&found) {
-        return Err(Error::HeaderLength {
-            file: file.to_path_buf(),
-            limit,
-            found,
-        });
+        return Err(Error::HeaderLength { file: file.to_path_buf(), limit, found });
     }
     match rest.get(..found as usize) {
         Some(header) => Ok((header, LENGTH_BYTES + header.len())),
-        None => Err(Error::HeaderLength {
-            file: file.to_path_buf(),
-            limit,
-            found,
-        }),
+        None => Err(Error::HeaderLength { file: file.to_path_buf(), limit, found }),
     }
 }
 
@@ -157,22 +134,12 @@ fn place(
     } else if start < previous_end {
         Some(("overlaps the tensor before it", previous_end, start))
     } else if start > previous_end {
-        Some((
-            "leaves a gap after the tensor before it",
-            previous_end,
-            start,
-        ))
+        Some(("leaves a gap after the tensor before it", previous_end, start))
     } else {
         None
     };
     if let Some((problem, expected, found)) = problem {
-        return Err(Error::Offsets {
-            file: file.to_path_buf(),
-            tensor,
-            problem,
-            expected,
-            found,
-        });
+        return Err(Error::Offsets { file: file.to_path_buf(), tensor, problem, expected, found });
     }
     let deserializer: StrDeserializer<'_, PlainError> = entry.dtype.as_str().into_deserializer();
     let Ok(dtype) = StoredDtype::deserialize(deserializer) else {
@@ -191,18 +158,9 @@ fn place(
         Some((start..end, shape.collect::<Result<Vec<_>, _>>().ok()?))
     };
     let Some((range, shape)) = place() else {
-        return Err(Error::ShapeOverflow {
-            file: file.to_path_buf(),
-            tensor,
-            shape: entry.shape,
-        });
+        return Err(Error::ShapeOverflow { file: file.to_path_buf(), tensor, shape: entry.shape });
     };
-    Ok(StoredTensor {
-        name: tensor,
-        dtype,
-        shape,
-        range,
-    })
+    Ok(StoredTensor { name: tensor, dtype, shape, range })
 }
 
 /// Fails unless a tensor of this type and shape has `found` bytes.
@@ -223,11 +181,9 @@ pub(super) fn check_length(
             expected,
             found,
         }),
-        None => Err(Error::ShapeOverflow {
-            file: file.to_path_buf(),
-            tensor: tensor.to_string(),
-            shape: shape.to_vec(),
-        }),
+        None => {
+            Err(Error::ShapeOverflow { file: file.to_path_buf(), tensor: tensor.to_string(), shape: shape.to_vec() })
+        }
     }
 }
 

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::error::Error;
@@ -17,10 +15,7 @@ pub(super) const LIMIT_BYTES: u64 = 1 << 30;
 pub(super) fn parse(file: &Path, bytes: &[u8]) -> Result<Value, Error> {
     serde_json::from_slice(bytes)
         .map(|Strict(value)| value)
-        .map_err(|error| Error::Json {
-            file: file.to_path_buf(),
-            reason: error.to_string(),
-        })
+        .map_err(|error| Error::Json { file: file.to_path_buf(), reason: error.to_string() })
 }
 
 /// Reads and parses `file`; also returns its bytes.
@@ -31,10 +26,7 @@ pub(super) fn read(file: &Path) -> Result<(Value, Vec<u8>), Error> {
 
 /// Reads a file that is not a weight file.
 pub(super) fn read_bytes(file: &Path) -> Result<Vec<u8>, Error> {
-    let io = |source| Error::Io {
-        file: file.to_path_buf(),
-        source,
-    };
+    let io = |source| Error::Io { file: file.to_path_buf(), source };
     let metadata = std::fs::metadata(file).map_err(io)?;
     if !metadata.is_file() || metadata.len() > LIMIT_BYTES {
         return Err(io(std::io::Error::other("not a regular file below 1 GiB")));

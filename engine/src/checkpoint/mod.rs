@@ -111,10 +111,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`Error::DuplicateTensor`], [`Error::ShapeOverflow`] and [`Error::TensorLength`], as for files.
-    pub fn from_memory(
-        config: Value,
-        tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)>,
-    ) -> Result<Self, Error> {
+    pub fn from_memory(config: Value, tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)>) -> Result<Self, Error> {
         let directory = PathBuf::from("memory");
         let mut files = Vec::with_capacity(tensors.len());
         let mut entries = BTreeMap::new();
@@ -132,17 +129,9 @@ impl Checkpoint {
                 path: directory.clone(),
                 bytes: Arc::new(FileBytes::Owned(bytes)),
             });
-            let place = Entry {
-                file,
-                dtype: stored,
-                shape,
-                range,
-            };
+            let place = Entry { file, dtype: stored, shape, range };
             if entries.insert(name.clone(), place).is_some() {
-                return Err(Error::DuplicateTensor {
-                    file: directory,
-                    tensor: name,
-                });
+                return Err(Error::DuplicateTensor { file: directory, tensor: name });
             }
         }
         Ok(Self {
@@ -245,10 +234,7 @@ impl Checkpoint {
         match view.first_non_finite() {
             None => Ok(()),
             Some(found) => Err(Error::NotFinite {
-                file: self
-                    .file_of(&view.name)
-                    .unwrap_or(&self.directory)
-                    .to_path_buf(),
+                file: self.file_of(&view.name).unwrap_or(&self.directory).to_path_buf(),
                 tensor: view.name.clone(),
                 row: found.row,
                 column: found.column,
@@ -258,45 +244,28 @@ impl Checkpoint {
     }
 
     fn entry(&self, name: &str) -> Result<&Entry, Error> {
-        self.tensors.get(name).ok_or_else(|| Error::MissingTensor {
-            file: self.directory.clone(),
-            tensor: name.to_string(),
-        })
+        self.tensors
+            .get(name)
+            .ok_or_else(|| Error::MissingTensor { file: self.directory.clone(), tensor: name.to_string() })
     }
 }
 
 /// Weight files with their headers, by name.
 type Headers = Vec<(String, Vec<StoredTensor>)>;
 
-fn read_weights(
-    paths: &[PathBuf],
-    options: OpenOptions,
-) -> Result<(Vec<WeightFile>, Headers), Error> {
+fn read_weights(paths: &[PathBuf], options: OpenOptions) -> Result<(Vec<WeightFile>, Headers), Error> {
     let mut files = Vec::new();
     let mut headers = Vec::new();
     for path in paths {
         let bytes = FileBytes::open(path, options.reading)?;
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         headers.push((name.clone(), header::read(path, bytes.as_slice())?));
-        files.push(WeightFile {
-            name,
-            path: path.clone(),
-            bytes: Arc::new(bytes),
-        });
+        files.push(WeightFile { name, path: path.clone(), bytes: Arc::new(bytes) });
     }
     Ok((files, headers))
 }
 
 fn entry(file: usize, tensor: StoredTensor) -> (String, Entry) {
-    let entry = Entry {
-        file,
-        dtype: tensor.dtype,
-        shape: tensor.shape,
-        range: tensor.range,
-    };
+    let entry = Entry { file, dtype: tensor.dtype, shape: tensor.shape, range: tensor.range };
     (tensor.name, entry)
 }

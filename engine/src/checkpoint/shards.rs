@@ -30,10 +30,7 @@ impl ShardIndex {
                 found: value.get("weight_map").unwrap_or(&Value::Null).to_string(),
             });
         };
-        let mut index = Self {
-            file: file.to_path_buf(),
-            shard_of: BTreeMap::new(),
-        };
+        let mut index = Self { file: file.to_path_buf(), shard_of: BTreeMap::new() };
         for (tensor, shard) in weight_map {
             match shard.as_str() {
                 Some(name) if is_plain_name(name) && name.ends_with(".safetensors") => {
@@ -64,12 +61,7 @@ impl ShardIndex {
         }
         let tensor = self.shard_of.iter().find(|(_, name)| *name == shard);
         let tensor = tensor.map_or("", |(tensor, _)| tensor);
-        Err(self.error(
-            "the index names a file that is missing",
-            tensor,
-            shard,
-            FIX_DOWNLOAD,
-        ))
+        Err(self.error("the index names a file that is missing", tensor, shard, FIX_DOWNLOAD))
     }
 
     /// Fails unless the tensors found in the shards are those that the index promises, each in its shard and once.
@@ -82,12 +74,7 @@ impl ShardIndex {
                     return Err(self.error("a tensor is in two shards", name, shard, FIX_DOWNLOAD));
                 }
                 if !self.shard_of.contains_key(name) {
-                    return Err(self.error(
-                        "a tensor is missing in the index",
-                        name,
-                        shard,
-                        FIX_DOWNLOAD,
-                    ));
+                    return Err(self.error("a tensor is missing in the index", name, shard, FIX_DOWNLOAD));
                 }
             }
         }
@@ -105,12 +92,6 @@ impl ShardIndex {
     }
 
     fn error(&self, problem: &'static str, tensor: &str, shard: &str, fix: &'static str) -> Error {
-        Error::Shards {
-            index: self.file.clone(),
-            problem,
-            tensor: tensor.to_string(),
-            shard: shard.to_string(),
-            fix,
-        }
+        Error::Shards { index: self.file.clone(), problem, tensor: tensor.to_string(), shard: shard.to_string(), fix }
     }
 }

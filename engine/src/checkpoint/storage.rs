@@ -28,10 +28,7 @@ impl FileBytes {
 
     /// Maps or reads the file at `path`.
     pub(super) fn open(path: &Path, reading: Reading) -> Result<Self, Error> {
-        let io = |source| Error::Io {
-            file: path.to_path_buf(),
-            source,
-        };
+        let io = |source| Error::Io { file: path.to_path_buf(), source };
         let mut file = File::open(path).map_err(io)?;
         let metadata = file.metadata().map_err(io)?;
         if !metadata.is_file() {
@@ -44,16 +41,10 @@ impl FileBytes {
         match reading {
             Reading::Mapped => Ok(Self::Mapped(map(&file).map_err(io)?, file)),
             Reading::Read => {
-                let len = usize::try_from(metadata.len())
-                    .map_err(|_| io(std::io::ErrorKind::FileTooLarge.into()))?;
+                let len = usize::try_from(metadata.len()).map_err(|_| io(std::io::ErrorKind::FileTooLarge.into()))?;
                 let mut bytes = Vec::new();
-                bytes
-                    .try_reserve_exact(len)
-                    .map_err(|_| io(std::io::ErrorKind::OutOfMemory.into()))?;
-                (&mut file)
-                    .take(metadata.len())
-                    .read_to_end(&mut bytes)
-                    .map_err(io)?;
+                bytes.try_reserve_exact(len).map_err(|_| io(std::io::ErrorKind::OutOfMemory.into()))?;
+                (&mut file).take(metadata.len()).read_to_end(&mut bytes).map_err(io)?;
                 Ok(Self::Owned(bytes))
             }
         }
@@ -64,10 +55,7 @@ impl FileBytes {
         let Self::Mapped(map, file) = self else {
             return Ok(());
         };
-        let found = file.metadata().map_err(|source| Error::Io {
-            file: path.to_path_buf(),
-            source,
-        })?;
+        let found = file.metadata().map_err(|source| Error::Io { file: path.to_path_buf(), source })?;
         if found.len() == map.len() as u64 {
             return Ok(());
         }

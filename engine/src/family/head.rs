@@ -1,0 +1,53 @@
+//! The two ends of a decoder: the token embedding, and the output head, which may be the same tensor.
+
+use crate::blueprint::{LinearTensors, TensorPart};
+use crate::checkpoint::Checkpoint;
+use crate::config::Config;
+use crate::error::Error;
+
+/// Name of the output head in every family.
+pub(super) const HEAD: &str = "lm_head.weight";
+const KEY: &str = "tie_word_embeddings";
+
+/// What a family does where `tie_word_embeddings` is absent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Default {
+    Tied,
+    Untied,
+}
+
+/// Name of the embedding, and the output head unless it is the embedding.
+///
+/// A tied checkpoint may store the one tensor under either name, or under both with the same contents.
+pub(super) fn ends(
+    config: &Config<'_>,
+    checkpoint: &Checkpoint,
+    embedding: String,
+    default: Default,
+) -> Result<(String, Option<LinearTensors>), Error> {
+    let tied = config.flag(KEY, default == Default::Tied)?;
+    let stored = (checkpoint.contains(&embedding), checkpoint.contains(HEAD));
+    match (tied, stored) {
+        (false, (_, false)) => {
+            Err(config.wrong(KEY, &format!("true, since the checkpoint has no `{HEAD}`, or a complete checkpoint")))
+        }
+        (false, _) => Ok((embedding, Some(LinearTensors { weight: TensorPart::whole(HEAD), bias: None }))),
+        (true, (true, true)) => {
+            let (first, second) = (checkpoint.tensor(&embedding)?, checkpoint.tensor(HEAD)?);
+            let same = (first.dtype, &first.shape) == (second.dtype, &second.shape)
+                && first.bytes.as_slice() == second.bytes.as_slice();
+            if same {
+                return Ok((embedding, None));
+            }
+            Err(config.unsupported(
+                KEY,
+                &format!(
+                    "true only without a second, different tensor: `{HEAD}` is not `{embedding}`; \
+                     set it to false to use the stored head, or remove that tensor"
+                ),
+            ))
+        }
+        (true, (false, true)) => Ok((HEAD.into(), None)),
+        (true, (_, false)) => Ok((embedding, None)),
+    }
+}

@@ -1,0 +1,117 @@
+//! A blueprint against the tensors of a checkpoint.
+
+use std::collections::BTreeMap;
+
+use crate::blueprint::{Blueprint, LinearTensors, NormTensors, Orientation, Positions, TensorPart};
+use crate::checkpoint::Checkpoint;
+use crate::error::Error;
+
+use super::head::HEAD;
+
+/// Ends of the names of buffers that older checkpoints store although they follow from the configuration.
+const DERIVED: &[&str] = &["rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias"];
+
+impl Blueprint {
+    /// Shape that each tensor of the checkpoint must have, by name.
+    pub fn expected_shapes(&self) -> BTreeMap<&str, Vec<usize>> {
+        let mut shapes = Shapes(BTreeMap::new());
+        let (d_model, d_ff) = (self.d_model, self.d_ff);
+        let query_len = self.heads.saturating_mul(self.head_dim);
+        let key_len = self.kv_heads.saturating_mul(self.head_dim);
+        shapes.insert(&self.tensors.embedding, vec![self.vocab_size, d_model]);
+        if let (Some(table), Positions::Learned { rows }) = (&self.tensors.positions, &self.positions) {
+            shapes.insert(table, vec![*rows, d_model]);
+        }
+        shapes.norm(&self.tensors.final_norm, d_model);
+        if let Some(head) = &self.tensors.head {
+            shapes.linear(head, self.vocab_size, d_model);
+        }
+        for block in &self.tensors.blocks {
+            shapes.norm(&block.attention_norm, d_model);
+            shapes.linear(&block.query, query_len, d_model);
+            shapes.linear(&block.key, key_len, d_model);
+            shapes.linear(&block.value, key_len, d_model);
+            shapes.linear(&block.output, d_model, query_len);
+            for norm in [&block.query_norm, &block.key_norm].into_iter().flatten() {
+                shapes.insert(norm, vec![self.head_dim]);
+            }
+            shapes.norm(&block.feed_forward_norm, d_model);
+            if let Some(gate) = &block.gate {
+                shapes.linear(gate, d_ff, d_model);
+            }
+            shapes.linear(&block.up, d_ff, d_model);
+            shapes.linear(&block.down, d_model, d_ff);
+        }
+        shapes.0
+    }
+
+    /// Checks that the sizes fit together, that `checkpoint` holds every tensor in the expected shape and in an element
+    /// type that can be computed with, and that it holds no tensor besides.
+    ///
+    /// # Errors
+    /// [`Error::ConfigValue`], [`Error::MissingTensor`], [`Error::TensorShape`], [`Error::UnsupportedDtype`] or
+    /// [`Error::UnexpectedTensor`], naming the first tensor concerned.
+    pub fn check(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
+        if self.kv_heads == 0 || !self.heads.is_multiple_of(self.kv_heads) {
+            return Err(Error::ConfigValue {
+                file: checkpoint.config_file(),
+                key: "num_key_value_heads".into(),
+                expected: format!("a divisor of the {} query heads", self.heads),
+                found: self.kv_heads.to_string(),
+            });
+        }
+        let shapes = self.expected_shapes();
+        for (name, expected) in &shapes {
+            let found = checkpoint.tensor(name)?.shape;
+            if found != *expected {
+                return Err(Error::TensorShape {
+                    file: checkpoint.file_of(name)?.to_path_buf(),
+                    tensor: name.to_string(),
+                    expected: expected.clone(),
+                    found,
+                });
+            }
+        }
+        let is_second_name = |name: &str| self.tensors.head.is_none() && name == HEAD;
+        let is_derived = |name: &str| DERIVED.iter().any(|end| name.ends_with(end));
+        for name in checkpoint.tensor_names() {
+            if !shapes.contains_key(name) && !is_second_name(name) && !is_derived(name) {
+                return Err(Error::UnexpectedTensor {
+                    file: checkpoint.file_of(name)?.to_path_buf(),
+                    tensor: name.to_string(),
+                    expected: format!("the tensors of {} blocks of family {}", self.layers, self.family),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Shapes by name. Sizes saturate: no stored tensor can have such a shape, so the comparison fails.
+struct Shapes<'a>(BTreeMap<&'a str, Vec<usize>>);
+
+impl<'a> Shapes<'a> {
+    fn insert(&mut self, name: &'a str, shape: Vec<usize>) {
+        self.0.insert(name, shape);
+    }
+
+    fn norm(&mut self, norm: &'a NormTensors, d_model: usize) {
+        self.insert(&norm.weight, vec![d_model]);
+        if let Some(bias) = &norm.bias {
+            self.insert(bias, vec![d_model]);
+        }
+    }
+
+    fn linear(&mut self, linear: &'a LinearTensors, out_features: usize, in_features: usize) {
+        let stored = |part: &TensorPart| out_features.saturating_mul(part.part.1);
+        let weight = &linear.weight;
+        let shape = match weight.orientation {
+            Orientation::OutIn => vec![stored(weight), in_features],
+            Orientation::InOut => vec![in_features, stored(weight)],
+        };
+        self.insert(&weight.tensor, shape);
+        if let Some(bias) = &linear.bias {
+            self.insert(&bias.tensor, vec![stored(bias)]);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Are the reference checkpoints read as what they are, in both spellings, and the families to come refused by name?
+
+mod reference;
+
+use std::fs;
+use std::path::Path;
+
+use engine::blueprint::{Activation, Blueprint, FeedForward, Norm, Orientation, Positions, QkNorm};
+use engine::checkpoint::{Checkpoint, OpenOptions};
+use engine::error::Error;
+use engine::family;
+use engine::rope::{Rope, RopeScaling};
+use reference::shared;
+
+const SUPPORTED: &[&str] = &[
+    "gpt2",
+    "llama-bias",
+    "llama-dynamic",
+    "llama-linear",
+    "llama-llama3rope",
+    "llama-plain",
+    "mistral",
+    "mistral-nosw",
+    "qwen1",
+    "qwen1-plain",
+    "qwen2-tied",
+    "qwen2-untied",
+    "qwen3",
+];
+
+fn read(directory: &Path) -> Result<Blueprint, Error> {
+    family::blueprint(&Checkpoint::open(directory, OpenOptions::default())?)
+}
+
+/// The blueprint of a reference checkpoint.
+fn variant(shared: &Path, name: &str) -> Blueprint {
+    read(&shared.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn rope(blueprint: &Blueprint) -> &Rope {
+    match &blueprint.positions {
+        Positions::Rotary(rope) => rope,
+        Positions::Learned { .. } => panic!("rotary positions expected"),
+    }
+}
+
+#[test]
+fn both_spellings_of_the_configuration_give_one_blueprint() {
+    let Some(shared) = shared("golden/A") else {
+        return;
+    };
+    let mut compared = 0;
+    for name in SUPPORTED {
+        let source = shared.join(name);
+        if !source.join("config_v5.json").exists() {
+            continue;
+        }
+        let copy = tempfile::tempdir().unwrap();
+        for entry in fs::read_dir(&source).unwrap() {
+            let path = entry.unwrap().path();
+            if path.to_string_lossy().contains(".safetensors") {
+                fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+            }
+        }
+        fs::copy(source.join("config_v5.json"), copy.path().join("config.json")).unwrap();
+        assert_eq!(read(copy.path()).unwrap(), variant(&shared, name), "{name}");
+        compared += 1;
+    }
+    assert_eq!(compared, 11);
+}
+
+#[test]
+fn other_architectures_and_rope_types_are_refused_by_name() {
+    let Some(shared) = shared("golden/A") else {
+        return;
+    };
+    let mut refused = 0;
+    for entry in fs::read_dir(&shared).unwrap() {
+        let directory = entry.unwrap().path();
+        let name = directory.file_name().unwrap().to_string_lossy().into_owned();
+        if !directory.is_dir() || SUPPORTED.contains(&name.as_str()) {
+            continue;
+        }
+        let message = match read(&directory) {
+            Err(error @ Error::Unsupported { .. }) => error.to_string(),
+            other => panic!("{name}: {other:?}"),
+        };
+        let config: serde_json::Value =
+            serde_json::from_slice(&fs::read(directory.join("config.json")).unwrap()).unwrap();
+        let (asked, supported) = if name == "llama-yarn" {
+            ("yarn".to_string(), &["linear", "dynamic", "llama3"][..])
+        } else {
+            (config["architectures"][0].as_str().unwrap().to_string(), &["llama", "qwen3", "QWenLMHeadModel"][..])
+        };
+        for word in supported.iter().copied().chain([asked.as_str()]) {
+            assert!(message.contains(word), "{name}: {message}");
+        }
+        refused += 1;
+    }
+    assert!(refused > 20, "{refused}");
+}
+
+#[test]
+fn llama_variants() {
+    let Some(shared) = shared("golden/A") else {
+        return;
+    };
+    let plain = variant(&shared, "llama-plain");
+    assert_eq!((plain.vocab_size, plain.d_model, plain.layers, plain.d_ff), (300, 64, 3, 172));
+    assert_eq!((plain.heads, plain.kv_heads, plain.head_dim, plain.context_len), (4, 2, 16, 512));
+    assert_eq!(plain.norm, Norm::Rms { eps: 1e-5 });
+    assert_eq!(plain.feed_forward, FeedForward::Gated(Activation::Silu));
+    assert_eq!(rope(&plain), &Rope { theta: 10_000.0, rotary_dim: 16, scaling: RopeScaling::Unscaled });
+    assert_eq!((plain.windows, plain.score_scales), (vec![None; 3], vec![0.25; 3]));
+    assert!(plain.tensors.head.is_some());
+
+    let linear = variant(&shared, "llama-linear");
+    assert_eq!(rope(&linear).scaling, RopeScaling::Linear { factor: 2.5 });
+    let dynamic = variant(&shared, "llama-dynamic");
+    assert_eq!(rope(&dynamic).scaling, RopeScaling::Dynamic { factor: 2.0, original_context_len: 128 });
+
+    let llama3 = variant(&shared, "llama-llama3rope");
+    let scaling =
+        RopeScaling::Llama3 { factor: 8.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context_len: 64 };
+    assert_eq!(rope(&llama3), &Rope { theta: 5000.0, rotary_dim: 24, scaling });
+    assert_eq!((llama3.head_dim, llama3.heads * llama3.head_dim, llama3.d_model), (24, 96, 64));
+    assert!(llama3.tensors.head.is_none());
+
+    let bias = variant(&shared, "llama-bias");
+    for block in &bias.tensors.blocks {
+        let gate = block.gate.as_ref().unwrap();
+        for linear in [&block.query, &block.key, &block.value, &block.output, gate, &block.up, &block.down] {
+            let name = &linear.bias.as_ref().unwrap().tensor;
+            assert_eq!(*name, linear.weight.tensor.replace("weight", "bias"));
+        }
+    }
+}
+
+#[test]
+fn qwen2_qwen3_and_mistral_variants() {
+    let Some(shared) = shared("golden/A") else {
+        return;
+    };
+    let tied = variant(&shared, "qwen2-tied");
+    assert_eq!(tied.windows, [None, Some(24), Some(24)]);
+    assert!(tied.tensors.head.is_none());
+    let block = &tied.tensors.blocks[1];
+    assert_eq!(block.value.bias.as_ref().unwrap().tensor, "model.layers.1.self_attn.v_proj.bias");
+    assert!(block.output.bias.is_none() && block.up.bias.is_none());
+    let untied = variant(&shared, "qwen2-untied");
+    assert_eq!(untied.windows, [None; 3]);
+    assert_eq!(untied.tensors.head.unwrap().weight.tensor, "lm_head.weight");
+
+    let qwen3 = variant(&shared, "qwen3");
+    assert_eq!((qwen3.qk_norm, qwen3.head_dim, rope(&qwen3).theta), (QkNorm::PerHead, 32, 1e6));
+    assert_eq!(qwen3.tensors.blocks[0].key_norm.as_ref().unwrap(), "model.layers.0.self_attn.k_norm.weight");
+    assert!(qwen3.tensors.blocks[0].query.bias.is_none());
+
+    assert_eq!(variant(&shared, "mistral").windows, [Some(32); 3]);
+    let without_window = variant(&shared, "mistral-nosw");
+    assert_eq!((without_window.windows, without_window.head_dim), (vec![None; 2], 16));
+}
+
+#[test]
+fn gpt2_and_first_generation_qwen_variants() {
+    let Some(shared) = shared("golden/A") else {
+        return;
+    };
+    let gpt2 = variant(&shared, "gpt2");
+    assert_eq!((gpt2.d_model, gpt2.d_ff, gpt2.head_dim, gpt2.context_len), (60, 240, 15, 320));
+    assert_eq!(gpt2.positions, Positions::Learned { rows: 320 });
+    assert_eq!(gpt2.norm, Norm::Layer { eps: 1e-5 });
+    assert_eq!(gpt2.feed_forward, FeedForward::Plain(Activation::GeluTanh));
+    assert_eq!(gpt2.score_scales, [(1.0 / 15.0f64.sqrt()) as f32; 3]);
+    let block = &gpt2.tensors.blocks[2];
+    assert_eq!(block.key.weight.tensor, "transformer.h.2.attn.c_attn.weight");
+    assert_eq!((block.key.weight.part, block.key.weight.orientation), ((1, 3), Orientation::InOut));
+    assert_eq!(block.value.bias.as_ref().unwrap().part, (2, 3));
+    assert!(gpt2.tensors.head.is_none());
+
+    let qwen = variant(&shared, "qwen1");
+    assert_eq!((qwen.d_ff, qwen.log_n, qwen.context_len), (172, Some(48), 512));
+    let scaling = RopeScaling::QwenNtk { seq_length: 48 };
+    assert_eq!(rope(&qwen), &Rope { theta: 10_000.0, rotary_dim: 16, scaling });
+    let block = &qwen.tensors.blocks[0];
+    assert_eq!(block.gate.as_ref().unwrap().weight.tensor, "transformer.h.0.mlp.w2.weight");
+    assert_eq!(block.up.weight.tensor, "transformer.h.0.mlp.w1.weight");
+    assert_eq!((block.query.weight.part, block.query.weight.orientation), ((0, 3), Orientation::OutIn));
+    assert!(block.query.bias.is_some() && block.output.bias.is_none());
+    let plain = variant(&shared, "qwen1-plain");
+    assert_eq!((plain.log_n, &rope(&plain).scaling), (None, &RopeScaling::Unscaled));
+}
+
+#[test]
+fn the_trained_checkpoints_are_read() {
+    let Some(shared) = shared("models") else {
+        return;
+    };
+    let stories = variant(&shared, "stories260K");
+    assert_eq!((stories.family, stories.kv_heads, stories.head_dim), ("llama", 4, 8));
+    let craft = variant(&shared, "craftgpt-5M");
+    assert_eq!((craft.family, craft.feed_forward), ("gpt2", FeedForward::Plain(Activation::Relu)));
+    assert!(craft.tensors.head.is_some());
+}
