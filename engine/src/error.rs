@@ -294,7 +294,9 @@ pub enum Error {
         vocab_size: usize,
     },
     /// A sequence is longer than the table of learned positions.
-    #[error("position {position}: expected a sequence of at most {limit} tokens, all that this model has positions for; shorten the input")]
+    #[error(
+        "position {position}: expected a sequence of at most {limit} tokens, all that this model has positions for; shorten the input"
+    )]
     ContextLength {
         /// Position in the sequence, 0-based.
         position: usize,
