@@ -1,0 +1,160 @@
+//! Logits of tiny checkpoints against float64 PyTorch, and the invariances of the decoder on them.
+//!
+//! The checkpoints and their numbers lie beside the repository (`shared/golden`, made with transformers' own classes);
+//! where they are missing, the test says so. The bound is four times the error of PyTorch's own float32.
+
+use engine::blueprint::Positions;
+use engine::checkpoint::{Checkpoint, OpenOptions};
+use engine::decoder::{Chunk, Decoder};
+use engine::kv_cache::KvPrefix;
+use engine::model::Model;
+use engine::runtime::{IsaChoice, Runtime};
+use kernels::Isa;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+const SUPPORTED: [&str; 6] =
+    ["LlamaForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM", "MistralForCausalLM", "GPT2LMHeadModel", "QWenLMHeadModel"];
+
+/// The golden checkpoints of the supported families; empty, with a note, where the shared data is absent.
+fn variants() -> Vec<(PathBuf, Value)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/golden/A");
+    if !root.is_dir() {
+        assert!(std::env::var_os("NIBBLE_REQUIRE_SHARED").is_none(), "{} is required and missing", root.display());
+        println!("skipped: shared data missing");
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(&root).unwrap() {
+        let directory = entry.unwrap().path();
+        let Ok(text) = std::fs::read_to_string(directory.join("golden.json")) else { continue };
+        let golden: Value = serde_json::from_str(&text).unwrap();
+        let yarn = directory.ends_with("llama-yarn");
+        if SUPPORTED.contains(&golden["architecture"].as_str().unwrap()) && !yarn {
+            found.push((directory, golden));
+        }
+    }
+    assert!(found.len() >= 13, "only {} golden checkpoints", found.len());
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+}
+
+fn tokens(value: &Value) -> Vec<u32> {
+    value.as_array().unwrap().iter().map(|v| v.as_u64().unwrap() as u32).collect()
+}
+
+/// Logits of all tokens of each sequence, computed together in chunks of `chunk` tokens.
+fn logits(decoder: &Decoder<'_>, sequences: &[&[u32]], chunk: usize) -> Vec<Vec<f32>> {
+    let mut caches: Vec<_> = sequences.iter().map(|_| decoder.cache_after(&KvPrefix::default())).collect();
+    let mut results = vec![Vec::new(); sequences.len()];
+    let longest = sequences.iter().map(|s| s.len()).max().unwrap();
+    for start in (0..longest).step_by(chunk) {
+        let mut batch = Vec::new();
+        let mut members = Vec::new();
+        for (index, (cache, sequence)) in caches.iter_mut().zip(sequences).enumerate() {
+            if start < sequence.len() {
+                let tokens = &sequence[start..sequence.len().min(start + chunk)];
+                batch.push(Chunk { cache, tokens, sequence_len: sequence.len(), wanted: 0..tokens.len() });
+                members.push(index);
+            }
+        }
+        for (member, hidden) in members.into_iter().zip(decoder.forward(&mut batch).unwrap()) {
+            results[member].extend(decoder.logits(&hidden.unwrap()));
+        }
+    }
+    results
+}
+
+fn greedy(decoder: &Decoder<'_>, prompt: &[u32], count: usize) -> Vec<u32> {
+    let vocab = decoder.blueprint().vocab_size;
+    let mut cache = decoder.cache_after(&KvPrefix::default());
+    let mut next = prompt.to_vec();
+    let mut generated = Vec::new();
+    while generated.len() < count {
+        let position = cache.len();
+        let sequence_len = match &decoder.blueprint().positions {
+            Positions::Rotary(rope) => rope.generation_len(prompt.len(), position),
+            Positions::Learned { .. } => prompt.len(),
+        };
+        let wanted = next.len() - 1..next.len();
+        let hidden = decoder.forward(&mut [Chunk { cache: &mut cache, tokens: &next, sequence_len, wanted }]).unwrap();
+        let row = decoder.logits(hidden[0].as_ref().unwrap());
+        let mut best = 0;
+        for token in 0..vocab {
+            if row[token] > row[best] {
+                best = token;
+            }
+        }
+        generated.push(best as u32);
+        next = vec![best as u32];
+    }
+    generated
+}
+
+#[test]
+fn logits_and_generation_agree_with_float64() {
+    let runtime = Runtime::new(Some(2), IsaChoice::Best).unwrap();
+    for (directory, golden) in variants() {
+        let name = directory.file_name().unwrap().to_string_lossy().into_owned();
+        let checkpoint = Checkpoint::open(&directory, OpenOptions::default()).unwrap();
+        let model = Model::unquantized(&checkpoint).unwrap();
+        let decoder = Decoder::new(&model, &runtime);
+        let vocab = model.blueprint.vocab_size;
+        let bound = 4.0 * golden["max_abs_diff_logits"].as_f64().unwrap();
+        let log_prob_bound = 4.0 * golden["max_abs_diff_next_logprob"].as_f64().unwrap();
+        let (mut worst, mut worst_log_prob) = (0.0f64, 0.0f64);
+        for sequence in golden["sequences"].as_array().unwrap() {
+            let ids = tokens(&sequence["ids"]);
+            let found = logits(&decoder, &[&ids], ids.len()).remove(0);
+            for (position, expected) in
+                numbers(&sequence["positions"]).into_iter().zip(sequence["logits_f64"].as_array().unwrap())
+            {
+                let row = &found[position as usize * vocab..][..vocab];
+                for (&a, b) in row.iter().zip(numbers(expected)) {
+                    worst = worst.max((f64::from(a) - b).abs());
+                }
+            }
+            let normalizers = decoder.log_sum_exps(&found);
+            for (i, expected) in numbers(&sequence["next_logprob_f64"]).into_iter().enumerate() {
+                let log_prob = f64::from(found[i * vocab + ids[i + 1] as usize]) - normalizers[i];
+                worst_log_prob = worst_log_prob.max((log_prob - expected).abs());
+            }
+        }
+        println!("{name}: logits {:.2} of the bound, log-probabilities {:.2}", worst / bound, worst_log_prob / log_prob_bound);
+        assert!(worst <= bound, "{name}: logits off by {worst:e}, bound {bound:e}");
+        assert!(worst_log_prob <= log_prob_bound, "{name}: off by {worst_log_prob:e}, bound {log_prob_bound:e}");
+        for generation in golden["generation"].as_array().unwrap() {
+            let prompt = golden["sequences"].as_array().unwrap().iter().find(|s| s["name"] == generation["prompt"]);
+            let expected = tokens(&generation["ids"]);
+            let found = greedy(&decoder, &tokens(&prompt.unwrap()["ids"]), expected.len());
+            assert_eq!(found, expected, "{name} after {}", generation["prompt"]);
+        }
+    }
+}
+
+#[test]
+fn bits_do_not_depend_on_threads_batch_chunks_or_instruction_set() {
+    for (directory, golden) in variants() {
+        let checkpoint = Checkpoint::open(&directory, OpenOptions::default()).unwrap();
+        let model = Model::unquantized(&checkpoint).unwrap();
+        let sequences: Vec<Vec<u32>> =
+            golden["sequences"].as_array().unwrap().iter().map(|s| tokens(&s["ids"])).filter(|s| s.len() < 64).collect();
+        let together: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
+        let scalar = Runtime::new(Some(1), IsaChoice::Exactly(Isa::Scalar)).unwrap();
+        let alone: Vec<Vec<f32>> = together
+            .iter()
+            .map(|sequence| logits(&Decoder::new(&model, &scalar), &[sequence], sequence.len()).remove(0))
+            .collect();
+        for isa in Isa::present() {
+            for (threads, chunk) in [(1, 1), (2, 3), (3, 16), (7, 64)] {
+                let runtime = Runtime::new(Some(threads), IsaChoice::Exactly(isa)).unwrap();
+                let found = logits(&Decoder::new(&model, &runtime), &together, chunk);
+                assert!(found == alone, "{}: {isa}, {threads} threads, chunks of {chunk}", directory.display());
+            }
+        }
+    }
+}
