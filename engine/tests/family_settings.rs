@@ -416,3 +416,63 @@ fn the_registry_describes_every_family() {
         assert!(!family.architectures.is_empty() && !family.description.is_empty() && !family.paper.is_empty());
     }
 }
+
+#[test]
+fn no_value_of_any_key_causes_a_panic() {
+    let values = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(0),
+        json!(1),
+        json!(2),
+        json!(7),
+        json!(i32::MAX),
+        json!(1u64 << 32),
+        json!(i64::MIN),
+        json!(u64::MAX),
+        json!(0.5),
+        json!(-1e308),
+        json!(5e-324),
+        json!("text"),
+        json!(""),
+        json!([]),
+        json!([null]),
+        json!(["sliding_attention"]),
+        json!({}),
+        json!({"type": "dynamic", "factor": 1e308}),
+        json!({"rope_type": "llama3", "factor": 1, "low_freq_factor": 5e-324, "high_freq_factor": 1e308}),
+        json!({"full_attention": {"full_attention": {}}}),
+    ];
+    let further = [
+        "activation_function",
+        "attention_bias",
+        "head_dim",
+        "hidden_act",
+        "layer_types",
+        "max_position_embeddings",
+        "max_window_layers",
+        "n_inner",
+        "original_max_position_embeddings",
+        "quantization_config",
+        "rms_norm_eps",
+        "rope_parameters",
+        "rope_scaling",
+        "rope_theta",
+        "scale_attn_weights",
+        "sliding_window",
+        "use_sliding_window",
+    ];
+    for model in [Model::llama(), Model::qwen2(), Model::mistral(), Model::gpt2("")] {
+        let present: Vec<String> = model.config.as_object().unwrap().keys().cloned().collect();
+        for key in present.iter().map(String::as_str).chain(further) {
+            for value in &values {
+                if let Ok(blueprint) = model.clone().with(key, value.clone()).read() {
+                    assert_eq!(blueprint.layers, blueprint.tensors.blocks.len());
+                    assert_eq!(blueprint.layers, blueprint.windows.len());
+                    assert_eq!(blueprint.layers, blueprint.score_scales.len());
+                }
+            }
+        }
+    }
+}
