@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 pub mod blueprint;
+pub mod builtin;
 pub mod checkpoint;
 mod config;
 pub mod decoder;
@@ -11,6 +12,7 @@ pub mod format;
 pub mod kv_cache;
 pub mod linear;
 pub mod model;
+pub mod philox;
 pub mod rope;
 pub mod runtime;
 pub mod tensor;
