@@ -36,11 +36,7 @@ pub fn multiple_choice(subject: &str, split: Split) -> Result<Loaded<Vec<Multipl
         }
         (known, Split::Validation) if SUBJECTS.contains(&known) => "",
         _ => {
-            return Err(Error::UnknownSubject {
-                dataset: "builtin",
-                name: subject.to_owned(),
-                did_you_mean: None,
-            });
+            return Err(Error::UnknownSubject { dataset: "builtin", name: subject.to_owned(), did_you_mean: None });
         }
     };
     load(Source::embedded(name, text), mmlu::parse)
@@ -52,10 +48,7 @@ pub fn multiple_choice(subject: &str, split: Split) -> Result<Loaded<Vec<Multipl
 /// None in practice: the text is part of the program and a test reads it.
 pub fn truthful() -> Result<Loaded<Vec<TruthfulQuestion>>> {
     let text = include_str!("../builtin/truthfulqa/data/mc_task.json");
-    load(
-        Source::embedded("builtin/truthfulqa/data/mc_task.json", text),
-        truthfulqa::parse,
-    )
+    load(Source::embedded("builtin/truthfulqa/data/mc_task.json", text), truthfulqa::parse)
 }
 
 /// The embedded English text, for perplexity.
@@ -63,18 +56,12 @@ pub fn truthful() -> Result<Loaded<Vec<TruthfulQuestion>>> {
 /// # Errors
 /// None in practice: the text is part of the program and a test reads it.
 pub fn english() -> Result<Loaded<Text>> {
-    load(
-        Source::embedded("builtin/text.txt", include_str!("../builtin/text.txt")),
-        text::parse,
-    )
+    load(Source::embedded("builtin/text.txt", include_str!("../builtin/text.txt")), text::parse)
 }
 
 /// Embedded bytes cannot differ from themselves: they count as pinned.
 fn load<T>(source: Source, parse: fn(&Source) -> Result<T>) -> Result<Loaded<T>> {
     let content = parse(&source)?;
     let file = source.identity(PinStatus::Pinned, Some("builtin"));
-    Ok(Loaded {
-        content,
-        files: vec![file],
-    })
+    Ok(Loaded { content, files: vec![file] })
 }

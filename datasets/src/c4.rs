@@ -22,10 +22,7 @@ const VALIDATION: &str = "c4-validation.00000-of-00008.json";
 /// [`read_documents`] finds.
 pub fn documents(roots: &DataRoots) -> Result<Loaded<Vec<String>>> {
     let folders = ["c4", "c4/en", "en", ""];
-    let shards: Vec<String> = folders
-        .iter()
-        .map(|folder| join(folder, VALIDATION))
-        .collect();
+    let shards: Vec<String> = folders.iter().map(|folder| join(folder, VALIDATION)).collect();
     if let Some(path) = roots.find_all(&shards).first() {
         return read_documents(path);
     }
@@ -39,10 +36,7 @@ pub fn documents(roots: &DataRoots) -> Result<Loaded<Vec<String>>> {
             looked_for.push("c4/*.jsonl".to_owned());
             let mut error = roots.missing(&C4, &file, looked_for);
             if let (Some(path), Error::Missing { advice, .. }) = (packed.first(), &mut error) {
-                *advice = format!(
-                    "found {}, which is packed: unpack it with gunzip -k",
-                    path.display()
-                );
+                *advice = format!("found {}, which is packed: unpack it with gunzip -k", path.display());
             }
             Err(error)
         }
@@ -55,11 +49,7 @@ pub fn documents(roots: &DataRoots) -> Result<Loaded<Vec<String>>> {
 }
 
 fn join(folder: &str, file: &str) -> String {
-    if folder.is_empty() {
-        file.to_owned()
-    } else {
-        format!("{folder}/{file}")
-    }
+    if folder.is_empty() { file.to_owned() } else { format!("{folder}/{file}") }
 }
 
 /// Reads the field `text` of every line of `path`; other fields are ignored, blank lines skipped.
@@ -71,10 +61,7 @@ pub fn read_documents(path: &Path) -> Result<Loaded<Vec<String>>> {
     let source = Source::read(path, file_name)?;
     let documents = parse(&source)?;
     let file = crate::text::identify(&source);
-    Ok(Loaded {
-        content: documents,
-        files: vec![file],
-    })
+    Ok(Loaded { content: documents, files: vec![file] })
 }
 
 /// Parses JSON lines with a field `text`.
@@ -99,10 +86,7 @@ pub(crate) fn parse(source: &Source) -> Result<Vec<String>> {
         documents.push(document.text);
     }
     if documents.is_empty() {
-        return Err(Error::Empty {
-            file: source.label(),
-            expected: EXPECTED,
-        });
+        return Err(Error::Empty { file: source.label(), expected: EXPECTED });
     }
     Ok(documents)
 }

@@ -30,10 +30,7 @@ pub static MMLU: Dataset = Dataset {
     licence: "MIT",
     source: "data.tar of hendrycks/test on GitHub (the same rows as cais/mmlu on the Hugging Face hub)",
     paper: "Hendrycks et al., Measuring Massive Multitask Language Understanding, ICLR 2021",
-    layout: &[
-        "mmlu/{dev,test,val}/<subject>_{dev,test,val}.csv",
-        "mmlu/data/{dev,test,val}/...",
-    ],
+    layout: &["mmlu/{dev,test,val}/<subject>_{dev,test,val}.csv", "mmlu/data/{dev,test,val}/..."],
 };
 
 /// TruthfulQA, multiple choice.
@@ -44,11 +41,7 @@ pub static TRUTHFULQA: Dataset = Dataset {
     licence: "Apache-2.0",
     source: "sylinrl/TruthfulQA on GitHub, data/mc_task.json as of October 2021 (817 questions; the edition of January 2025 has 790)",
     paper: "Lin et al., TruthfulQA: Measuring How Models Mimic Human Falsehoods, ACL 2022",
-    layout: &[
-        "truthfulqa/v2021-10/data/mc_task.json",
-        "truthfulqa/data/mc_task.json",
-        "truthfulqa/mc_task.json",
-    ],
+    layout: &["truthfulqa/v2021-10/data/mc_task.json", "truthfulqa/data/mc_task.json", "truthfulqa/mc_task.json"],
 };
 
 /// WikiText-2, raw.
@@ -59,10 +52,7 @@ pub static WIKITEXT2: Dataset = Dataset {
     licence: "CC BY-SA 3.0 and GFDL",
     source: "wikitext-2-raw-v1.zip (the same text as Salesforce/wikitext, wikitext-2-raw-v1, on the Hugging Face hub)",
     paper: "Merity et al., Pointer Sentinel Mixture Models, ICLR 2017",
-    layout: &[
-        "wikitext2/wiki.{test,valid}.raw",
-        "wikitext-2-raw/wiki.{test,valid}.raw",
-    ],
+    layout: &["wikitext2/wiki.{test,valid}.raw", "wikitext-2-raw/wiki.{test,valid}.raw"],
 };
 
 /// C4, English.
@@ -73,10 +63,7 @@ pub static C4: Dataset = Dataset {
     licence: "ODC-BY 1.0, and the terms of use of Common Crawl",
     source: "allenai/c4 on the Hugging Face hub, en/c4-validation.00000-of-00008.json.gz, unpacked",
     paper: "Raffel et al., Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer, JMLR 2020",
-    layout: &[
-        "c4/c4-validation.00000-of-00008.json",
-        "c4/<one file>.jsonl",
-    ],
+    layout: &["c4/c4-validation.00000-of-00008.json", "c4/<one file>.jsonl"],
 };
 
 /// The embedded set.
@@ -125,21 +112,12 @@ impl Dataset {
 pub(crate) fn file_check(name: String, outcome: Result<(usize, Vec<DatasetFile>)>) -> FileCheck {
     match outcome {
         Ok((count, files)) => match files.into_iter().next() {
-            Some(file) => FileCheck {
-                name: file.name.clone(),
-                state: Ok((count, file)),
-            },
+            Some(file) => FileCheck { name: file.name.clone(), state: Ok((count, file)) },
             None => FileCheck {
                 name: name.clone(),
-                state: Err(crate::Error::Empty {
-                    file: name,
-                    expected: "a file with items",
-                }),
+                state: Err(crate::Error::Empty { file: name, expected: "a file with items" }),
             },
         },
-        Err(error) => FileCheck {
-            name,
-            state: Err(error),
-        },
+        Err(error) => FileCheck { name, state: Err(error) },
     }
 }

@@ -162,9 +162,6 @@ fn list(paths: &[PathBuf]) -> String {
     if paths.is_empty() {
         return "no directory (none was given)".to_owned();
     }
-    let shown: Vec<String> = paths
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
+    let shown: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     shown.join(", ")
 }

@@ -89,11 +89,7 @@ impl Subject {
     /// Test questions a group become STEM 3,153, humanities 4,705, social sciences 3,077, other 3,107 (official: STEM
     /// 3,018, other 3,242).
     pub fn category_qwen(&self) -> Category {
-        if self.name == "anatomy" {
-            Category::Stem
-        } else {
-            self.category
-        }
+        if self.name == "anatomy" { Category::Stem } else { self.category }
     }
 
     /// The name with spaces in place of underscores, as prompts have it.
@@ -171,14 +167,11 @@ pub static SUBJECTS: [Subject; 57] = [
 
 /// The subject called `name`, or [`Error::UnknownSubject`] with the nearest name.
 pub fn find_subject(name: &str) -> Result<&'static Subject> {
-    SUBJECTS
-        .iter()
-        .find(|subject| subject.name == name)
-        .ok_or_else(|| Error::UnknownSubject {
-            dataset: MMLU.name,
-            name: name.to_owned(),
-            did_you_mean: nearest(name),
-        })
+    SUBJECTS.iter().find(|subject| subject.name == name).ok_or_else(|| Error::UnknownSubject {
+        dataset: MMLU.name,
+        name: name.to_owned(),
+        did_you_mean: nearest(name),
+    })
 }
 
 /// The subject with the smallest edit distance, if that is below a third of the longer name.
@@ -190,8 +183,7 @@ fn nearest(name: &str) -> Option<&'static str> {
             best = Some((distance, subject.name));
         }
     }
-    best.filter(|(distance, other)| 3 * distance <= name.len().max(other.len()))
-        .map(|(_, other)| other)
+    best.filter(|(distance, other)| 3 * distance <= name.len().max(other.len())).map(|(_, other)| other)
 }
 
 /// Levenshtein distance in bytes.
@@ -223,29 +215,16 @@ pub fn read(roots: &DataRoots, subject: &str, split: Split) -> Result<Loaded<Vec
     let word = split.name();
     let file = format!("{word}/{}_{word}.csv", subject.name);
     let name = format!("mmlu/{file}");
-    let candidates = ["mmlu/", "mmlu/data/", "", "data/"]
-        .iter()
-        .map(|prefix| format!("{prefix}{file}"))
-        .collect();
+    let candidates = ["mmlu/", "mmlu/data/", "", "data/"].iter().map(|prefix| format!("{prefix}{file}")).collect();
     let path = roots.find(&MMLU, &name, candidates)?;
     let source = Source::read(&path, name)?;
     let questions = parse(&source)?;
 
     let pin = pinned(word, subject.name);
     let digest = digest_of_rows(&questions);
-    let (status, edition) = check_pin(
-        roots.pinning(),
-        pin.as_slice(),
-        &digest,
-        "rows",
-        &source.name,
-        source.label(),
-    )?;
+    let (status, edition) = check_pin(roots.pinning(), pin.as_slice(), &digest, "rows", &source.name, source.label())?;
     let file = source.identity(status, edition);
-    Ok(Loaded {
-        content: questions,
-        files: vec![file],
-    })
+    Ok(Loaded { content: questions, files: vec![file] })
 }
 
 /// Parses a file in the official layout.
@@ -254,28 +233,15 @@ pub fn read(roots: &DataRoots, subject: &str, split: Split) -> Result<Loaded<Vec
 /// [`Error::Utf8`], [`Error::Empty`], [`Error::Csv`], [`Error::Columns`], [`Error::Answer`], with the row.
 pub(crate) fn parse(source: &Source) -> Result<Vec<MultipleChoice>> {
     let text = source.text("rows of question, A, B, C, D, answer")?;
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut questions = Vec::new();
     for (index, record) in reader.records().enumerate() {
         let row = index + 1;
-        let record = record.map_err(|error| Error::Csv {
-            file: source.label(),
-            row,
-            message: error.to_string(),
-        })?;
+        let record = record.map_err(|error| Error::Csv { file: source.label(), row, message: error.to_string() })?;
         let line = record.position().map_or(0, |position| position.line());
         let fields: Vec<&str> = record.iter().collect();
         let [question, a, b, c, d, letter] = fields.as_slice() else {
-            return Err(Error::Columns {
-                file: source.label(),
-                row,
-                line,
-                expected: 6,
-                found: record.len(),
-            });
+            return Err(Error::Columns { file: source.label(), row, line, expected: 6, found: record.len() });
         };
         let answer = match *letter {
             "A" => 0,
@@ -283,26 +249,14 @@ pub(crate) fn parse(source: &Source) -> Result<Vec<MultipleChoice>> {
             "C" => 2,
             "D" => 3,
             other => {
-                return Err(Error::Answer {
-                    file: source.label(),
-                    row,
-                    line,
-                    found: other.to_owned(),
-                });
+                return Err(Error::Answer { file: source.label(), row, line, found: other.to_owned() });
             }
         };
         let choices = [a, b, c, d].map(|choice| (*choice).to_owned());
-        questions.push(MultipleChoice {
-            question: (*question).to_owned(),
-            choices,
-            answer,
-        });
+        questions.push(MultipleChoice { question: (*question).to_owned(), choices, answer });
     }
     if questions.is_empty() {
-        return Err(Error::Empty {
-            file: source.label(),
-            expected: "rows of question, A, B, C, D, answer",
-        });
+        return Err(Error::Empty { file: source.label(), expected: "rows of question, A, B, C, D, answer" });
     }
     Ok(questions)
 }
@@ -331,10 +285,7 @@ fn pinned(split: &str, subject: &str) -> Option<Pin> {
         let (key, sha256) = line.split_once(' ')?;
         (key.split_once('/')? == (split, subject)).then_some(sha256)
     })?;
-    Some(Pin {
-        edition: "data.tar",
-        sha256: entry,
-    })
+    Some(Pin { edition: "data.tar", sha256: entry })
 }
 
 /// Every file of the benchmark.
@@ -344,8 +295,7 @@ pub(crate) fn check(roots: &DataRoots) -> Vec<FileCheck> {
         for subject in &SUBJECTS {
             let word = split.name();
             let name = format!("mmlu/{word}/{}_{word}.csv", subject.name);
-            let outcome =
-                read(roots, subject.name, split).map(|loaded| (loaded.content.len(), loaded.files));
+            let outcome = read(roots, subject.name, split).map(|loaded| (loaded.content.len(), loaded.files));
             checks.push(file_check(name, outcome));
         }
     }

@@ -18,10 +18,7 @@ pub struct DataRoots {
 impl DataRoots {
     /// Looks in `dirs`, earlier ones first, and requires official bytes where their digests are known.
     pub fn new(dirs: &[PathBuf]) -> Self {
-        Self {
-            dirs: dirs.to_vec(),
-            pinning: Pinning::default(),
-        }
+        Self { dirs: dirs.to_vec(), pinning: Pinning::default() }
     }
 
     /// The same directories under another rule for files that differ from the official release.
@@ -54,12 +51,7 @@ impl DataRoots {
     }
 
     /// The first existing file among `candidates`, or [`Error::Missing`] for `file` of `dataset`.
-    pub(crate) fn find(
-        &self,
-        dataset: &'static Dataset,
-        file: &str,
-        candidates: Vec<String>,
-    ) -> Result<PathBuf> {
+    pub(crate) fn find(&self, dataset: &'static Dataset, file: &str, candidates: Vec<String>) -> Result<PathBuf> {
         match self.find_all(&candidates).into_iter().next() {
             Some(path) => Ok(path),
             None => Err(self.missing(dataset, file, candidates)),
@@ -67,11 +59,7 @@ impl DataRoots {
     }
 
     /// Files with one of the endings directly in one of the `folders`, sorted by name; the first folder that holds any.
-    pub(crate) fn find_in_folder(
-        &self,
-        folders: &[&str],
-        endings: &[&str],
-    ) -> Result<Vec<PathBuf>> {
+    pub(crate) fn find_in_folder(&self, folders: &[&str], endings: &[&str]) -> Result<Vec<PathBuf>> {
         for dir in &self.dirs {
             for folder in folders {
                 let found = files_ending_in(&dir.join(folder), endings)?;
@@ -83,22 +71,10 @@ impl DataRoots {
         Ok(Vec::new())
     }
 
-    pub(crate) fn missing(
-        &self,
-        dataset: &'static Dataset,
-        file: &str,
-        looked_for: Vec<String>,
-    ) -> Error {
-        let gone: Vec<String> = self
-            .dirs
-            .iter()
-            .filter(|dir| !dir.is_dir())
-            .map(|dir| dir.display().to_string())
-            .collect();
-        let mut advice = format!(
-            "source: {}; put it at <data>/{file} and pass --data <data>",
-            dataset.source
-        );
+    pub(crate) fn missing(&self, dataset: &'static Dataset, file: &str, looked_for: Vec<String>) -> Error {
+        let gone: Vec<String> =
+            self.dirs.iter().filter(|dir| !dir.is_dir()).map(|dir| dir.display().to_string()).collect();
+        let mut advice = format!("source: {}; put it at <data>/{file} and pass --data <data>", dataset.source);
         if !gone.is_empty() {
             advice = format!("not a directory: {}; {advice}", gone.join(", "));
         }
@@ -113,21 +89,14 @@ impl DataRoots {
 }
 
 fn files_ending_in(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>> {
-    let io = |source| Error::Io {
-        path: folder.to_owned(),
-        source,
-    };
+    let io = |source| Error::Io { path: folder.to_owned(), source };
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(io)? {
         let path = entry.map_err(io)?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if endings.iter().any(|ending| name.ends_with(ending)) && path.is_file() {
             found.push(path);
         }

@@ -18,28 +18,15 @@ pub(crate) struct Source {
 impl Source {
     /// Reads `path`, to be called `name` in results.
     pub fn read(path: &Path, name: impl Into<String>) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|source| Error::Io {
-            path: path.to_owned(),
-            source,
-        })?;
+        let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
         let sha256 = hex(&Sha256::digest(&bytes));
-        Ok(Self {
-            name: name.into(),
-            path: Some(path.to_owned()),
-            bytes: Cow::Owned(bytes),
-            sha256,
-        })
+        Ok(Self { name: name.into(), path: Some(path.to_owned()), bytes: Cow::Owned(bytes), sha256 })
     }
 
     /// Text that is part of the program.
     pub fn embedded(name: impl Into<String>, text: &'static str) -> Self {
         let sha256 = hex(&Sha256::digest(text.as_bytes()));
-        Self {
-            name: name.into(),
-            path: None,
-            bytes: Cow::Borrowed(text.as_bytes()),
-            sha256,
-        }
+        Self { name: name.into(), path: None, bytes: Cow::Borrowed(text.as_bytes()), sha256 }
     }
 
     /// How errors call the file: its path, or its name where it has none.
@@ -53,33 +40,19 @@ impl Source {
     /// The content as text, which must be UTF-8 and must not be empty.
     pub fn text(&self, expected: &'static str) -> Result<&str> {
         if self.bytes.is_empty() {
-            return Err(Error::Empty {
-                file: self.label(),
-                expected,
-            });
+            return Err(Error::Empty { file: self.label(), expected });
         }
         std::str::from_utf8(&self.bytes).map_err(|error| {
             let offset = error.valid_up_to();
             let before = self.bytes.get(..offset).unwrap_or_default();
             let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
-            Error::Utf8 {
-                file: self.label(),
-                line,
-                offset,
-            }
+            Error::Utf8 { file: self.label(), line, offset }
         })
     }
 
     /// Checks the digest of the file's bytes against `pins` and gives up the identity.
     pub fn identify(&self, pinning: Pinning, pins: &[Pin]) -> Result<DatasetFile> {
-        let (status, edition) = check_pin(
-            pinning,
-            pins,
-            &self.sha256,
-            "content",
-            &self.name,
-            self.label(),
-        )?;
+        let (status, edition) = check_pin(pinning, pins, &self.sha256, "content", &self.name, self.label())?;
         Ok(self.identity(status, edition))
     }
 

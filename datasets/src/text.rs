@@ -37,10 +37,7 @@ pub fn read(path: &Path) -> Result<Loaded<Text>> {
     let file_name = path.file_name().unwrap_or_default().to_string_lossy();
     let source = Source::read(path, file_name)?;
     let content = parse(&source)?;
-    Ok(Loaded {
-        content,
-        files: vec![identify(&source)],
-    })
+    Ok(Loaded { content, files: vec![identify(&source)] })
 }
 
 pub(crate) fn parse(source: &Source) -> Result<Text> {
@@ -49,22 +46,13 @@ pub(crate) fn parse(source: &Source) -> Result<Text> {
         Some(_) => ByteOrderMark::Present,
         None => ByteOrderMark::Absent,
     };
-    Ok(Text {
-        text,
-        byte_order_mark,
-    })
+    Ok(Text { text, byte_order_mark })
 }
 
 /// Digests under which a file is known whatever it is called.
 const KNOWN: &[Pin] = &[
-    Pin {
-        edition: "wikitext-2-raw-v1 test",
-        ..wikitext::TEST
-    },
-    Pin {
-        edition: "wikitext-2-raw-v1 validation",
-        ..wikitext::VALIDATION
-    },
+    Pin { edition: "wikitext-2-raw-v1 test", ..wikitext::TEST },
+    Pin { edition: "wikitext-2-raw-v1 validation", ..wikitext::VALIDATION },
     Pin {
         edition: "wikitext-2-raw-v1 test, rows joined by a blank line",
         sha256: "696cca6b65a171b0a358a4be6732cdfdf2dd6164a32e20fd70e3c13fc4dfae83",

@@ -29,14 +29,8 @@ pub struct TruthfulQuestion {
 pub(crate) const FILE_NAME: &str = "truthfulqa/data/mc_task.json";
 
 pub(crate) const PINS: &[Pin] = &[
-    Pin {
-        edition: "v2021-10",
-        sha256: "b3799639bc76c939836d587de7d30b48d91012cb34be04806d33106ce06c162a",
-    },
-    Pin {
-        edition: "v2025-01",
-        sha256: "c90d853454fd48c676accb33e16923ac438dbb6fb37ecc7c6a70e33c9e556e87",
-    },
+    Pin { edition: "v2021-10", sha256: "b3799639bc76c939836d587de7d30b48d91012cb34be04806d33106ce06c162a" },
+    Pin { edition: "v2025-01", sha256: "c90d853454fd48c676accb33e16923ac438dbb6fb37ecc7c6a70e33c9e556e87" },
 ];
 
 /// Reads the questions.
@@ -65,14 +59,9 @@ pub fn read(roots: &DataRoots) -> Result<Loaded<Vec<TruthfulQuestion>>> {
         }
         first.get_or_insert(source);
     }
-    let source = chosen
-        .or(first)
-        .ok_or_else(|| roots.missing(&TRUTHFULQA, FILE_NAME, candidates))?;
+    let source = chosen.or(first).ok_or_else(|| roots.missing(&TRUTHFULQA, FILE_NAME, candidates))?;
     let file = source.identify(roots.pinning(), PINS)?;
-    Ok(Loaded {
-        content: parse(&source)?,
-        files: vec![file],
-    })
+    Ok(Loaded { content: parse(&source)?, files: vec![file] })
 }
 
 /// Parses a file in the official layout.
@@ -93,26 +82,13 @@ pub(crate) fn parse(source: &Source) -> Result<Vec<TruthfulQuestion>> {
         message: error.to_string(),
     })?;
     if entries.is_empty() {
-        return Err(Error::Empty {
-            file: source.label(),
-            expected: EXPECTED,
-        });
+        return Err(Error::Empty { file: source.label(), expected: EXPECTED });
     }
     let mut questions = Vec::with_capacity(entries.len());
     for (item, entry) in entries.into_iter().enumerate() {
-        let question = TruthfulQuestion {
-            question: entry.question,
-            mc1: entry.mc1_targets.0,
-            mc2: entry.mc2_targets.0,
-        };
-        let wrong = |expected, found| {
-            Err(Error::Item {
-                file: source.label(),
-                item,
-                expected,
-                found,
-            })
-        };
+        let question =
+            TruthfulQuestion { question: entry.question, mc1: entry.mc1_targets.0, mc2: entry.mc2_targets.0 };
+        let wrong = |expected, found| Err(Error::Item { file: source.label(), item, expected, found });
         if question.question.trim().is_empty() {
             return wrong("a question", "an empty string".to_owned());
         }
@@ -162,17 +138,12 @@ impl<'de> Deserialize<'de> for Targets {
                 formatter.write_str("an object that maps answers to 1 (true) or 0 (false)")
             }
 
-            fn visit_map<M: MapAccess<'de>>(
-                self,
-                mut map: M,
-            ) -> std::result::Result<Targets, M::Error> {
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> std::result::Result<Targets, M::Error> {
                 use serde::de::Error as _;
                 let mut answers: Vec<(String, bool)> = Vec::new();
                 while let Some((answer, label)) = map.next_entry::<String, u64>()? {
                     if answers.iter().any(|(other, _)| *other == answer) {
-                        return Err(M::Error::custom(format!(
-                            "the answer {answer:?} comes twice in one question"
-                        )));
+                        return Err(M::Error::custom(format!("the answer {answer:?} comes twice in one question")));
                     }
                     let correct = match label {
                         0 => false,

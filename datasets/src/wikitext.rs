@@ -41,14 +41,10 @@ impl Split {
     }
 }
 
-pub(crate) const VALIDATION: Pin = Pin {
-    edition: "wikitext-2-raw-v1",
-    sha256: "4cd0f6876d07a413aa911261ff6d363c72d757d47f0fdd6015702014c89cb9c7",
-};
-pub(crate) const TEST: Pin = Pin {
-    edition: "wikitext-2-raw-v1",
-    sha256: "173c87a53759e0201f33e0ccf978e510c2042d7f2cb78229d9a50d79b9e7dd08",
-};
+pub(crate) const VALIDATION: Pin =
+    Pin { edition: "wikitext-2-raw-v1", sha256: "4cd0f6876d07a413aa911261ff6d363c72d757d47f0fdd6015702014c89cb9c7" };
+pub(crate) const TEST: Pin =
+    Pin { edition: "wikitext-2-raw-v1", sha256: "173c87a53759e0201f33e0ccf978e510c2042d7f2cb78229d9a50d79b9e7dd08" };
 
 /// Reads the raw text of one split, unchanged.
 ///
@@ -61,33 +57,19 @@ pub(crate) const TEST: Pin = Pin {
 pub fn read(roots: &DataRoots, split: Split) -> Result<Loaded<String>> {
     let file = split.file();
     let name = format!("wikitext2/{file}");
-    let folders = [
-        "wikitext2/",
-        "wikitext-2-raw/",
-        "wikitext2/wikitext-2-raw/",
-        "wikitext-2/",
-        "",
-    ];
-    let candidates = folders
-        .iter()
-        .map(|folder| format!("{folder}{file}"))
-        .collect();
+    let folders = ["wikitext2/", "wikitext-2-raw/", "wikitext2/wikitext-2-raw/", "wikitext-2/", ""];
+    let candidates = folders.iter().map(|folder| format!("{folder}{file}")).collect();
     let path = roots.find(&WIKITEXT2, &name, candidates)?;
     let source = Source::read(&path, name)?;
     let identity = source.identify(roots.pinning(), split.pins())?;
-    Ok(Loaded {
-        content: source.text("lines of text")?.to_owned(),
-        files: vec![identity],
-    })
+    Ok(Loaded { content: source.text("lines of text")?.to_owned(), files: vec![identity] })
 }
 
 /// The rows of the Hugging Face copy: each line with its line break, and `""` for a line of white space.
 ///
 /// 4,358 rows for test, 3,760 for validation.
 pub fn rows(raw: &str) -> Vec<&str> {
-    raw.split_inclusive('\n')
-        .map(|line| if is_blank(line) { "" } else { line })
-        .collect()
+    raw.split_inclusive('\n').map(|line| if is_blank(line) { "" } else { line }).collect()
 }
 
 /// The string that GPTQ-style perplexity tokenizes: the rows joined by a blank line.

@@ -15,39 +15,26 @@ fn shared_data() -> Option<PathBuf> {
         return Some(data);
     }
     let required = std::env::var("NIBBLE_REQUIRE_SHARED").is_ok_and(|value| value == "1");
-    assert!(
-        !required,
-        "shared data missing, and NIBBLE_REQUIRE_SHARED=1"
-    );
+    assert!(!required, "shared data missing, and NIBBLE_REQUIRE_SHARED=1");
     println!("skipped: shared data missing");
     None
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]
 fn mmlu_has_the_published_counts_and_every_file_is_pinned() {
     let Some(data) = shared_data() else { return };
     let roots = DataRoots::new(&[data]);
-    for (split, expected) in [
-        (Split::Dev, 285),
-        (Split::Validation, 1531),
-        (Split::Test, 14042),
-    ] {
+    for (split, expected) in [(Split::Dev, 285), (Split::Validation, 1531), (Split::Test, 14042)] {
         let mut total = 0;
         for subject in &SUBJECTS {
             let loaded = mmlu::read(&roots, subject.name, split).unwrap();
             assert_eq!(loaded.files.len(), 1);
             assert_eq!(loaded.files[0].status, PinStatus::Pinned);
-            assert_eq!(
-                loaded.files[0].name,
-                format!("mmlu/{0}/{1}_{0}.csv", split.name(), subject.name)
-            );
+            assert_eq!(loaded.files[0].name, format!("mmlu/{0}/{1}_{0}.csv", split.name(), subject.name));
             if split == Split::Dev {
                 assert_eq!(loaded.content.len(), 5, "{}", subject.name);
             }
@@ -64,44 +51,20 @@ fn mmlu_categories_have_the_published_sizes() {
     let mut official = [0; 4];
     let mut qwen = [0; 4];
     for subject in &SUBJECTS {
-        let count = mmlu::read(&roots, subject.name, Split::Test)
-            .unwrap()
-            .content
-            .len();
+        let count = mmlu::read(&roots, subject.name, Split::Test).unwrap().content.len();
         official[subject.category as usize] += count;
         qwen[subject.category_qwen() as usize] += count;
     }
-    let order = [
-        Category::Stem,
-        Category::Humanities,
-        Category::SocialSciences,
-        Category::Other,
-    ];
-    assert_eq!(
-        order.map(|category| official[category as usize]),
-        [3018, 4705, 3077, 3242]
-    );
-    assert_eq!(
-        order.map(|category| qwen[category as usize]),
-        [3153, 4705, 3077, 3107]
-    );
+    let order = [Category::Stem, Category::Humanities, Category::SocialSciences, Category::Other];
+    assert_eq!(order.map(|category| official[category as usize]), [3018, 4705, 3077, 3242]);
+    assert_eq!(order.map(|category| qwen[category as usize]), [3153, 4705, 3077, 3107]);
 }
 
 #[test]
 fn mmlu_is_found_from_inside_its_own_directory() {
     let Some(data) = shared_data() else { return };
-    let outside = mmlu::read(
-        &DataRoots::new(std::slice::from_ref(&data)),
-        "anatomy",
-        Split::Test,
-    )
-    .unwrap();
-    let inside = mmlu::read(
-        &DataRoots::new(&[data.join("mmlu")]),
-        "anatomy",
-        Split::Test,
-    )
-    .unwrap();
+    let outside = mmlu::read(&DataRoots::new(std::slice::from_ref(&data)), "anatomy", Split::Test).unwrap();
+    let inside = mmlu::read(&DataRoots::new(&[data.join("mmlu")]), "anatomy", Split::Test).unwrap();
     assert_eq!(outside.content, inside.content);
     assert_eq!(outside.files[0].sha256, inside.files[0].sha256);
     assert_eq!(outside.files[0].name, inside.files[0].name);
@@ -114,38 +77,16 @@ fn truthfulqa_prefers_the_edition_of_published_numbers() {
     assert_eq!(loaded.files[0].edition, Some("v2021-10"));
     let questions = &loaded.content;
     assert_eq!(questions.len(), 817);
-    assert_eq!(
-        questions
-            .iter()
-            .map(|question| question.mc1.len())
-            .sum::<usize>(),
-        4186
-    );
-    assert_eq!(
-        questions
-            .iter()
-            .map(|question| question.mc2.len())
-            .sum::<usize>(),
-        6204
-    );
-    let right = questions
-        .iter()
-        .flat_map(|question| &question.mc2)
-        .filter(|(_, correct)| *correct)
-        .count();
+    assert_eq!(questions.iter().map(|question| question.mc1.len()).sum::<usize>(), 4186);
+    assert_eq!(questions.iter().map(|question| question.mc2.len()).sum::<usize>(), 6204);
+    let right = questions.iter().flat_map(|question| &question.mc2).filter(|(_, correct)| *correct).count();
     assert_eq!(right, 2835);
-    assert!(
-        questions.iter().all(|question| question.mc1[0].1),
-        "the true answer comes first in every mc1"
-    );
+    assert!(questions.iter().all(|question| question.mc1[0].1), "the true answer comes first in every mc1");
 
     // Named directly, the later edition is read and says what it is, even when listed before the other.
     let later = data.join("truthfulqa/v2025-01");
     let loaded = truthfulqa::read(&DataRoots::new(std::slice::from_ref(&later))).unwrap();
-    assert_eq!(
-        (loaded.content.len(), loaded.files[0].edition),
-        (790, Some("v2025-01"))
-    );
+    assert_eq!((loaded.content.len(), loaded.files[0].edition), (790, Some("v2025-01")));
     let both = truthfulqa::read(&DataRoots::new(&[later, data])).unwrap();
     assert_eq!(both.files[0].edition, Some("v2021-10"));
 }
@@ -155,12 +96,7 @@ fn wikitext_rows_joined_are_the_string_that_gptq_tokenizes() {
     let Some(data) = shared_data() else { return };
     let roots = DataRoots::new(&[data]);
     for (split, rows, bytes, digest) in [
-        (
-            wikitext::Split::Test,
-            4358,
-            1_296_370,
-            "696cca6b65a171b0a358a4be6732cdfdf2dd6164a32e20fd70e3c13fc4dfae83",
-        ),
+        (wikitext::Split::Test, 4358, 1_296_370, "696cca6b65a171b0a358a4be6732cdfdf2dd6164a32e20fd70e3c13fc4dfae83"),
         (
             wikitext::Split::Validation,
             3760,
@@ -202,13 +138,7 @@ fn wikitext_articles_and_their_detokenized_text_equal_the_harness() {
         let raw = wikitext::read(&roots, split).unwrap().content;
         let pages = wikitext::pages(&raw);
         assert_eq!(pages.len(), count);
-        assert_eq!(
-            pages
-                .iter()
-                .map(|page| wikitext::words(page))
-                .sum::<usize>(),
-            words
-        );
+        assert_eq!(pages.iter().map(|page| wikitext::words(page)).sum::<usize>(), words);
         assert_eq!(pages.iter().map(|page| page.len()).sum::<usize>(), bytes);
         let mut before = Vec::new();
         let mut after = Vec::new();
@@ -249,9 +179,7 @@ fn a_check_of_the_whole_directory_finds_every_file() {
         let checks = dataset.check(&roots);
         assert_eq!(checks.len(), files, "{}", dataset.name);
         for check in checks {
-            let (count, file) = check
-                .state
-                .unwrap_or_else(|error| panic!("{}: {error}", check.name));
+            let (count, file) = check.state.unwrap_or_else(|error| panic!("{}: {error}", check.name));
             assert!(count > 0 && file.bytes > 0 && file.sha256.len() == 64);
         }
     }
@@ -274,23 +202,11 @@ fn one_changed_byte_is_refused_and_named() {
     assert_eq!(loaded.files[0].status, PinStatus::Unpinned);
 
     // The same rows in another quoting are still the official rows.
-    let mut requoted = csv::WriterBuilder::new()
-        .quote_style(csv::QuoteStyle::Always)
-        .from_path(&path)
-        .unwrap();
-    for record in csv::ReaderBuilder::new()
-        .has_headers(false)
-        .from_reader(official.as_bytes())
-        .records()
-    {
+    let mut requoted = csv::WriterBuilder::new().quote_style(csv::QuoteStyle::Always).from_path(&path).unwrap();
+    for record in csv::ReaderBuilder::new().has_headers(false).from_reader(official.as_bytes()).records() {
         requoted.write_record(&record.unwrap()).unwrap();
     }
     requoted.flush().unwrap();
-    let loaded = mmlu::read(
-        &DataRoots::new(&[copy.path().to_owned()]),
-        "virology",
-        Split::Test,
-    )
-    .unwrap();
+    let loaded = mmlu::read(&DataRoots::new(&[copy.path().to_owned()]), "virology", Split::Test).unwrap();
     assert_eq!(loaded.files[0].status, PinStatus::Pinned);
 }
