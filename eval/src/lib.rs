@@ -1,6 +1,7 @@
 //! Tasks, metrics, the scheduler and the run: from questions to a table that can be re-executed bit for bit.
 #![forbid(unsafe_code)]
 
+pub mod extract;
 pub mod metric;
 pub mod request;
 pub mod scheduler;
