@@ -15,6 +15,7 @@ pub mod log_sum_exp;
 pub mod math;
 pub mod norm;
 pub mod order;
+pub mod peak;
 pub mod quantize;
 pub mod rope;
 mod table;

@@ -11,7 +11,7 @@ use crate::dense::{self, DenseRows};
 use crate::grouped::{self, panel::Panel, panel::segment_of};
 use crate::isa::Isa;
 use crate::quantize::{self, QuantizedRowMut, QuantizedRows};
-use crate::{lanes, log_sum_exp, norm, rope};
+use crate::{lanes, log_sum_exp, norm, peak, rope};
 use std::ops::Range;
 
 /// The kernels of one instruction set.
@@ -28,6 +28,8 @@ pub struct Kernels {
     grouped_f32: unsafe fn(&Panel<'_>, &[f32], &mut ColumnsMut<'_>, &mut [u8]),
     quantize_row: unsafe fn(&[f32], usize, QuantizedRowMut<'_>),
     attend: unsafe fn(AttentionShape, &[f32], &[Range<usize>], &[KeyValueSpan<'_>], &mut [f32], &mut [f32]),
+    multiply_add: unsafe fn(usize) -> f32,
+    byte_products: unsafe fn(usize, &[u8; 1024]) -> i32,
 }
 
 /// Compiles every kernel for one instruction set and gathers them in a table.
@@ -91,6 +93,14 @@ macro_rules! table {
             ) {
                 attention::attend::<L>($proof, shape, queries, visible, spans, scores, out)
             }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn multiply_add(steps: usize) -> f32 {
+                peak::multiply_add::<L>($proof, steps)
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn byte_products(steps: usize, bytes: &[u8; 1024]) -> i32 {
+                peak::byte_products::<L>($proof, steps, bytes)
+            }
             Kernels {
                 isa: $isa,
                 rms_norm,
@@ -104,6 +114,8 @@ macro_rules! table {
                 grouped_f32,
                 quantize_row,
                 attend,
+                multiply_add,
+                byte_products,
             }
         };
     };
@@ -118,6 +130,29 @@ table!(
     dense 4 x 6, grouped 4 x 6, grouped_f32 8
 );
 
+table!(WIDE, Isa::Wide, lanes::wide::Wide, lanes::wide::Wide, dense 2 x 2, grouped 1 x 2, grouped_f32 2);
+#[cfg(target_arch = "x86_64")]
+table!(
+    // SAFETY: as above.
+    AVX2, Isa::Avx2, lanes::avx2::Avx2, unsafe { lanes::avx2::Avx2::assume() },
+    enable "avx2,f16c",
+    dense 2 x 2, grouped 1 x 4, grouped_f32 4
+);
+#[cfg(target_arch = "aarch64")]
+table!(
+    // SAFETY: as above.
+    NEON, Isa::Neon, lanes::neon::Neon, unsafe { lanes::neon::Neon::assume() },
+    enable "neon",
+    dense 2 x 2, grouped 1 x 4, grouped_f32 4
+);
+#[cfg(target_arch = "aarch64")]
+table!(
+    // SAFETY: as above; the processor's dot products are checked where the table is handed out.
+    NEON_DOT, Isa::Neon, lanes::neon::NeonDot, unsafe { lanes::neon::NeonDot::assume() },
+    enable "neon,dotprod",
+    dense 2 x 2, grouped 1 x 4, grouped_f32 4
+);
+
 impl Kernels {
     /// The table of `isa`, if this machine can run it.
     pub fn of(isa: Isa) -> Option<&'static Kernels> {
@@ -126,9 +161,16 @@ impl Kernels {
         }
         match isa {
             Isa::Scalar => Some(&SCALAR),
+            Isa::Wide => Some(&WIDE),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => Some(&AVX2),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => Some(&AVX512),
-            _ => Some(&SCALAR),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon if std::arch::is_aarch64_feature_detected!("dotprod") => Some(&NEON_DOT),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => Some(&NEON),
+            _ => None,
         }
     }
 
@@ -279,5 +321,17 @@ impl Kernels {
         assert!(scores.len() >= QUERY_TILE * positions);
         // SAFETY: as above.
         unsafe { (self.attend)(shape, queries, visible, spans, scores, out) }
+    }
+
+    /// `steps` steps of f32 multiply and add, for measuring; see [`crate::peak`].
+    pub fn multiply_add(&self, steps: usize) -> f32 {
+        // SAFETY: as above.
+        unsafe { (self.multiply_add)(steps) }
+    }
+
+    /// `steps` steps of byte products, for measuring; see [`crate::peak`].
+    pub fn byte_products(&self, steps: usize, bytes: &[u8; 1024]) -> i32 {
+        // SAFETY: as above.
+        unsafe { (self.byte_products)(steps, bytes) }
     }
 }
