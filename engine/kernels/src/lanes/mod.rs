@@ -21,6 +21,8 @@ pub(crate) mod avx512;
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod neon;
 pub(crate) mod scalar;
+#[cfg(test)]
+mod tests;
 pub(crate) mod wide;
 
 /// Number of lanes, the same for every instruction set.

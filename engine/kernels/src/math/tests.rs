@@ -5,8 +5,8 @@
 #![allow(clippy::disallowed_methods)]
 
 use super::{erf_lanes, exp, exp_f32, exp_lanes, ln, pow, sin_cos};
-use crate::lanes::scalar::Scalar;
 use crate::lanes::LANES;
+use crate::lanes::scalar::Scalar;
 
 /// (x, sin x, cos x)
 #[rustfmt::skip]
@@ -330,7 +330,7 @@ fn assert_exp_bounds(stride: usize) {
 fn assert_erf_bounds(stride: usize) {
     let [normal, subnormal] = worst_errors(stride, |x| erf_lanes(Scalar, x), erf_series);
     println!("erf: (error in ULP, argument) {normal:?}, subnormal {subnormal:?}");
-    assert!(normal.0 <= 1.15 && subnormal.0 <= 1.0, "{normal:?}, subnormal {subnormal:?}");
+    assert!(normal.0 <= 1.28 && subnormal.0 <= 0.51, "{normal:?}, subnormal {subnormal:?}");
 }
 
 #[test]
