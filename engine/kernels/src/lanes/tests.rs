@@ -256,7 +256,7 @@ fn partial_vectors<S: Lanes>(test: S) {
         let x: Vec<f32> = (0..len).map(|i| FLOATS[2 + i]).collect();
         agree!(test, floats, |s| s.load_partial(&x), len);
         let full: [f32; LANES] = std::array::from_fn(|i| FLOATS[20 + i]);
-        let mut y = vec![9.0; LANES + 1];
+        let mut y = [9.0; LANES + 1];
         test.store_partial(test.load(&full), &mut y[..len]);
         for (i, value) in y.iter().enumerate() {
             assert_eq!(value.to_bits(), if i < len { full[i] } else { 9.0 }.to_bits(), "store_partial {len}, {i}");
