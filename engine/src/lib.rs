@@ -3,6 +3,7 @@
 
 pub mod blueprint;
 pub mod builtin;
+pub mod chat_template;
 pub mod checkpoint;
 mod config;
 pub mod decoder;
@@ -16,5 +17,6 @@ pub mod philox;
 pub mod rope;
 pub mod runtime;
 pub mod tensor;
+pub mod tokenizer;
 
 pub use error::Error;
