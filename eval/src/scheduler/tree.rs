@@ -23,8 +23,6 @@ pub struct Sequence<'a> {
 /// Consecutive tokens that the same sequences share.
 #[derive(Debug)]
 pub struct Node {
-    /// The node before; `None` at the start of a sequence.
-    pub parent: Option<usize>,
     /// A sequence that passes through it, and which of its tokens these are.
     pub sequence: usize,
     /// Positions.
@@ -89,7 +87,6 @@ impl Tree {
             let common = first.tokens.iter().zip(last.tokens).take_while(|(a, b)| a == b).count();
             let index = self.nodes.len();
             self.nodes.push(Node {
-                parent,
                 sequence: self.order[start],
                 tokens: depth..common,
                 children: Vec::new(),
