@@ -1,8 +1,12 @@
 //! Tasks, metrics, the scheduler and the run: from questions to a table that can be re-executed bit for bit.
 #![forbid(unsafe_code)]
 
+pub mod error;
 pub mod extract;
 pub mod metric;
 pub mod request;
 pub mod scheduler;
 pub mod statistics;
+pub mod task;
+
+pub use error::Error;

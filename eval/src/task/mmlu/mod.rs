@@ -1,0 +1,237 @@
+//! MMLU: four-choice questions in 57 subjects (Hendrycks et al. 2021).
+//!
+//! The protocol `lm-eval` compares the log-likelihoods of the letters ([`log_likelihood`]); `qwen-chat`, the paper's,
+//! reads the letter out of a generated reply ([`generated`]).
+
+mod generated;
+mod log_likelihood;
+
+use super::card::{Entry, Protocol};
+use super::sample::{MetricValue, Sample};
+use super::suite::{Group, Suite};
+use super::{Inputs, SampleCounts, TaskId, TaskOptions};
+use crate::error::Error;
+use crate::metric::accuracy;
+use datasets::mmlu::{Category, MultipleChoice, SUBJECTS, Split};
+use datasets::{DatasetFile, Loaded, builtin, catalogue};
+use generated::Generated;
+use log_likelihood::LogLikelihood;
+
+/// All subjects and their average.
+pub static MMLU: Entry = Entry {
+    name: "mmlu",
+    summary: "knowledge: four-choice questions in 57 subjects, with the averages of four categories",
+    datasets: &[&catalogue::MMLU, &catalogue::BUILTIN],
+    split: "test; worked examples from dev, the first ones",
+    variants: &[("builtin", "24 questions in 2 subjects that are part of the program")],
+    protocols: PROTOCOLS,
+    default_protocol: QWEN_CHAT,
+    default_reason: DEFAULT_REASON,
+    metrics: &["acc"],
+    example: EXAMPLE,
+    names: || vec!["mmlu".into()],
+    canonical_protocol,
+    build: build_group,
+};
+
+/// One subject.
+pub static MMLU_SUBJECT: Entry = Entry {
+    name: "mmlu_<subject>",
+    summary: "knowledge: the four-choice questions of one of MMLU's 57 subjects",
+    datasets: &[&catalogue::MMLU, &catalogue::BUILTIN],
+    split: "test; worked examples from dev, the first ones",
+    variants: &[("builtin", "for the subjects that are part of the program")],
+    protocols: PROTOCOLS,
+    default_protocol: QWEN_CHAT,
+    default_reason: DEFAULT_REASON,
+    metrics: &["acc"],
+    example: EXAMPLE,
+    names: || {
+        let official = SUBJECTS.iter().map(|subject| subject.name);
+        official.chain(builtin::SUBJECTS).map(|subject| format!("mmlu_{subject}")).collect()
+    },
+    canonical_protocol,
+    build: build_subject,
+};
+
+const LM_EVAL: &str = "lm-eval";
+const QWEN_CHAT: &str = "qwen-chat";
+
+const PROTOCOLS: &[Protocol] = &[
+    Protocol {
+        name: QWEN_CHAT,
+        summary: "zero-shot in the chat template; greedy, at most 512 tokens; the letter is extracted from the reply, \
+                  which always gives one; anatomy counts as STEM",
+        source: "QwenLM/Qwen, eval/evaluate_chat_mmlu.py",
+    },
+    Protocol {
+        name: LM_EVAL,
+        summary: "the likeliest of the continuations \" A\" to \" D\"; --num_fewshot worked examples, none unless asked for",
+        source: "EleutherAI/lm-evaluation-harness, lm_eval/tasks/mmlu/default",
+    },
+];
+
+const DEFAULT_REASON: &str = "it is what Jin et al. 2024 used: their prompt and scores are those of Qwen's script";
+
+/// The prompt of the embedded set's first question, with one worked example.
+const EXAMPLE: &str = "\
+The following are multiple choice questions (with answers) about everyday science.
+
+What happens to most metals when they are heated?
+A. They shrink
+B. They expand
+C. They lose weight
+D. They turn into gas
+Answer: B
+
+Water in an open pot boils at a lower temperature on a high mountain because
+A. the air pressure is lower there
+B. the pot is colder
+C. water is heavier there
+D. sunlight is stronger
+Answer:";
+
+fn canonical_protocol(word: &str) -> Option<String> {
+    PROTOCOLS.iter().find(|protocol| protocol.name == word).map(|protocol| protocol.name.to_string())
+}
+
+/// The questions of a subject and what is needed to ask them.
+struct Subject {
+    id: String,
+    /// With spaces.
+    title: String,
+    /// Those to be scored.
+    questions: Vec<MultipleChoice>,
+    /// Number of questions before the limit.
+    original: usize,
+    /// Worked examples, as many as a prompt has.
+    examples: Vec<MultipleChoice>,
+    files: Vec<DatasetFile>,
+    options: TaskOptions,
+    context_len: usize,
+}
+
+impl Subject {
+    /// Reads a subject; `shots` worked examples if there are that many.
+    fn read(id: &TaskId, inputs: &Inputs<'_>, shots: usize) -> Result<Self, Error> {
+        let name = id.name.strip_prefix("mmlu_").unwrap_or(&id.name);
+        let read = |split| -> Result<Loaded<Vec<MultipleChoice>>, Error> {
+            match id.variant.as_deref() {
+                None if builtin::SUBJECTS.contains(&name) => {
+                    Err(variant_error(id, "`:builtin` for this subject", "none"))
+                }
+                None => Ok(datasets::mmlu::read(inputs.roots, name, split)?),
+                Some("builtin") => Ok(builtin::multiple_choice(name, split)?),
+                Some(other) => Err(variant_error(id, "nothing or `:builtin`", other)),
+            }
+        };
+        let test = read(Split::Test)?;
+        let (mut questions, mut files) = (test.content, test.files);
+        let original = questions.len();
+        questions.truncate(inputs.options.limit.unwrap_or(usize::MAX));
+        let mut examples = Vec::new();
+        if shots > 0 {
+            let dev = read(Split::Dev)?;
+            if shots > dev.content.len() {
+                return Err(Error::TooFewExamples {
+                    task: id.to_string(),
+                    wanted: shots,
+                    available: dev.content.len(),
+                });
+            }
+            examples = dev.content;
+            examples.truncate(shots);
+            files.extend(dev.files);
+        }
+        Ok(Self {
+            id: id.to_string(),
+            title: name.replace('_', " "),
+            questions,
+            original,
+            examples,
+            files,
+            options: inputs.options.clone(),
+            context_len: inputs.context_len,
+        })
+    }
+
+    fn sample_counts(&self) -> SampleCounts {
+        SampleCounts { original: self.original, effective: self.questions.len() }
+    }
+}
+
+/// Lines `A. ...` to `D. ...` of a question, each with a line break.
+fn choice_lines(question: &MultipleChoice) -> String {
+    let [a, b, c, d] = &question.choices;
+    format!("A. {a}\nB. {b}\nC. {c}\nD. {d}\n")
+}
+
+/// The letter of a choice.
+fn letter(choice: usize) -> &'static str {
+    ["A", "B", "C", "D"].get(choice).copied().unwrap_or("?")
+}
+
+/// The share of right answers.
+fn accuracy(samples: &[(usize, &Sample)]) -> Result<Vec<MetricValue>, Error> {
+    let correct: Vec<bool> = samples.iter().map(|(_, sample)| sample.number("correct") == Some(1.0)).collect();
+    let share = accuracy::share(&correct)?;
+    Ok(vec![MetricValue {
+        name: accuracy::ACC.key,
+        value: share.value,
+        standard_error: share.standard_error,
+        higher_is_better: accuracy::ACC.higher_is_better(),
+    }])
+}
+
+fn variant_error(id: &TaskId, expected: &str, found: &str) -> Error {
+    Error::Variant { task: id.name.clone(), expected: expected.into(), found: format!("`{found}`") }
+}
+
+fn build_subject<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<(), Error> {
+    add_subject(id, inputs, suite).map(|_| ())
+}
+
+/// Adds a subject unless it is there; returns its index.
+fn add_subject<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<usize, Error> {
+    if let Some(index) = suite.position(&id.to_string()) {
+        return Ok(index);
+    }
+    if id.protocol == LM_EVAL {
+        suite.add(Box::new(LogLikelihood::new(id, inputs)?))
+    } else {
+        suite.add(Box::new(Generated::new(id, inputs)?))
+    }
+}
+
+fn build_group<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<(), Error> {
+    let mut all = Group { id: id.to_string(), members: Vec::new() };
+    if id.variant.is_some() {
+        for name in builtin::SUBJECTS {
+            let member = TaskId { entry: &MMLU_SUBJECT, ..id.renamed(&format!("mmlu_{name}")) };
+            all.members.push(add_subject(&member, inputs, suite)?);
+        }
+        suite.add_group(all);
+        return Ok(());
+    }
+    let order = [Category::Stem, Category::Humanities, Category::SocialSciences, Category::Other];
+    let mut categories = order.map(|category| Group {
+        id: id.renamed(&format!("mmlu_{}", category.name())).to_string(),
+        members: Vec::new(),
+    });
+    for subject in &SUBJECTS {
+        let member = TaskId { entry: &MMLU_SUBJECT, ..id.renamed(&format!("mmlu_{}", subject.name)) };
+        let index = add_subject(&member, inputs, suite)?;
+        all.members.push(index);
+        let category = if id.protocol == LM_EVAL { subject.category } else { subject.category_qwen() };
+        for (group, which) in categories.iter_mut().zip(order) {
+            if which == category {
+                group.members.push(index);
+            }
+        }
+    }
+    suite.add_group(all);
+    for group in categories {
+        suite.add_group(group);
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! Tasks: a benchmark, asked and scored by one published protocol.
+//!
+//! A task turns document i into [requests](crate::request::Request), and their outcomes into a [`Sample`]; from the
+//! samples of all documents it makes its metrics. It knows neither models nor the order in which answers arrive. A new
+//! task is a new file and a word in the registry below.
+
+mod card;
+mod choices;
+mod id;
+pub mod mmlu;
+mod nearest;
+mod options;
+pub mod perplexity;
+mod prompt;
+mod sample;
+mod suite;
+pub mod truthfulqa;
+
+pub use card::{Entry, Protocol};
+pub use id::{TaskId, find, parse};
+pub use options::{Concession, OnOverflow, PromptForm, TaskOptions};
+pub use sample::{Comparison, Item, MetricValue, PairedTest, Prepared, Sample, hash_text};
+pub use suite::{Group, Suite};
+
+use crate::error::Error;
+use crate::request::Outcome;
+use datasets::{DataRoots, DatasetFile};
+use engine::tokenizer::Tokenizer;
+use serde_json::{Map, Value};
+
+/// The registry.
+static ENTRIES: &[&Entry] = &[
+    &perplexity::PERPLEXITY,
+    &mmlu::MMLU,
+    &mmlu::MMLU_SUBJECT,
+    &truthfulqa::TRUTHFULQA,
+    &truthfulqa::TRUTHFULQA_MC1,
+    &truthfulqa::TRUTHFULQA_MC2,
+];
+
+/// Every line of the registry.
+pub fn all() -> &'static [&'static Entry] {
+    ENTRIES
+}
+
+/// Every name that [`parse`] knows.
+pub fn names() -> Vec<String> {
+    ENTRIES.iter().flat_map(|entry| entry.names()).collect()
+}
+
+/// A benchmark under one protocol, with its documents.
+pub trait Task: Sync {
+    /// Full id, for example `mmlu_anatomy@lm-eval`.
+    fn id(&self) -> &str;
+
+    /// Its line in the registry.
+    fn entry(&self) -> &'static Entry;
+
+    /// Version of prompts and scoring: lm-evaluation-harness's own where the protocol is that.
+    fn version(&self) -> f64;
+
+    /// Worked examples in a prompt.
+    fn shots(&self) -> usize;
+
+    /// Documents to score, after the limit.
+    fn document_count(&self) -> usize;
+
+    /// Documents in the data set, before the limit, and to score, as results count them: whole texts where documents
+    /// are windows of texts.
+    fn sample_counts(&self) -> SampleCounts;
+
+    /// Files it was read from.
+    fn files(&self) -> &[DatasetFile];
+
+    /// What it does, for the results: protocol, prompt, everything that changes a number.
+    fn configuration(&self) -> Map<String, Value>;
+
+    /// The questions of document `document`.
+    ///
+    /// # Errors
+    /// What the options refuse, such as [`Error::ContextOverflow`], and what the tokenizer refuses.
+    fn prepare(&self, document: usize) -> Result<Prepared, Error>;
+
+    /// The score of document `document` from the outcomes of its requests, in their order; none of them is a failure.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if the outcomes are not those of its requests.
+    fn score(&self, document: usize, item: &Item, outcomes: &[Outcome]) -> Result<Sample, Error>;
+
+    /// The metrics, the main one first, of samples in the order of documents.
+    ///
+    /// # Errors
+    /// Samples that are not this task's, or none.
+    fn aggregate(&self, samples: &[(usize, &Sample)]) -> Result<Vec<MetricValue>, Error>;
+
+    /// The names of its metrics, in the order of [`Self::aggregate`].
+    fn metric_names(&self) -> &'static [&'static str];
+
+    /// How two runs of it are compared.
+    fn comparison(&self) -> Comparison;
+}
+
+/// Numbers of documents, as lm-evaluation-harness's `n-samples` has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SampleCounts {
+    /// In the data set.
+    pub original: usize,
+    /// Scored.
+    pub effective: usize,
+}
+
+/// What tasks are made from.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The model's tokenizer, with its chat template.
+    pub tokenizer: &'a Tokenizer,
+    /// Longest sequence that the model was made for, in tokens.
+    pub context_len: usize,
+    /// Where benchmark files are looked for.
+    pub roots: &'a DataRoots,
+    /// What was asked of all tasks.
+    pub options: &'a TaskOptions,
+}

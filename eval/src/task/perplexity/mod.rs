@@ -1,0 +1,401 @@
+//! Perplexity of a text under three conventions, which give three different numbers for one model and one text.
+//!
+//! * `gptq-W` (GPTQ, AWQ, SpQR and the paper): windows of W tokens that do not overlap; a window's loss is the mean over
+//!   its W - 1 predicted tokens; perplexity = exp(mean of the losses).
+//! * `lm-eval`: every token of each document is scored once; perplexity a word and a byte of the original text.
+//! * `llama.cpp-C`: windows of C tokens of which only what follows the middle is scored.
+//!
+//! A document of the task is one window, so that an interrupted run goes on where it was.
+
+mod corpus;
+mod windows;
+
+use super::card::{Entry, Protocol};
+use super::choices::{Place, numbers, scored_tokens, sum};
+use super::options::{Concession, OnOverflow};
+use super::prompt::PromptEncoder;
+use super::sample::{Comparison, Item, MetricValue, PairedTest, Prepared, Sample};
+use super::{Inputs, SampleCounts, Suite, Task, TaskId};
+use crate::error::Error;
+use crate::metric::Metric;
+use crate::metric::perplexity as metric;
+use crate::request::Outcome;
+use crate::statistics::Estimate;
+use corpus::{C4_WINDOWS, Corpus, Document};
+use datasets::text::ByteOrderMark;
+use datasets::{DatasetFile, catalogue};
+use engine::tokenizer::Specials;
+use kernels::math;
+use serde_json::{Map, Value};
+use windows::Window;
+
+/// Perplexity of a corpus or of any text file.
+pub static PERPLEXITY: Entry = Entry {
+    name: "perplexity",
+    summary: "language modelling: how many continuations the model hesitates between, token by token",
+    datasets: &[&catalogue::WIKITEXT2, &catalogue::C4, &catalogue::BUILTIN],
+    split: "WikiText-2: test; C4: the validation shard found, first 1,100 documents; a file: all of it",
+    variants: &[
+        ("wikitext2", "WikiText-2, raw"),
+        ("c4", "C4"),
+        ("builtin", "6 KB of English that are part of the program"),
+        ("<file>", "any text file in UTF-8; results name it by file name and SHA-256"),
+    ],
+    protocols: PROTOCOLS,
+    default_protocol: "gptq-2048",
+    default_reason: "the window and the join of the GPTQ and SpQR code that Jin et al. 2024 used",
+    metrics: &["perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte"],
+    example: "(the text itself, cut into windows)",
+    names: || vec!["perplexity".into()],
+    canonical_protocol: |word| Rule::parse(word).map(|rule| rule.to_string()),
+    build,
+};
+
+const PROTOCOLS: &[Protocol] = &[
+    Protocol {
+        name: "gptq-<tokens>",
+        summary: "the text is tokenized once, with the tokenizer's own special tokens; windows do not overlap, the rest \
+                  is dropped; exp of the mean of the windows' mean losses",
+        source: "IST-DASLab/gptq; Vahe1994/SpQR",
+    },
+    Protocol {
+        name: "lm-eval",
+        summary: "rolling log-likelihood of whole documents (WikiText-2: detokenized articles), the first token given \
+                  the token that begins (else ends) a sequence, windows of the model's context or --window tokens; per \
+                  word, per byte",
+        source: "EleutherAI/lm-evaluation-harness, loglikelihood_rolling, lm_eval/tasks/wikitext",
+    },
+    Protocol {
+        name: "llama.cpp-<tokens>",
+        summary: "windows do not overlap; the token that begins a sequence takes the place of the first token of each if \
+                  the tokenizer adds one; only tokens after position <tokens>/2 are scored; at least two windows",
+        source: "ggml-org/llama.cpp, tools/perplexity/perplexity.cpp",
+    },
+];
+
+/// A protocol with its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rule {
+    Gptq { window: usize },
+    Rolling,
+    LlamaCpp { window: usize },
+}
+
+impl Rule {
+    fn parse(word: &str) -> Option<Self> {
+        if word == "lm-eval" {
+            return Some(Rule::Rolling);
+        }
+        if let Some(number) = word.strip_prefix("gptq-") {
+            return number.parse().ok().filter(|&window| window >= 2).map(|window| Rule::Gptq { window });
+        }
+        let number = word.strip_prefix("llama.cpp-")?;
+        number.parse().ok().filter(|&window| window >= 4).map(|window| Rule::LlamaCpp { window })
+    }
+}
+
+impl std::fmt::Display for Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Rule::Gptq { window } => write!(f, "gptq-{window}"),
+            Rule::Rolling => f.write_str("lm-eval"),
+            Rule::LlamaCpp { window } => write!(f, "llama.cpp-{window}"),
+        }
+    }
+}
+
+/// Perplexity of one text under one protocol.
+struct Perplexity {
+    id: String,
+    rule: Rule,
+    windows: Vec<Window>,
+    /// The texts that windows are cut from, where words and bytes count.
+    documents: Vec<Document>,
+    counts: SampleCounts,
+    files: Vec<DatasetFile>,
+    configuration: Map<String, Value>,
+}
+
+fn build<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<(), Error> {
+    let rule = Rule::parse(&id.protocol).ok_or_else(|| Error::UnknownProtocol {
+        task: id.name.clone(),
+        protocol: id.protocol.clone(),
+        did_you_mean: None,
+        supported: PROTOCOLS.iter().map(|protocol| protocol.name.to_string()).collect(),
+    })?;
+    let corpus = Corpus::read(id, inputs)?;
+    let task = match rule {
+        Rule::Rolling => rolling(id, inputs, corpus)?,
+        Rule::Gptq { window } | Rule::LlamaCpp { window } => of_windows(id, inputs, corpus, rule, window)?,
+    };
+    suite.add(Box::new(task)).map(|_| ())
+}
+
+/// One text in windows of equal length.
+fn of_windows(
+    id: &TaskId,
+    inputs: &Inputs<'_>,
+    corpus: Corpus,
+    rule: Rule,
+    window: usize,
+) -> Result<Perplexity, Error> {
+    let tokenizer = inputs.tokenizer;
+    let limit = inputs.context_len;
+    if window > limit && inputs.options.on_overflow != OnOverflow::Left {
+        let family = if matches!(rule, Rule::Gptq { .. }) { "gptq" } else { "llama.cpp" };
+        let alternative = TaskId { protocol: format!("{family}-{limit}"), ..id.clone() }.to_string();
+        return Err(Error::WindowTooLong { task: id.to_string(), window, limit, alternative });
+    }
+    let gptq = matches!(rule, Rule::Gptq { .. });
+    let (text, joined) = if gptq { corpus.joined_for_gptq() } else { corpus.joined_for_llama_cpp() };
+    let mut tokens = tokenizer.encode(&text, Specials::AsConfigured)?;
+    let encoder = PromptEncoder::new(tokenizer)?;
+    if inputs.options.double_bos == Concession::Refuse && encoder.begins_twice(&tokens) {
+        let token = tokenizer.bos_token().unwrap_or_default().to_string();
+        return Err(Error::DoubleBos { task: id.to_string(), document: 0, token });
+    }
+    let total = tokens.len();
+    if corpus.is_cut() && gptq {
+        tokens.truncate(C4_WINDOWS.saturating_mul(window));
+    }
+    let needed = if gptq { window } else { window.saturating_mul(2) };
+    if tokens.len() < needed {
+        return Err(Error::TextTooShort { task: id.to_string(), tokens: tokens.len(), needed });
+    }
+    let bos = tokenizer.bos_id().filter(|_| tokenizer.adds_bos());
+    let mut windows =
+        if gptq { windows::disjoint(&tokens, window) } else { windows::second_half(&tokens, window, bos) };
+    let original = windows.len();
+    windows.truncate(inputs.options.limit.unwrap_or(usize::MAX));
+    if window > limit {
+        windows = windows.into_iter().map(|window| window.cut_left(limit)).collect();
+    }
+
+    let mut fields = Map::new();
+    let mut set = |name: &str, value: Value| fields.insert(name.into(), value);
+    set("output_type", "loglikelihood_rolling".into());
+    set("joined", joined.into());
+    set(
+        "bos",
+        match (bos, gptq) {
+            (None, _) => "none",
+            (Some(_), true) => "once, before the text",
+            (Some(_), false) => "in place of the first token of each window",
+        }
+        .into(),
+    );
+    set("window", window.into());
+    set("stride", window.into());
+    set("tokens", total.into());
+    set("windows", original.into());
+    set("scored_tokens_per_window", if gptq { window - 1 } else { window - window / 2 - 1 }.into());
+    set("on_overflow", inputs.options.on_overflow.name().into());
+    if window > limit {
+        set("tokens_cut_left", (window - limit).into());
+    }
+    note_byte_order_mark(&mut fields, &corpus);
+    let counts = SampleCounts { original, effective: windows.len() };
+    let (files, documents) = (corpus.files, Vec::new());
+    Ok(Perplexity { id: id.to_string(), rule, windows, documents, counts, files, configuration: fields })
+}
+
+/// Documents, each scored from its first token to its last.
+fn rolling(id: &TaskId, inputs: &Inputs<'_>, corpus: Corpus) -> Result<Perplexity, Error> {
+    let limit = inputs.context_len;
+    let longest = inputs.options.window.unwrap_or(limit);
+    if longest > limit || longest == 0 {
+        let alternative = format!("--window {limit}");
+        return Err(Error::WindowTooLong { task: id.to_string(), window: longest, limit, alternative });
+    }
+    let prefix = inputs.tokenizer.prefix_token_id();
+    let prefix = prefix.ok_or_else(|| Error::NoPrefixToken { task: id.to_string() })?;
+    let encoder = PromptEncoder::new(inputs.tokenizer)?;
+    let (mut documents, what) = corpus.documents();
+    let original = documents.len();
+    documents.truncate(inputs.options.limit.unwrap_or(usize::MAX));
+    let (mut windows, mut total) = (Vec::new(), 0);
+    for (index, document) in documents.iter().enumerate() {
+        let tokens = encoder.encode(&document.text)?;
+        total += tokens.len();
+        windows.extend(windows::rolling(&tokens, prefix, longest, index));
+    }
+    if windows.is_empty() && !documents.is_empty() {
+        return Err(Error::TextTooShort { task: id.to_string(), tokens: 0, needed: 1 });
+    }
+    let mut fields = Map::new();
+    let mut set = |name: &str, value: Value| fields.insert(name.into(), value);
+    set("output_type", "loglikelihood_rolling".into());
+    set("documents", what.into());
+    set("prefix_token", inputs.tokenizer.id_to_token(prefix).into());
+    set(
+        "bos",
+        if inputs.tokenizer.adds_bos() {
+            "the prefix token before the document's tokens, which begin with it as the tokenizer is configured; the \
+             second is scored, as in lm-evaluation-harness"
+        } else {
+            "the prefix token before the document's tokens"
+        }
+        .into(),
+    );
+    set("window", longest.into());
+    set("context", 1.into());
+    set("tokens", total.into());
+    set("windows", windows.len().into());
+    note_byte_order_mark(&mut fields, &corpus);
+    let counts = SampleCounts { original, effective: documents.len() };
+    let (id, files) = (id.to_string(), corpus.files);
+    Ok(Perplexity { id, rule: Rule::Rolling, windows, documents, counts, files, configuration: fields })
+}
+
+fn note_byte_order_mark(fields: &mut Map<String, Value>, corpus: &Corpus) {
+    if corpus.byte_order_mark == ByteOrderMark::Present {
+        fields.insert("byte_order_mark".into(), "the file begins with U+FEFF, which is scored".into());
+    }
+}
+
+impl Perplexity {
+    fn place(&self, document: usize) -> Place<'_> {
+        Place { task: &self.id, document }
+    }
+
+    fn window(&self, document: usize) -> Result<&Window, Error> {
+        self.windows.get(document).ok_or_else(|| self.place(document).mismatch("there is no such window"))
+    }
+
+    /// A field of every sample.
+    fn column(&self, samples: &[(usize, &Sample)], field: &str) -> Result<Vec<f64>, Error> {
+        let mut values = Vec::with_capacity(samples.len());
+        for (document, sample) in samples {
+            let value = sample.number(field);
+            values.push(value.ok_or_else(|| self.place(*document).mismatch(format!("a sample without `{field}`")))?);
+        }
+        Ok(values)
+    }
+
+    /// Sums of the windows of each document.
+    fn scored_documents(&self, samples: &[(usize, &Sample)]) -> Result<Vec<metric::Scored>, Error> {
+        let documents = self.documents.iter();
+        let empty = |document: &Document| metric::Scored {
+            log_likelihood: 0.0,
+            tokens: 0,
+            words: document.words,
+            bytes: document.bytes,
+        };
+        let mut scored: Vec<metric::Scored> = documents.map(empty).collect();
+        let sums = self.column(samples, "log_probs")?;
+        for ((document, _), sum) in samples.iter().zip(sums) {
+            let window = self.window(*document)?;
+            let text = scored.get_mut(window.text).ok_or_else(|| self.place(*document).mismatch("no such text"))?;
+            text.log_likelihood += sum;
+            text.tokens += window.tokens.len() - window.first_scored;
+        }
+        Ok(scored)
+    }
+
+    /// As `llama-perplexity` prints it: exp of the mean over all scored tokens, and that times the standard error of
+    /// this mean, the tokens taken as independent.
+    fn llama_cpp(&self, samples: &[(usize, &Sample)]) -> Result<Estimate, Error> {
+        let tokens: Vec<f64> = self.column(samples, "token_counts")?;
+        let (count, items) = (sum(&tokens), samples.len());
+        let mean = -sum(&self.column(samples, "log_probs")?) / count;
+        let variance = sum(&self.column(samples, "squares")?) / count - mean * mean;
+        let value = math::exp(mean);
+        let standard_error = (variance > 0.0 && count > 1.0).then(|| (variance / (count - 1.0)).sqrt() * value);
+        Ok(Estimate { value, standard_error, items })
+    }
+}
+
+impl Task for Perplexity {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn entry(&self) -> &'static Entry {
+        &PERPLEXITY
+    }
+
+    fn version(&self) -> f64 {
+        if self.rule == Rule::Rolling { 2.0 } else { 1.0 }
+    }
+
+    fn shots(&self) -> usize {
+        0
+    }
+
+    fn document_count(&self) -> usize {
+        self.windows.len()
+    }
+
+    fn sample_counts(&self) -> SampleCounts {
+        self.counts
+    }
+
+    fn files(&self) -> &[DatasetFile] {
+        &self.files
+    }
+
+    fn configuration(&self) -> Map<String, Value> {
+        self.configuration.clone()
+    }
+
+    fn prepare(&self, document: usize) -> Result<Prepared, Error> {
+        let window = self.window(document)?;
+        let item = Item::of_tokens(&window.tokens, window.first_scored);
+        Ok(Prepared::Ready(item, vec![window.request()]))
+    }
+
+    fn score(&self, document: usize, item: &Item, outcomes: &[Outcome]) -> Result<Sample, Error> {
+        let [outcome] = outcomes else {
+            return Err(self.place(document).mismatch(format!("{} outcomes for one request", outcomes.len())));
+        };
+        let (log_probs, _) = scored_tokens(self.place(document), outcome)?;
+        let log_likelihood = sum(log_probs);
+        let sample =
+            Sample::of(item).with("token_counts", vec![log_probs.len()]).with("log_probs", numbers(&[log_likelihood]));
+        let loss = -log_likelihood / log_probs.len() as f64;
+        let sample = sample.with("loss", loss);
+        Ok(match self.rule {
+            Rule::Gptq { .. } => sample,
+            Rule::Rolling => sample.with("text", self.window(document)?.text),
+            Rule::LlamaCpp { .. } => {
+                let squares: Vec<f64> = log_probs.iter().map(|log_prob| log_prob * log_prob).collect();
+                sample.with("squares", sum(&squares))
+            }
+        })
+    }
+
+    fn aggregate(&self, samples: &[(usize, &Sample)]) -> Result<Vec<MetricValue>, Error> {
+        let value = |metric: &'static Metric, estimate: Estimate| MetricValue {
+            name: metric.key,
+            value: estimate.value,
+            standard_error: estimate.standard_error,
+            higher_is_better: metric.higher_is_better(),
+        };
+        Ok(match self.rule {
+            Rule::Gptq { .. } => {
+                let losses = self.column(samples, "loss")?;
+                vec![value(&metric::PERPLEXITY, metric::from_window_losses(&losses)?)]
+            }
+            Rule::LlamaCpp { .. } => vec![value(&metric::PERPLEXITY, self.llama_cpp(samples)?)],
+            Rule::Rolling => {
+                let documents = self.scored_documents(samples)?;
+                vec![
+                    value(&metric::WORD_PERPLEXITY, metric::per_word(&documents)?),
+                    value(&metric::BYTE_PERPLEXITY, metric::per_byte(&documents)?),
+                    value(&metric::BITS_PER_BYTE, metric::bits_per_byte(&documents)?),
+                ]
+            }
+        })
+    }
+
+    fn metric_names(&self) -> &'static [&'static str] {
+        match self.rule {
+            Rule::Gptq { .. } | Rule::LlamaCpp { .. } => &["perplexity"],
+            Rule::Rolling => &["word_perplexity", "byte_perplexity", "bits_per_byte"],
+        }
+    }
+
+    fn comparison(&self) -> Comparison {
+        Comparison { score: "loss", test: PairedTest::StudentT }
+    }
+}
