@@ -122,6 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::disallowed_methods)] // std is the oracle
     fn ntk_alpha_is_the_published_formula() {
         for seq_length in [48usize, 100, 2048] {
             for len in 1..6 * seq_length {
