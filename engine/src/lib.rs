@@ -10,6 +10,7 @@ pub mod decoder;
 pub mod error;
 pub mod family;
 pub mod format;
+pub mod generate;
 pub mod kv_cache;
 pub mod linear;
 pub mod model;
