@@ -303,4 +303,10 @@ pub enum Error {
         /// Rows of the position table.
         limit: usize,
     },
+    /// The tokenizer of a checkpoint cannot be opened or used.
+    #[error(transparent)]
+    Tokenizer(#[from] crate::tokenizer::TokenizerError),
+    /// The chat template of a checkpoint cannot be read or rendered.
+    #[error(transparent)]
+    ChatTemplate(#[from] crate::chat_template::ChatTemplateError),
 }
