@@ -115,13 +115,19 @@ impl ChatTemplate {
     /// A syntax error, with its line.
     pub fn new(source: &str) -> Result<Self, ChatTemplateError> {
         let mut environment = Environment::new();
-        let syntax_error = |error: Error| ChatTemplateError::Syntax {
-            line: error.line().unwrap_or(1),
-            reason: describe(&error),
-        };
+        let syntax_error =
+            |error: Error| ChatTemplateError::Syntax { line: error.line().unwrap_or(1), reason: describe(&error) };
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.map_err(syntax_error)?);
         environment.set_auto_escape_callback(|_| AutoEscape::None);
+        environment.set_formatter(|output, state, value| {
+            // The engine prints values as Python does, except for the exponents of floats.
+            let float = if value.is_number() && !value.is_integer() { f64::try_from(value.clone()).ok() } else { None };
+            match float.filter(|float| float.is_finite()) {
+                Some(float) => output.write_str(&python_json::float_text(float)).map_err(Error::from),
+                None => minijinja::escape_formatter(output, state, value),
+            }
+        });
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_filter("tojson", python_json::tojson);
         environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
@@ -167,13 +173,12 @@ impl ChatTemplate {
         variables.extend(options.bos_token.map(|token| ("bos_token", Value::from(token))));
         variables.extend(options.eos_token.map(|token| ("eos_token", Value::from(token))));
         variables.extend(options.extra.iter().map(|(name, value)| (name.as_str(), from_json(value))));
-        self.environment
-            .get_template(NAME)
-            .and_then(|template| template.render(Value::from_pairs(variables)))
-            .map_err(|error| match raised(&error) {
+        self.environment.get_template(NAME).and_then(|template| template.render(Value::from_pairs(variables))).map_err(
+            |error| match raised(&error) {
                 Some(message) => ChatTemplateError::Refused { message: message.to_string() },
                 None => ChatTemplateError::Render { line: error.line().unwrap_or(1), reason: describe(&error) },
-            })
+            },
+        )
     }
 }
 

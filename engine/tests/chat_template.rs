@@ -8,18 +8,10 @@ use std::collections::BTreeMap;
 use engine::chat_template::{ChatTemplate, ChatTemplateError, Date, GenerationPrompt, Message, Options};
 use serde_json::{Value, json};
 
-fn source(name: &str) -> &'static str {
-    match name {
-        "turns" => include_str!("chat_template_fixtures/turns.jinja"),
-        "brackets" => include_str!("chat_template_fixtures/brackets.jinja"),
-        "headers" => include_str!("chat_template_fixtures/headers.jinja"),
-        "alternation" => include_str!("chat_template_fixtures/alternation.jinja"),
-        "tools" => include_str!("chat_template_fixtures/tools.jinja"),
-        "thinking" => include_str!("chat_template_fixtures/thinking.jinja"),
-        "blocks" => include_str!("chat_template_fixtures/blocks.jinja"),
-        "values" => include_str!("chat_template_fixtures/values.jinja"),
-        _ => panic!("no template {name}"),
-    }
+/// A file of `chat_template_fixtures`.
+fn fixture(name: &str) -> String {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/chat_template_fixtures/");
+    std::fs::read_to_string(format!("{directory}{name}")).unwrap()
 }
 
 fn messages(value: &Value) -> Vec<Message> {
@@ -33,9 +25,9 @@ fn render(source: &str, messages: &[Message]) -> Result<String, ChatTemplateErro
 
 #[test]
 fn texts_equal_those_of_transformers() {
-    let expected: Value = serde_json::from_str(include_str!("chat_template_fixtures/expected.json")).unwrap();
+    let expected: Value = serde_json::from_str(&fixture("expected.json")).unwrap();
     for case in expected.as_array().unwrap() {
-        let template = ChatTemplate::new(source(case["template"].as_str().unwrap())).unwrap();
+        let template = ChatTemplate::new(&fixture(&format!("{}.jinja", case["template"].as_str().unwrap()))).unwrap();
         let extra: BTreeMap<String, Value> = serde_json::from_value(case["extra"].clone()).unwrap();
         let options = Options {
             generation_prompt: match case["generation_prompt"].as_bool().unwrap() {
@@ -49,7 +41,10 @@ fn texts_equal_those_of_transformers() {
         };
         let found = template.render(&messages(&case["messages"]), &options);
         match (&case["text"], &case["refused"], found) {
-            (Value::String(text), _, Ok(found)) => assert_eq!(&found, text, "{case:#}"),
+            (Value::String(text), _, Ok(found)) => {
+                let differing: Vec<_> = found.lines().zip(text.lines()).filter(|(found, text)| found != text).collect();
+                assert_eq!(&found, text, "{}: (found, expected) {differing:#?}", case["template"]);
+            }
             (_, Value::String(words), Err(ChatTemplateError::Refused { message })) => assert_eq!(&message, words),
             (_, _, found) => panic!("{found:?} for {case:#}"),
         }

@@ -80,11 +80,20 @@ impl Date {
 
     fn field(self, directive: char) -> Option<String> {
         const MONTHS: [&str; 12] = [
-            "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-            "November", "December",
+            "January",
+            "February",
+            "March",
+            "April",
+            "May",
+            "June",
+            "July",
+            "August",
+            "September",
+            "October",
+            "November",
+            "December",
         ];
-        const WEEKDAYS: [&str; 7] =
-            ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+        const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
         let month = MONTHS[usize::from(self.month) - 1];
         let weekday = WEEKDAYS[self.weekday()];
         let (year, month_number, day) = (self.year, self.month, self.day);

@@ -140,8 +140,7 @@ impl Writer {
                 '\u{8}' => text.push_str("\\b"),
                 '\u{c}' => text.push_str("\\f"),
                 '\0'..='\u{1f}' => push_unicode_escapes(text, character),
-                // DEL is escaped only together with everything else outside ASCII's printable range.
-                '\u{7f}'.. if self.ensure_ascii && character != '\u{7f}' => push_unicode_escapes(text, character),
+                '\u{7f}'.. if self.ensure_ascii => push_unicode_escapes(text, character),
                 _ => text.push(character),
             }
         }
@@ -170,30 +169,29 @@ fn key_text(key: &Value) -> Result<String, Error> {
     })
 }
 
-/// An integer in full; a float as Python's `repr`: shortest digits, exponent with sign and two digits from 1e16 and
-/// below 1e-4.
+/// A number as JSON; Python writes what JSON lacks as `NaN` and `Infinity`.
 fn number(value: &Value) -> Result<String, Error> {
     if value.is_integer() {
         return Ok(value.to_string());
     }
     let float = f64::try_from(value.clone())?;
-    if !float.is_finite() {
-        return Ok(if float.is_nan() {
-            "NaN"
-        } else if float > 0.0 {
-            "Infinity"
-        } else {
-            "-Infinity"
-        }
-        .to_string());
-    }
+    Ok(match float {
+        _ if float.is_finite() => float_text(float),
+        _ if float.is_nan() => "NaN".to_string(),
+        _ if float > 0.0 => "Infinity".to_string(),
+        _ => "-Infinity".to_string(),
+    })
+}
+
+/// A finite float as Python's `repr`: shortest digits, an exponent with sign and two digits from 1e16 and below 1e-4.
+pub(super) fn float_text(float: f64) -> String {
     // Rust's debug form has the same digits and thresholds, with a bare exponent.
     let digits = format!("{float:?}");
-    Ok(match digits.split_once('e') {
+    match digits.split_once('e') {
         None => digits,
         Some((mantissa, exponent)) => {
             let (sign, size) = exponent.strip_prefix('-').map_or(('+', exponent), |size| ('-', size));
             format!("{mantissa}e{sign}{size:0>2}")
         }
-    })
+    }
 }

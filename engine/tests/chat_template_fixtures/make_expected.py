@@ -62,8 +62,8 @@ def main():
             entry["refused"] = error.message
         expected.append(entry)
     with open(os.path.join(HERE, "expected.json"), "w", encoding="utf-8") as file:
-        json.dump(expected, file, ensure_ascii=False, indent=1)
-        file.write("\n")
+        rows = (json.dumps(entry, ensure_ascii=False) for entry in expected)
+        file.write("[\n" + ",\n".join(rows) + "\n]\n")
 
 
 main()
