@@ -206,13 +206,14 @@ impl Tokenizer {
     /// A character that the vocabulary lacks where it has no token for the unknown either, or a defect of the vocabulary
     /// that shows only now.
     pub fn encode(&self, text: &str, specials: Specials) -> Result<Vec<u32>, TokenizerError> {
-        let encoding = guarded(|| self.pipeline.encode_fast(text, false).map_err(|error| error.to_string()))
-            .map_err(|reason| TokenizerError::Encode {
+        let encoding = guarded(|| self.pipeline.encode_fast(text, false).map_err(|error| error.to_string())).map_err(
+            |reason| TokenizerError::Encode {
                 file: self.file.clone(),
                 text_bytes: text.len(),
                 text_start: text.chars().take(40).collect(),
                 reason,
-            })?;
+            },
+        )?;
         let ids = encoding.get_ids();
         Ok(match specials {
             Specials::Bare => ids.to_vec(),
@@ -227,9 +228,8 @@ impl Tokenizer {
     /// A defect of the decoder that the vocabulary file describes.
     pub fn decode(&self, ids: &[u32], specials: SpecialText) -> Result<String, TokenizerError> {
         let skip = specials == SpecialText::Skip;
-        guarded(|| self.pipeline.decode(ids, skip).map_err(|error| error.to_string())).map_err(|reason| {
-            TokenizerError::Decode { file: self.file.clone(), ids_len: ids.len(), reason }
-        })
+        guarded(|| self.pipeline.decode(ids, skip).map_err(|error| error.to_string()))
+            .map_err(|reason| TokenizerError::Decode { file: self.file.clone(), ids_len: ids.len(), reason })
     }
 
     /// Text of tokens as they are generated.

@@ -41,8 +41,13 @@ fn template(single: &[&str]) -> Value {
 /// `small()` with the value at a JSON pointer replaced.
 fn changed(pointer: &str, value: Value) -> Value {
     let mut file = small();
-    let (parent, key) = pointer.rsplit_once('/').unwrap();
-    file.pointer_mut(parent).unwrap()[key] = value;
+    match file.pointer_mut(pointer) {
+        Some(place) => *place = value,
+        None => {
+            let (parent, key) = pointer.rsplit_once('/').unwrap();
+            file.pointer_mut(parent).unwrap()[key] = value;
+        }
+    }
     file
 }
 
@@ -66,7 +71,7 @@ fn names_come_from_the_tokenizers_files_and_ids_from_the_models() {
     let generation = ("generation_config.json", json!({"bos_token_id": 5, "eos_token_id": [5, 4]}));
     let named = json!({"bos_token": "<s>", "eos_token": {"content": "</s>", "lstrip": false}});
 
-    let only_config = open_with(small(), &[config.clone()]);
+    let only_config = open_with(small(), std::slice::from_ref(&config));
     assert_eq!((only_config.bos_id(), only_config.eos_ids()), (Some(3), [4].as_slice()));
     assert_eq!((only_config.bos_token(), only_config.eos_token()), (Some("a"), Some("b")));
     let both = open_with(small(), &[config.clone(), generation.clone()]);
@@ -86,7 +91,7 @@ fn names_come_from_the_tokenizers_files_and_ids_from_the_models() {
     assert_eq!((unknown.bos_id(), unknown.vocab_size()), (None, 8));
     let nothing = open_with(small(), &[]);
     assert_eq!((nothing.bos_id(), nothing.prefix_token_id(), nothing.adds_bos()), (None, None, false));
-    assert_eq!(nothing.eos_ids(), []);
+    assert!(nothing.eos_ids().is_empty());
 }
 
 #[test]
@@ -142,10 +147,8 @@ fn the_beginning_of_a_sequence_follows_post_processor_and_flags() {
 
 #[test]
 fn truncation_padding_and_dropout_are_off() {
-    let mut file = changed(
-        "/truncation",
-        json!({"direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0}),
-    );
+    let mut file =
+        changed("/truncation", json!({"direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0}));
     file["padding"] = json!({
         "strategy": {"Fixed": 8}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 2, "pad_type_id": 0,
         "pad_token": "<pad>"
@@ -162,7 +165,7 @@ fn chat_templates_are_found_where_checkpoints_keep_them() {
     let config = |template: Value| ("tokenizer_config.json", json!({"chat_template": template}).to_string());
     let file = ("tokenizer.json", small().to_string());
     let found = |files: &[(&str, String)]| open(files).unwrap().chat_template().map(str::to_string);
-    assert_eq!(found(&[file.clone()]), None);
+    assert_eq!(found(std::slice::from_ref(&file)), None);
     assert_eq!(found(&[file.clone(), config(json!("one"))]).as_deref(), Some("one"));
     let list = json!([{"name": "rag", "template": "two"}, {"name": "default", "template": "three"}]);
     assert_eq!(found(&[file.clone(), config(list.clone())]).as_deref(), Some("three"));
@@ -268,6 +271,16 @@ fn hostile_vocabularies_are_refused_by_name() {
             json!({"type": "Sequence", "pretokenizers": [{"type": "FixedLength", "length": 0}]}),
             "pre_tokenizer.length",
         ),
+        ("/post_processor", template(&["[CLS]", "$A"]), "post_processor.single"),
+        ("/post_processor", template(&["<s>"]), "post_processor.single"),
+        ("/post_processor", template(&["$A", "<s>", "$A"]), "post_processor.single"),
+        (
+            "/post_processor",
+            json!({"type": "Sequence", "processors": [
+                {"type": "TemplateProcessing", "single": [{"Sequence": {"id": "B", "type_id": 0}}], "special_tokens": {}}
+            ]}),
+            "post_processor.single",
+        ),
         ("/normalizer", charsmap("?"), "normalizer.precompiled_charsmap"),
         ("/normalizer", charsmap("AA=="), "normalizer.precompiled_charsmap"),
         ("/normalizer", charsmap("/////w=="), "normalizer.precompiled_charsmap"),
@@ -297,26 +310,15 @@ fn what_the_library_rejects_or_panics_on_is_an_error() {
         ("/version", json!("2.0")),
         ("/model/type", json!("CharacterLevel")),
         ("/normalizer", json!({"type": "Uppercase"})),
-        ("/pre_tokenizer", json!({"type": "Split", "pattern": {"Regex": "(("}, "behavior": "Isolated", "invert": false})),
+        (
+            "/pre_tokenizer",
+            json!({"type": "Split", "pattern": {"Regex": "(("}, "behavior": "Isolated", "invert": false}),
+        ),
         ("/decoder", json!({"type": "Nothing"})),
         ("/model", json!({"type": "Unigram", "unk_id": 7, "vocab": [["<unk>", 0.0]]})),
-        // Tokens that the template names and does not define, or takes from a second text.
-        ("/post_processor", template(&["[CLS]", "$A"])),
-        (
-            "/post_processor",
-            json!({"type": "TemplateProcessing", "pair": [], "special_tokens": {},
-                "single": [{"Sequence": {"id": "B", "type_id": 0}}]}),
-        ),
-        // A template that repeats the text is none that a language model has.
-        ("/post_processor", template(&["$A", "<s>", "$A"]).clone()),
-        ("/post_processor", template(&["<s>"])),
     ];
     for (pointer, value) in cases {
         let result = Tokenizer::from_json(changed(pointer, value.clone()).to_string().as_bytes());
-        if pointer == "/post_processor" && value["single"].as_array().unwrap().len() == 3 {
-            // The text is found at its first place, the rest counts as what is added; harmless, and never the case.
-            continue;
-        }
         assert!(matches!(result, Err(TokenizerError::Rejected { .. })), "{result:?} for {value}");
     }
     // A decoder that cuts more than there is panics in the library.

@@ -2,7 +2,7 @@
 //!
 //! The vocabulary is learned here from a text of ours; the reference joins by rank in the plainest way.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use engine::tokenizer::{SpecialText, Specials, Tokenizer, TokenizerError};
@@ -38,7 +38,7 @@ fn learn_ranks(text: &str, size: usize) -> Vec<Vec<u8>> {
     tokens.rotate_left(33);
     let mut words = words(text);
     while tokens.len() < size {
-        let mut counts: HashMap<(&[u8], &[u8]), usize> = HashMap::new();
+        let mut counts: BTreeMap<(&[u8], &[u8]), usize> = BTreeMap::new();
         for pair in words.iter().flat_map(|word| word.windows(2)) {
             *counts.entry((&pair[0], &pair[1])).or_default() += 1;
         }
@@ -63,7 +63,7 @@ fn learn_ranks(text: &str, size: usize) -> Vec<Vec<u8>> {
 }
 
 /// Ids of one piece: of all adjacent pairs that join into a token, the one of lowest rank is joined, the first of equals.
-fn reference(piece: &[u8], ranks: &HashMap<Vec<u8>, u32>) -> Vec<u32> {
+fn reference(piece: &[u8], ranks: &BTreeMap<Vec<u8>, u32>) -> Vec<u32> {
     let mut parts: Vec<Vec<u8>> = piece.iter().map(|&byte| vec![byte]).collect();
     loop {
         let best = (0..parts.len().saturating_sub(1))
@@ -107,7 +107,7 @@ fn open(file: &str, generation_config: Option<&str>) -> Result<Tokenizer, Tokeni
 fn pieces_are_joined_by_rank() {
     let tokens = learn_ranks(TEXT, 420);
     assert!(tokens.len() > 380, "{}", tokens.len());
-    let ranks: HashMap<Vec<u8>, u32> =
+    let ranks: BTreeMap<Vec<u8>, u32> =
         tokens.iter().enumerate().map(|(rank, token)| (token.clone(), rank as u32)).collect();
     let tokenizer = open(&rank_file(&tokens), None).unwrap();
     // (text, the pieces that the published pattern cuts it into)
@@ -194,6 +194,7 @@ fn a_broken_rank_file_names_its_line() {
         (with_line(7, "AAAA 18446744073709551616"), "line 7"),
         (with_line(7, &format!("{} 6", base64(&tokens[2]))), "line 7"),
         (with_line(7, "AAAA 5"), "line 7"),
+        (with_line(7, &format!("{} 6", base64(&[65; 5000]))), "line 7"),
         (lines[..200].join("\n"), "the vocabulary"),
         (lines[1..].join("\n"), "line 1"),
         (String::new(), "the vocabulary"),

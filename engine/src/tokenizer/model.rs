@@ -1,5 +1,10 @@
 //! The vocabulary of a tokenizer: the library's models, with a faster search for one of them.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "the library's trait returns a HashMap; nothing here depends on its order"
+)]
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -55,9 +60,10 @@ impl Model for BoundedWordPiece {
 
     fn tokenize(&self, text: &str) -> Result<Vec<Token>> {
         let unknown = || {
-            let id = self.inner.token_to_id(&self.inner.unk_token).ok_or_else(|| {
-                format!("the unknown token {:?} is not in the vocabulary", self.inner.unk_token)
-            })?;
+            let id = self
+                .inner
+                .token_to_id(&self.inner.unk_token)
+                .ok_or_else(|| format!("the unknown token {:?} is not in the vocabulary", self.inner.unk_token))?;
             Ok(vec![Token::new(id, self.inner.unk_token.clone(), (0, text.len()))])
         };
         if text.chars().count() > self.inner.max_input_chars_per_word {

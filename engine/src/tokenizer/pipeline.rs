@@ -4,27 +4,20 @@
 //! group length of zero ends in a panic, a duplicate id in an arbitrary choice, an added token with the wrong id in a
 //! warning. What is known is checked here by name; what is not known is caught (`guarded`) and becomes an error.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use serde_json::{Map, Value};
-use tokenizers::{
-    DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerImpl,
-};
+use tokenizers::{DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerImpl};
 
 use super::TokenizerError;
 use super::base64;
 use super::model::Vocabulary;
 
 /// The library's tokenizer over [`Vocabulary`].
-pub(super) type Pipeline = TokenizerImpl<
-    Vocabulary,
-    NormalizerWrapper,
-    PreTokenizerWrapper,
-    PostProcessorWrapper,
-    DecoderWrapper,
->;
+pub(super) type Pipeline =
+    TokenizerImpl<Vocabulary, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
 
 /// Ids from here on are refused: no vocabulary is that large, and the library adds to them.
 const ID_LIMIT: u64 = 1 << 31;
@@ -61,6 +54,7 @@ pub(super) fn from_value(mut value: Value, file: &Path) -> Result<Pipeline, Toke
     root.remove("padding");
     check.normalizer(root.get("normalizer").unwrap_or(&Value::Null))?;
     check.pre_tokenizer(root.get("pre_tokenizer").unwrap_or(&Value::Null))?;
+    check.post_processor(root.get("post_processor").unwrap_or(&Value::Null))?;
     let Some(model) = root.get_mut("model").and_then(Value::as_object_mut) else {
         return Err(check.malformed("model", "an object with the vocabulary", "none".to_string()));
     };
@@ -68,9 +62,8 @@ pub(super) fn from_value(mut value: Value, file: &Path) -> Result<Pipeline, Toke
     check.model(model)?;
     let added = check.added_tokens(root.get("added_tokens").unwrap_or(&Value::Null))?;
 
-    let pipeline: Pipeline =
-        guarded(|| serde_json::from_value(value).map_err(|error| error.to_string()))
-            .map_err(|reason| TokenizerError::Rejected { file: file.to_path_buf(), reason })?;
+    let pipeline: Pipeline = guarded(|| serde_json::from_value(value).map_err(|error| error.to_string()))
+        .map_err(|reason| TokenizerError::Rejected { file: file.to_path_buf(), reason })?;
     for (token, expected) in added {
         let found = pipeline.token_to_id(&token).unwrap_or(u32::MAX);
         if found != expected {
@@ -132,10 +125,7 @@ impl Check<'_> {
         };
         let place = "normalizer.precompiled_charsmap";
         let expected = "base64 of a prefix tree's length, the tree and UTF-8 text";
-        let bytes = map
-            .as_str()
-            .and_then(base64::decode)
-            .ok_or_else(|| self.malformed(place, expected, kind(map)))?;
+        let bytes = map.as_str().and_then(base64::decode).ok_or_else(|| self.malformed(place, expected, kind(map)))?;
         let announced = bytes
             .first_chunk::<4>()
             .map(|length| u32::from_le_bytes(*length) as usize)
@@ -160,6 +150,37 @@ impl Check<'_> {
         }
     }
 
+    /// A template holds the text once, and tokens that it defines.
+    fn post_processor(&self, post_processor: &Value) -> Result<(), TokenizerError> {
+        if let Some(inner) = post_processor.get("processors").and_then(Value::as_array) {
+            inner.iter().try_for_each(|post_processor| self.post_processor(post_processor))?;
+        }
+        let Some(pieces) = post_processor.get("single").and_then(Value::as_array) else {
+            return Ok(());
+        };
+        let malformed = |found| {
+            let expected = "the text once, and tokens that special_tokens lists";
+            self.malformed("post_processor.single", expected, found)
+        };
+        let mut texts = 0;
+        for piece in pieces {
+            let id = |kind: &str| piece.get(kind).and_then(|piece| piece.get("id")).and_then(Value::as_str);
+            if id("Sequence") == Some("A") {
+                texts += 1;
+                continue;
+            }
+            let token = id("SpecialToken");
+            let listed = token.and_then(|token| post_processor.get("special_tokens")?.get(token));
+            if listed.is_none() {
+                return Err(malformed(piece.to_string()));
+            }
+        }
+        match texts {
+            1 => Ok(()),
+            _ => Err(malformed(format!("the text {texts} times"))),
+        }
+    }
+
     /// Ids are unique and of a sensible size, merges join tokens into tokens; a missing type is filled in.
     fn model(&self, model: &mut Map<String, Value>) -> Result<(), TokenizerError> {
         if model.get("type").is_none_or(Value::is_null) {
@@ -178,10 +199,7 @@ impl Check<'_> {
         match model.get("vocab") {
             Some(Value::Object(vocab)) => {
                 self.vocabulary_ids(vocab)?;
-                let prefix = model
-                    .get("continuing_subword_prefix")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default();
+                let prefix = model.get("continuing_subword_prefix").and_then(Value::as_str).unwrap_or_default();
                 match model.get("merges") {
                     Some(Value::Array(merges)) => self.merges(merges, vocab, prefix),
                     Some(other) => Err(self.malformed("model.merges", "an array", kind(other))),
@@ -197,12 +215,13 @@ impl Check<'_> {
     }
 
     fn vocabulary_ids(&self, vocab: &Map<String, Value>) -> Result<(), TokenizerError> {
-        let mut token_of: HashMap<u64, &str> = HashMap::with_capacity(vocab.len());
+        let mut token_of: BTreeMap<u64, &str> = BTreeMap::new();
         for (token, id) in vocab {
             let place = || format!("model.vocab[{token:?}]");
-            let number = id.as_u64().filter(|&id| id < ID_LIMIT).ok_or_else(|| {
-                self.malformed(&place(), "an id, an integer below 2147483648", kind(id))
-            })?;
+            let number = id
+                .as_u64()
+                .filter(|&id| id < ID_LIMIT)
+                .ok_or_else(|| self.malformed(&place(), "an id, an integer below 2147483648", kind(id)))?;
             if let Some(other) = token_of.insert(number, token) {
                 let found = format!("{number}, which is also the id of {other:?}");
                 return Err(self.malformed(&place(), "an id of its own", found));
@@ -211,12 +230,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn merges(
-        &self,
-        merges: &[Value],
-        vocab: &Map<String, Value>,
-        prefix: &str,
-    ) -> Result<(), TokenizerError> {
+    fn merges(&self, merges: &[Value], vocab: &Map<String, Value>, prefix: &str) -> Result<(), TokenizerError> {
         for (index, merge) in merges.iter().enumerate() {
             let place = || format!("model.merges[{index}]");
             let pair = match merge {

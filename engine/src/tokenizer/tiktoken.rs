@@ -5,16 +5,16 @@
 //! by a list of pairs, so the pairs are reconstructed: every way to cut a token into two tokens, ordered by the rank of the
 //! token, then by the ranks of the two parts.
 
-use std::collections::HashMap;
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::TokenizerError;
 use super::{base64, byte_alphabet};
 
 /// How a text is cut into pieces before bytes are joined (`PAT_STR`).
-const PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const PATTERN: &str =
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// The tokens with a meaning of their own, in the order in which they are numbered after the ranks (`SPECIAL_TOKENS`).
 fn special_tokens() -> impl Iterator<Item = String> {
@@ -27,34 +27,47 @@ fn special_tokens() -> impl Iterator<Item = String> {
 /// The same tokenizer as the contents of a `tokenizer.json`.
 ///
 /// # Errors
-/// A line that is not a base64 token, a space and a rank; ranks that are not 0 to n - 1 once each; a byte without token.
+/// A line that is not a base64 token, a space and a rank; ranks that are not 0 to n - 1 once each; a token that occurs twice;
+/// a byte without a token.
 pub(super) fn to_tokenizer_json(bytes: &[u8], file: &Path) -> Result<Value, TokenizerError> {
-    let tokens = read_ranks(bytes, file)?;
-    let rank_of: HashMap<&[u8], usize> =
-        tokens.iter().enumerate().map(|(rank, token)| (token.as_slice(), rank)).collect();
+    let entries = read_entries(bytes, file)?;
     let characters = byte_alphabet::characters();
-    let texts: Vec<String> =
-        tokens.iter().map(|token| byte_alphabet::text_of(token, &characters)).collect();
-    let vocabulary: serde_json::Map<String, Value> =
-        texts.iter().enumerate().map(|(rank, text)| (text.clone(), json!(rank))).collect();
+    let mut vocabulary: Map<String, Value> = Map::new();
+    for entry in &entries {
+        let text = byte_alphabet::text_of(&entry.token, &characters);
+        if vocabulary.insert(text, json!(entry.rank)).is_some() {
+            let found = "the token of a lower rank again".to_string();
+            return Err(malformed(file, format!("line {}", entry.line), "a token that occurs once", found));
+        }
+    }
+    for byte in 0..=255u8 {
+        if !vocabulary.contains_key(characters[byte as usize].encode_utf8(&mut [0; 4])) {
+            let found = format!("{} tokens, none for byte 0x{byte:02X}", entries.len());
+            return Err(malformed(file, "the vocabulary".to_string(), "a token for each of the 256 bytes", found));
+        }
+    }
 
+    let rank_of = |token: &str| vocabulary.get(token).and_then(Value::as_u64);
     let mut merges: Vec<Value> = Vec::new();
-    for token in &tokens {
-        let mut cuts: Vec<(usize, usize)> = (1..token.len())
-            .filter_map(|cut| {
+    for token in vocabulary.keys() {
+        // One character stands for one byte, so that every cut between characters is one between bytes.
+        let mut cuts: Vec<(u64, u64, usize)> = token
+            .char_indices()
+            .skip(1)
+            .filter_map(|(cut, _)| {
                 let (left, right) = token.split_at(cut);
-                Some((*rank_of.get(left)?, *rank_of.get(right)?))
+                Some((rank_of(left)?, rank_of(right)?, cut))
             })
             .collect();
         cuts.sort_unstable();
-        merges.extend(cuts.iter().map(|&(left, right)| json!([texts[left], texts[right]])));
+        merges.extend(cuts.iter().map(|&(_, _, cut)| json!([token[..cut], token[cut..]])));
     }
 
     let added_tokens: Vec<Value> = special_tokens()
         .enumerate()
         .map(|(number, content)| {
             json!({
-                "id": tokens.len() + number, "content": content, "single_word": false, "lstrip": false,
+                "id": entries.len() + number, "content": content, "single_word": false, "lstrip": false,
                 "rstrip": false, "normalized": false, "special": true
             })
         })
@@ -73,16 +86,20 @@ pub(super) fn to_tokenizer_json(bytes: &[u8], file: &Path) -> Result<Value, Toke
     }))
 }
 
-/// The tokens of a rank file, indexed by rank.
-fn read_ranks(bytes: &[u8], file: &Path) -> Result<Vec<Vec<u8>>, TokenizerError> {
-    let malformed = |place: String, expected: &str, found: String| TokenizerError::Malformed {
-        file: file.to_path_buf(),
-        place,
-        expected: expected.to_string(),
-        found,
-    };
-    // (rank, token, line number)
-    let mut entries: Vec<(usize, Vec<u8>, usize)> = Vec::new();
+/// Tokens longer than this are refused: every cut of a token is looked up.
+const TOKEN_BYTES: usize = 4096;
+
+/// A line of a rank file.
+struct Entry {
+    token: Vec<u8>,
+    rank: usize,
+    /// Its line, counted from 1.
+    line: usize,
+}
+
+/// The entries of a rank file in order of rank, which is 0 to n - 1.
+fn read_entries(bytes: &[u8], file: &Path) -> Result<Vec<Entry>, TokenizerError> {
+    let mut entries: Vec<Entry> = Vec::new();
     for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() {
@@ -91,31 +108,25 @@ fn read_ranks(bytes: &[u8], file: &Path) -> Result<Vec<Vec<u8>>, TokenizerError>
         let (token, rank) = std::str::from_utf8(line)
             .ok()
             .and_then(|line| line.split_once(' '))
-            .and_then(|(token, rank)| Some((base64::decode(token)?, rank.parse::<usize>().ok()?)))
-            .filter(|(token, _)| !token.is_empty())
+            .and_then(|(token, rank)| Some((base64::decode(token)?, rank.parse().ok()?)))
+            .filter(|(token, _)| (1..=TOKEN_BYTES).contains(&token.len()))
             .ok_or_else(|| {
                 let shown = String::from_utf8_lossy(&line[..line.len().min(80)]).into_owned();
-                malformed(format!("line {}", index + 1), "a base64 token, a space and its rank", shown)
+                let expected = format!("a base64 token of 1 to {TOKEN_BYTES} bytes, a space and its rank");
+                malformed(file, format!("line {}", index + 1), &expected, shown)
             })?;
-        entries.push((rank, token, index + 1));
+        entries.push(Entry { token, rank, line: index + 1 });
     }
-    entries.sort_by_key(|&(rank, _, line)| (rank, line));
-    let mut first_line: HashMap<&[u8], usize> = HashMap::new();
-    for (position, (rank, token, line)) in entries.iter().enumerate() {
-        if *rank != position {
+    entries.sort_by_key(|entry| (entry.rank, entry.line));
+    for (position, entry) in entries.iter().enumerate() {
+        if entry.rank != position {
             let expected = format!("rank {position}: every rank from 0 on once, without a gap");
-            return Err(malformed(format!("line {line}"), &expected, format!("rank {rank}")));
-        }
-        if let Some(other) = first_line.insert(token, *line) {
-            let found = format!("the token of line {other} again");
-            return Err(malformed(format!("line {line}"), "a token that occurs once", found));
+            return Err(malformed(file, format!("line {}", entry.line), &expected, format!("rank {}", entry.rank)));
         }
     }
-    for byte in 0..=255u8 {
-        if !first_line.contains_key([byte].as_slice()) {
-            let found = format!("{} tokens, none for byte 0x{byte:02X}", entries.len());
-            return Err(malformed("the vocabulary".to_string(), "a token for each of the 256 bytes", found));
-        }
-    }
-    Ok(entries.into_iter().map(|(_, token, _)| token).collect())
+    Ok(entries)
+}
+
+fn malformed(file: &Path, place: String, expected: &str, found: String) -> TokenizerError {
+    TokenizerError::Malformed { file: file.to_path_buf(), place, expected: expected.to_string(), found }
 }
