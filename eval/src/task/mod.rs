@@ -19,6 +19,7 @@ pub mod truthfulqa;
 pub use card::{Entry, Protocol};
 pub use id::{TaskId, find, parse};
 pub use options::{Concession, OnOverflow, PromptForm, TaskOptions};
+pub(crate) use sample::hexadecimal;
 pub use sample::{Comparison, Item, MetricValue, PairedTest, Prepared, Sample, hash_text};
 pub use suite::{Group, Suite};
 

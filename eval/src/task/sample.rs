@@ -126,7 +126,7 @@ pub fn hash_text(text: &str) -> String {
 }
 
 /// Lower-case hexadecimal digits.
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     use std::fmt::Write;
     let mut digits = String::with_capacity(2 * bytes.len());
     for byte in bytes {
