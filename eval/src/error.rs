@@ -248,6 +248,9 @@ pub enum Error {
     /// Reading the checkpoint or computing.
     #[error(transparent)]
     Engine(#[from] engine::Error),
+    /// Quantizing the model.
+    #[error(transparent)]
+    Quantization(#[from] quant::Error),
     /// Text to tokens or back.
     #[error(transparent)]
     Tokenizer(#[from] engine::tokenizer::TokenizerError),

@@ -3,8 +3,13 @@
 
 pub mod error;
 pub mod extract;
+pub mod journal;
+pub mod manifest;
 pub mod metric;
+mod output;
+pub mod report;
 pub mod request;
+pub mod runner;
 pub mod scheduler;
 pub mod statistics;
 pub mod task;

@@ -1,0 +1,155 @@
+//! The table: what each recipe stores, and what that costs.
+
+use super::grid::Grid;
+use crate::runner::{Difference, RunSummary, Status, TaskResult, Variant};
+
+/// The table for a terminal, with notes.
+pub fn text(summary: &RunSummary) -> String {
+    finish(grid(summary).text(), summary)
+}
+
+/// The table in Markdown, with notes.
+pub fn markdown(summary: &RunSummary) -> String {
+    finish(grid(summary).markdown(), summary)
+}
+
+fn grid(summary: &RunSummary) -> Grid {
+    let compared = !summary.differences.is_empty();
+    let mut header: Vec<Vec<String>> = vec![
+        ["model", "recipe", "bits a weight", "", "bytes"].map(String::from).into(),
+        ["", "", "nominal", "true", ""].map(String::from).into(),
+    ];
+    for result in columns(summary) {
+        let metric = result.metrics.first();
+        let arrow = metric.map_or("", |metric| if metric.higher_is_better { "↑" } else { "↓" });
+        header[0].push(result.id.clone());
+        header[1].push(format!("{} {arrow}", metric.map_or("", |metric| metric.name)));
+        if compared {
+            header[0].push(String::new());
+            header[1].push("change".into());
+        }
+    }
+    let row = |variant: &Variant| {
+        let mut cells = vec![
+            variant.model.clone(),
+            variant.recipe.clone(),
+            bits(variant.weights.nominal_bits_per_weight),
+            bits(variant.weights.true_bits_per_weight),
+            thousands(variant.weights.weight_bytes),
+        ];
+        for column in columns(summary) {
+            let result = variant.result(&column.id);
+            cells.push(result.map_or_else(|| "-".into(), measured));
+            if compared {
+                let same =
+                    |difference: &&Difference| difference.task == column.id && difference.recipe == variant.recipe;
+                cells.push(summary.differences.iter().find(same).map_or_else(String::new, change));
+            }
+        }
+        cells
+    };
+    Grid { header, rows: summary.variants.iter().map(row).collect(), left: 2 }
+}
+
+/// The results that were asked for by name.
+fn columns(summary: &RunSummary) -> impl Iterator<Item = &TaskResult> {
+    summary.variants.first().into_iter().flat_map(|variant| variant.results.iter().filter(|result| result.requested))
+}
+
+fn measured(result: &TaskResult) -> String {
+    let Some(metric) = result.metrics.first() else { return "-".into() };
+    match (metric.value, metric.standard_error) {
+        (None, _) => format!("no value ({} failed)", result.failed),
+        (Some(value), None) => number(value),
+        (Some(value), Some(error)) => format!("{} ± {}", number(value), number(error)),
+    }
+}
+
+fn change(difference: &Difference) -> String {
+    let change = difference.value - difference.baseline_value;
+    let sign = if change < 0.0 { "-" } else { "+" };
+    let mark = if difference.is_significant() { "*" } else { " " };
+    format!("{sign}{}{mark}", number(change.abs()))
+}
+
+/// Four decimals; large numbers get fewer.
+fn number(value: f64) -> String {
+    if value < 1e4 {
+        format!("{value:.4}")
+    } else if value < 1e9 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.3e}")
+    }
+}
+
+/// At most two decimals.
+fn bits(value: f64) -> String {
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
+/// Digits in groups of three.
+fn thousands(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The table with what has to be said about it.
+fn finish(table: String, summary: &RunSummary) -> String {
+    let mut notes: Vec<String> = Vec::new();
+    if let Some(first) = summary.differences.first() {
+        let mut tests: Vec<&str> = Vec::new();
+        for difference in &summary.differences {
+            if !tests.contains(&difference.test.name()) {
+                tests.push(difference.test.name());
+            }
+        }
+        notes.push(format!(
+            "± standard error; change from `{}` on the same documents, * where p < 0.05 ({})",
+            first.baseline,
+            tests.join("; ")
+        ));
+    } else if !summary.variants.is_empty() {
+        notes.push("± standard error".into());
+    }
+    for variant in &summary.variants {
+        for result in variant.results.iter().filter(|result| result.requested) {
+            let place = format!("{}, {}", variant.recipe, result.id);
+            if result.failed > 0 {
+                let reason = result.problem.as_deref().unwrap_or_default();
+                notes.push(format!(
+                    "{place}: {} of the documents failed, so there is no value; {reason}",
+                    result.failed
+                ));
+            }
+            if result.skipped > 0 {
+                notes.push(format!("{place}: {} documents skipped (--on_overflow skip)", result.skipped));
+            }
+        }
+    }
+    if let Status::Incomplete { done, total } = summary.status {
+        notes.push(format!("incomplete: {done} of {total} documents done; the same command takes the run up again"));
+    }
+    let notes: String = notes.iter().map(|note| format!("{note}\n")).collect();
+    format!("{table}\n{notes}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!([0.275, 12345.678, 3.2e12].map(number), ["0.2750", "12345.7", "3.200e12"]);
+        assert_eq!([8.0, 4.5, 2.138_671, 16.0].map(bits), ["8", "4.5", "2.14", "16"]);
+        assert_eq!([0, 999, 1000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
+    }
+}

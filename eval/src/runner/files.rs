@@ -1,0 +1,176 @@
+//! The contents of the files that a run leaves.
+
+use super::RunSummary;
+use super::comparison::Difference;
+use super::results::{ReportedMetric, TaskResult, Variant, record};
+use crate::error::Error;
+use crate::journal::{Journal, Record};
+use crate::manifest::{Manifest, NUMERICS_VERSION};
+use crate::task::{Group, Suite, Task};
+use serde_json::{Map, Value, json};
+
+/// All variants in one array.
+pub const SUMMARY: &str = "summary.json";
+/// Differences from the baseline.
+pub const COMPARISON: &str = "comparison.json";
+/// Everything of one recipe, with lm-evaluation-harness's keys.
+pub const RESULTS: &str = "results.json";
+/// Clock, host, threads: the only file that is not reproducible.
+pub const RUN: &str = "run.json";
+
+/// The sample log of a task: one JSON object a line, in the order of documents.
+///
+/// # Errors
+/// A document that the journal does not hold.
+pub fn samples(journal: &mut Journal, recipe: &str, task: &dyn Task) -> Result<String, Error> {
+    let mut lines = String::new();
+    for document in 0..task.document_count() {
+        let mut fields = Map::new();
+        fields.insert("doc_id".into(), document.into());
+        match record(journal, recipe, task.id(), document)? {
+            Record::Scored(sample) => fields.extend(sample.fields),
+            Record::Failed(reason) => {
+                fields.insert("failed".into(), reason.into());
+            }
+            Record::Skipped(reason) => {
+                fields.insert("skipped".into(), reason.into());
+            }
+        }
+        lines.push_str(&Value::Object(fields).to_string());
+        lines.push('\n');
+    }
+    Ok(lines)
+}
+
+/// `results.json` of a recipe.
+pub fn results(manifest: &Manifest, suite: &Suite<'_>, variant: &Variant) -> Value {
+    let by_id = |value: &dyn Fn(&TaskResult) -> Value| -> Value {
+        variant.results.iter().map(|result| (result.id.clone(), value(result))).collect::<Map<_, _>>().into()
+    };
+    let groups = || suite.groups().iter().filter_map(|group| Some((group, variant.result(&group.id)?)));
+    let member_ids = |group: &Group| -> Value {
+        group.members.iter().filter_map(|&index| suite.tasks().get(index)).map(|task| task.id()).collect()
+    };
+    let mut value = json!({
+        "results": by_id(&metrics_with_filter),
+        "groups": groups().map(|(group, result)| (group.id.clone(), metrics_with_filter(result))).collect::<Map<_, _>>(),
+        "group_subtasks": groups().map(|(group, _)| (group.id.clone(), member_ids(group))).collect::<Map<_, _>>(),
+        "configs": of_tasks(suite, |task| {
+            let mut fields = Map::new();
+            fields.insert("task".into(), task.id().into());
+            fields.extend(task.configuration());
+            fields.insert("files".into(), json!(task.files()));
+            fields.into()
+        }),
+        "versions": of_tasks(suite, |task| task.version().into()),
+        "n-shot": of_tasks(suite, |task| task.shots().into()),
+        "higher_is_better": by_id(&|result| {
+            let of = |metric: &ReportedMetric| (metric.name.to_string(), metric.higher_is_better.into());
+            result.metrics.iter().map(of).collect::<Map<_, _>>().into()
+        }),
+        "n-samples": by_id(&|result| json!({
+            "original": result.counts.original,
+            "effective": result.counts.effective,
+        })),
+    });
+    let details = json!({
+        "model": manifest.value()["model"],
+        "recipe": variant.recipe,
+        "weights": weights(variant),
+        "options": manifest.value()["options"],
+        "numerics_version": NUMERICS_VERSION,
+        "program": manifest.value()["program"],
+    });
+    if let (Value::Object(value), Value::Object(details)) = (&mut value, details) {
+        value.extend(details);
+    }
+    value
+}
+
+/// `summary.json`: one object a variant.
+pub fn summary(summary: &RunSummary) -> Value {
+    let of = |variant: &Variant| {
+        let metrics = variant.results.iter().map(|result| (result.id.clone(), bare_metrics(result)));
+        let mut fields = Map::new();
+        fields.insert("model".into(), variant.model.as_str().into());
+        fields.insert("recipe".into(), variant.recipe.as_str().into());
+        if let Value::Object(weights) = weights(variant) {
+            fields.extend(weights);
+        }
+        fields.insert("metrics".into(), metrics.collect::<Map<_, _>>().into());
+        Value::Object(fields)
+    };
+    summary.variants.iter().map(of).collect()
+}
+
+/// `comparison.json`: one object a task of every variant but the baseline.
+pub fn comparison(summary: &RunSummary) -> Value {
+    let of = |difference: &Difference| {
+        json!({
+            "task": difference.task,
+            "recipe": difference.recipe,
+            "baseline": difference.baseline,
+            "metric": difference.metric,
+            "baseline_value": difference.baseline_value,
+            "value": difference.value,
+            "difference": difference.value - difference.baseline_value,
+            "paired": {
+                "score": difference.score,
+                "documents": difference.documents,
+                "mean_difference": difference.mean_difference,
+                "stderr": difference.standard_error,
+                "test": difference.test.name(),
+                "p_value": difference.p_value,
+            },
+        })
+    };
+    summary.differences.iter().map(of).collect()
+}
+
+fn weights(variant: &Variant) -> Value {
+    json!({
+        "nominal_bits_per_weight": variant.weights.nominal_bits_per_weight,
+        "true_bits_per_weight": variant.weights.true_bits_per_weight,
+        "weight_bytes": variant.weights.weight_bytes,
+    })
+}
+
+fn of_tasks(suite: &Suite<'_>, value: impl Fn(&dyn Task) -> Value) -> Value {
+    suite.tasks().iter().map(|task| (task.id().to_string(), value(task.as_ref()))).collect::<Map<_, _>>().into()
+}
+
+/// Metrics with lm-evaluation-harness's keys: `acc,none`, `acc_stderr,none`, the latter `"N/A"` where undefined.
+fn metrics_with_filter(result: &TaskResult) -> Value {
+    let mut fields = Map::new();
+    fields.insert("alias".into(), result.id.as_str().into());
+    for metric in &result.metrics {
+        let error = metric.standard_error.map_or_else(|| "N/A".into(), Value::from);
+        fields.insert(format!("{},none", metric.name), metric.value.into());
+        fields.insert(format!("{}_stderr,none", metric.name), error);
+    }
+    note_problems(&mut fields, result);
+    fields.into()
+}
+
+/// Metrics with bare names: `acc`, `acc_stderr`.
+fn bare_metrics(result: &TaskResult) -> Value {
+    let mut fields = Map::new();
+    for metric in &result.metrics {
+        fields.insert(metric.name.to_string(), metric.value.into());
+        fields.insert(format!("{}_stderr", metric.name), metric.standard_error.into());
+    }
+    note_problems(&mut fields, result);
+    fields.into()
+}
+
+fn note_problems(fields: &mut Map<String, Value>, result: &TaskResult) {
+    if result.failed > 0 {
+        fields.insert("failed_items".into(), result.failed.into());
+    }
+    if result.skipped > 0 {
+        fields.insert("skipped_items".into(), result.skipped.into());
+    }
+    if let Some(problem) = &result.problem {
+        fields.insert("problem".into(), problem.as_str().into());
+    }
+}

@@ -1,0 +1,262 @@
+//! A run: every recipe on every task, from a plan to files and a table.
+//!
+//! For each recipe the model is built once and asked everything that the [journal](crate::journal) does not hold yet.
+//! Results are then made from the journal alone. So a run may be interrupted anywhere and taken up again, on another
+//! machine or with other settings of speed, and ends with the same bytes.
+
+mod asking;
+mod comparison;
+mod directory;
+mod environment;
+mod files;
+mod results;
+
+pub use comparison::Difference;
+pub use directory::Existing;
+pub use files::summary as summary_json;
+pub use results::{ReportedMetric, TaskResult, Variant};
+
+use crate::error::Error;
+use crate::journal::Weights;
+use crate::manifest::{Manifest, ModelIdentity};
+use crate::scheduler::SchedulerOptions;
+use crate::task::{Inputs, Suite, TaskId, TaskOptions};
+use datasets::DataRoots;
+use directory::RunDirectory;
+use engine::checkpoint::Checkpoint;
+use engine::decoder::Decoder;
+use engine::family;
+use engine::runtime::Runtime;
+use engine::tokenizer::Tokenizer;
+use environment::Invocation;
+use quant::Recipe;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What is to be run, and on what.
+pub struct Plan<'a> {
+    /// What results call the model: a name, not a path.
+    pub model: &'a str,
+    /// Its weights.
+    pub checkpoint: &'a Checkpoint,
+    /// Its tokenizer.
+    pub tokenizer: &'a Tokenizer,
+    /// What computes.
+    pub runtime: &'a Runtime,
+    /// Recipes; `none`, or else the first one, is the baseline.
+    pub recipes: &'a [Recipe],
+    /// Tasks.
+    pub tasks: &'a [TaskId],
+    /// Where benchmark files are looked for.
+    pub roots: &'a DataRoots,
+    /// What is asked of all tasks.
+    pub options: TaskOptions,
+    /// Seed of everything that draws.
+    pub seed: u64,
+    /// How much is computed together; changes no bit.
+    pub scheduler: SchedulerOptions,
+    /// Run directory; without one nothing is written.
+    pub output: Option<&'a Path>,
+    /// What to do with a run that is in that directory.
+    pub existing: Existing,
+    /// Set from outside to end the run where it is.
+    pub stop: &'a AtomicBool,
+}
+
+/// How a run ended, and what it found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunSummary {
+    /// Whether everything was done.
+    pub status: Status,
+    /// Finished variants, in the order of the recipes.
+    pub variants: Vec<Variant>,
+    /// Their differences from the baseline.
+    pub differences: Vec<Difference>,
+}
+
+/// Whether everything was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It was.
+    Complete,
+    /// The run was stopped; the same command takes it up again.
+    Incomplete {
+        /// Documents in the journal, over all recipes.
+        done: usize,
+        /// Documents of the plan.
+        total: usize,
+    },
+}
+
+/// What a run is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase<'a> {
+    /// Benchmark files are read.
+    ReadingTasks,
+    /// The checkpoint's files are hashed.
+    HashingModel,
+    /// The model is quantized.
+    Building {
+        /// Recipe.
+        recipe: &'a str,
+    },
+    /// Questions are asked.
+    Asking {
+        /// Recipe.
+        recipe: &'a str,
+    },
+    /// Results are made from the journal.
+    WritingResults {
+        /// Recipe.
+        recipe: &'a str,
+    },
+    /// The checkpoint's files are hashed again.
+    CheckingModel,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress<'a> {
+    /// Recipe.
+    pub recipe: &'a str,
+    /// Task of the document that was finished.
+    pub task: &'a str,
+    /// Documents done, over all recipes, those of earlier invocations included.
+    pub done: usize,
+    /// Documents of the plan.
+    pub total: usize,
+    /// Tokens asked for by this invocation in finished documents, as if each request were computed alone.
+    pub tokens: usize,
+}
+
+/// Who is told what a run is doing.
+pub trait Observer {
+    /// Something new begins.
+    fn phase(&mut self, phase: Phase<'_>);
+    /// A document is done.
+    fn progress(&mut self, progress: Progress<'_>);
+}
+
+/// An observer that looks away.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn phase(&mut self, _: Phase<'_>) {}
+    fn progress(&mut self, _: Progress<'_>) {}
+}
+
+/// Runs a plan.
+///
+/// # Errors
+/// What the plan asks for and is not there; what the options refuse; what cannot be written; a checkpoint that changed
+/// meanwhile, whose results are removed.
+pub fn run(plan: &Plan<'_>, observer: &mut dyn Observer) -> Result<RunSummary, Error> {
+    let recipes = recipe_names(plan)?;
+    observer.phase(Phase::ReadingTasks);
+    let blueprint = family::blueprint(plan.checkpoint)?;
+    plan.tokenizer.check_fits(blueprint.vocab_size)?;
+    let inputs = Inputs {
+        tokenizer: plan.tokenizer,
+        context_len: blueprint.context_len,
+        roots: plan.roots,
+        options: &plan.options,
+    };
+    let suite = Suite::build(plan.tasks, &inputs)?;
+    observer.phase(Phase::HashingModel);
+    let hashes = plan.checkpoint.sha256()?;
+    let identity = identity(plan, &hashes);
+    let manifest = Manifest::new(&identity, &recipes, &suite, &plan.options, plan.seed);
+    let mut directory = RunDirectory::open(plan.output, plan.existing, &manifest, &identity.digest())?;
+    let mut invocation = Invocation::begin(plan.runtime);
+
+    let mut summary = RunSummary { status: Status::Complete, variants: Vec::new(), differences: Vec::new() };
+    let per_recipe = suite.tasks().iter().map(|task| task.document_count()).sum::<usize>();
+    for (recipe, name) in plan.recipes.iter().zip(&recipes) {
+        ask(plan, recipe, name, &suite, &mut directory, &mut invocation, observer)?;
+        let done = directory.done(name, &suite);
+        if done < per_recipe {
+            let done = recipes.iter().map(|name| directory.done(name, &suite)).sum();
+            summary.status = Status::Incomplete { done, total: per_recipe * recipes.len() };
+            break;
+        }
+        observer.phase(Phase::WritingResults { recipe: name });
+        let variant = results::variant(plan.model, name, &suite, directory.journal())?;
+        directory.write_variant(&manifest, &suite, &variant)?;
+        summary.variants.push(variant);
+    }
+    if summary.status == Status::Complete {
+        observer.phase(Phase::CheckingModel);
+        if let Err(changed) = plan.checkpoint.verify_unchanged(&hashes) {
+            directory.discard(&manifest)?;
+            return Err(changed.into());
+        }
+    }
+    let reference = recipes.iter().position(|name| name == "none").unwrap_or(0);
+    summary.differences = comparison::differences(&summary.variants, reference, &suite)?;
+    directory.write_summary(&summary, invocation)?;
+    Ok(summary)
+}
+
+/// Builds the model of a recipe and asks it what is missing, unless nothing is.
+fn ask(
+    plan: &Plan<'_>,
+    recipe: &Recipe,
+    name: &str,
+    suite: &Suite<'_>,
+    directory: &mut RunDirectory,
+    invocation: &mut Invocation,
+    observer: &mut dyn Observer,
+) -> Result<(), Error> {
+    let journal = directory.journal();
+    let missing = asking::missing(name, suite, journal);
+    if plan.stop.load(Ordering::Relaxed) || (missing.is_empty() && journal.weights(name)?.is_some()) {
+        return Ok(());
+    }
+    observer.phase(Phase::Building { recipe: name });
+    let mut timing = invocation.recipe(name);
+    let model = quant::build_model(plan.checkpoint, recipe, plan.runtime)?;
+    timing.built();
+    let size = model.size();
+    let weights = Weights {
+        nominal_bits_per_weight: size.nominal_bits_per_weight(),
+        true_bits_per_weight: size.true_bits_per_weight(),
+        weight_bytes: size.bytes as u64,
+    };
+    journal.append_weights(name, weights)?;
+    observer.phase(Phase::Asking { recipe: name });
+    let decoder = Decoder::new(&model, plan.runtime);
+    let counts = asking::ask(plan, name, decoder, suite, &missing, journal, observer)?;
+    timing.asked(counts);
+    journal.sync()
+}
+
+/// The canonical spellings of the recipes.
+fn recipe_names(plan: &Plan<'_>) -> Result<Vec<String>, Error> {
+    if plan.recipes.is_empty() {
+        return Err(Error::EmptyPlan { what: "no recipe is given (--quant)" });
+    }
+    if plan.tasks.is_empty() {
+        return Err(Error::EmptyPlan { what: "no task is given (--tasks)" });
+    }
+    let mut names: Vec<String> = Vec::with_capacity(plan.recipes.len());
+    for recipe in plan.recipes {
+        let name = recipe.to_string();
+        if names.contains(&name) {
+            return Err(Error::RepeatedRecipe { recipe: name });
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
+/// The model by its bytes: its files, and the vocabulary where that is none of them.
+fn identity(plan: &Plan<'_>, hashes: &[(String, String)]) -> ModelIdentity {
+    let mut files = hashes.to_vec();
+    let vocabulary = plan.tokenizer.vocabulary_file();
+    if !files.iter().any(|(name, _)| name == vocabulary) {
+        files.push((vocabulary.to_string(), plan.tokenizer.sha256().to_string()));
+        files.sort();
+    }
+    ModelIdentity { name: plan.model.to_string(), files }
+}

@@ -1,0 +1,181 @@
+//! From the journal to the numbers of one recipe.
+
+use crate::error::Error;
+use crate::journal::{Journal, Record, Weights};
+use crate::metric;
+use crate::task::{Group, MetricValue, Sample, SampleCounts, Suite, Task};
+
+/// A model under one recipe, measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variant {
+    /// What results call the model.
+    pub model: String,
+    /// Recipe in canonical spelling.
+    pub recipe: String,
+    /// What its weights take.
+    pub weights: Weights,
+    /// Results of the groups, then of the tasks.
+    pub results: Vec<TaskResult>,
+}
+
+impl Variant {
+    /// The result of a task or group.
+    pub fn result(&self, id: &str) -> Option<&TaskResult> {
+        self.results.iter().find(|result| result.id == id)
+    }
+}
+
+/// What a task or a group of tasks gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskResult {
+    /// Full id.
+    pub id: String,
+    /// Whether it was asked for by name, not only as a member of a group.
+    pub requested: bool,
+    /// Metrics, the main one first.
+    pub metrics: Vec<ReportedMetric>,
+    /// Documents in the data set and scored.
+    pub counts: SampleCounts,
+    /// Documents without a result, because of a NaN or an infinity.
+    pub failed: usize,
+    /// Documents left out by `--on_overflow skip`.
+    pub skipped: usize,
+    /// Why there are no numbers.
+    pub problem: Option<String>,
+    /// By document, what is compared with the baseline.
+    pub scores: Vec<Option<f64>>,
+}
+
+/// A metric that may have no value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ReportedMetric {
+    /// Name, for example `acc`.
+    pub name: &'static str,
+    /// The number, unless documents failed.
+    pub value: Option<f64>,
+    /// Its standard error, where it is defined.
+    pub standard_error: Option<f64>,
+    /// Whether more is better.
+    pub higher_is_better: bool,
+}
+
+impl ReportedMetric {
+    fn of(metric: &MetricValue) -> Self {
+        let finite = |value: f64| Some(value).filter(|value| value.is_finite());
+        Self {
+            name: metric.name,
+            value: finite(metric.value),
+            standard_error: metric.standard_error.and_then(finite),
+            higher_is_better: metric.higher_is_better,
+        }
+    }
+
+    fn absent(name: &'static str) -> Self {
+        let higher_is_better = metric::find(name).is_some_and(|metric| metric.higher_is_better());
+        Self { name, value: None, standard_error: None, higher_is_better }
+    }
+
+    fn as_value(&self) -> Option<MetricValue> {
+        Some(MetricValue {
+            name: self.name,
+            value: self.value?,
+            standard_error: self.standard_error,
+            higher_is_better: self.higher_is_better,
+        })
+    }
+}
+
+/// The results of a recipe, from the journal; every document must be in it.
+///
+/// # Errors
+/// A document that is missing, a line that cannot be read back, samples that cannot be averaged.
+pub fn variant(model: &str, recipe: &str, suite: &Suite<'_>, journal: &mut Journal) -> Result<Variant, Error> {
+    let mut tasks = Vec::with_capacity(suite.tasks().len());
+    for task in suite.tasks() {
+        let mut result = task_result(task.as_ref(), recipe, journal)?;
+        result.requested = suite.requested().contains(&result.id);
+        tasks.push(result);
+    }
+    let mut results: Vec<TaskResult> = suite.groups().iter().map(|group| group_result(group, suite, &tasks)).collect();
+    results.extend(tasks);
+    let weights = journal.weights(recipe)?.ok_or_else(|| Error::Mismatch {
+        task: recipe.to_string(),
+        document: 0,
+        what: "the journal does not say what the weights take".into(),
+    })?;
+    Ok(Variant { model: model.to_string(), recipe: recipe.to_string(), weights, results })
+}
+
+/// The record of a document that must be there.
+///
+/// # Errors
+/// It is not, or cannot be read back.
+pub fn record(journal: &mut Journal, recipe: &str, task: &str, document: usize) -> Result<Record, Error> {
+    journal.record(recipe, task, document)?.ok_or_else(|| Error::Mismatch {
+        task: task.to_string(),
+        document,
+        what: "the journal does not hold it".into(),
+    })
+}
+
+fn task_result(task: &dyn Task, recipe: &str, journal: &mut Journal) -> Result<TaskResult, Error> {
+    let mut samples: Vec<(usize, Sample)> = Vec::new();
+    let (mut failed, mut skipped, mut first_failure) = (0, 0, None);
+    for document in 0..task.document_count() {
+        match record(journal, recipe, task.id(), document)? {
+            Record::Scored(sample) => samples.push((document, sample)),
+            Record::Skipped(_) => skipped += 1,
+            Record::Failed(reason) => {
+                failed += 1;
+                first_failure.get_or_insert(format!("document {document}: {reason}"));
+            }
+        }
+    }
+    let problem = match first_failure {
+        Some(reason) => Some(reason),
+        None if samples.is_empty() => Some("every document was skipped".to_string()),
+        None => None,
+    };
+    let references: Vec<(usize, &Sample)> = samples.iter().map(|(document, sample)| (*document, sample)).collect();
+    let metrics = match problem {
+        Some(_) => task.metric_names().iter().map(|name| ReportedMetric::absent(name)).collect(),
+        None => task.aggregate(&references)?.iter().map(ReportedMetric::of).collect(),
+    };
+    let mut scores = vec![None; task.document_count()];
+    for (document, sample) in &samples {
+        scores[*document] = sample.number(task.comparison().score);
+    }
+    let counts = task.sample_counts();
+    let counts = SampleCounts { effective: counts.effective.saturating_sub(skipped), ..counts };
+    Ok(TaskResult { id: task.id().to_string(), requested: false, metrics, counts, failed, skipped, problem, scores })
+}
+
+fn group_result(group: &Group, suite: &Suite<'_>, tasks: &[TaskResult]) -> TaskResult {
+    let members: Vec<&TaskResult> = group.members.iter().filter_map(|&index| tasks.get(index)).collect();
+    let total = |count: fn(&TaskResult) -> usize| members.iter().map(|member| count(member)).sum::<usize>();
+    let problem = members.iter().find_map(|member| {
+        let problem = member.problem.as_ref()?;
+        Some(format!("{}, {problem}", member.id))
+    });
+    let name = members.first().and_then(|member| member.metrics.first()).map_or("acc", |metric| metric.name);
+    let values: Vec<Option<(usize, MetricValue)>> =
+        members.iter().map(|member| Some((member.counts.effective, member.metrics.first()?.as_value()?))).collect();
+    let values: Option<Vec<(usize, MetricValue)>> = values.into_iter().collect();
+    let average = values.and_then(|values| {
+        let references: Vec<(usize, &MetricValue)> = values.iter().map(|(count, value)| (*count, value)).collect();
+        Group::average(&references)
+    });
+    TaskResult {
+        id: group.id.clone(),
+        requested: suite.requested().contains(&group.id),
+        metrics: vec![average.as_ref().map_or_else(|| ReportedMetric::absent(name), ReportedMetric::of)],
+        counts: SampleCounts {
+            original: total(|member| member.counts.original),
+            effective: total(|member| member.counts.effective),
+        },
+        failed: total(|member| member.failed),
+        skipped: total(|member| member.skipped),
+        problem,
+        scores: members.iter().flat_map(|member| member.scores.iter().copied()).collect(),
+    }
+}
