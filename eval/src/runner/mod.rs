@@ -20,11 +20,12 @@ use crate::error::Error;
 use crate::journal::Weights;
 use crate::manifest::{Manifest, ModelIdentity};
 use crate::scheduler::SchedulerOptions;
-use crate::task::{Inputs, Suite, TaskId, TaskOptions};
+use crate::task::{Inputs, OnOverflow, Suite, TaskId, TaskOptions};
 use datasets::DataRoots;
 use directory::RunDirectory;
 use engine::checkpoint::Checkpoint;
 use engine::decoder::Decoder;
+use engine::blueprint::Positions;
 use engine::family;
 use engine::runtime::Runtime;
 use engine::tokenizer::Tokenizer;
@@ -156,17 +157,22 @@ pub fn run(plan: &Plan<'_>, observer: &mut dyn Observer) -> Result<RunSummary, E
     observer.phase(Phase::ReadingTasks);
     let blueprint = family::blueprint(plan.checkpoint)?;
     plan.tokenizer.check_fits(blueprint.vocab_size)?;
+    let mut options = plan.options.clone();
+    if options.on_overflow == OnOverflow::Extend && matches!(blueprint.positions, Positions::Learned { .. }) {
+        // A table of positions ends.
+        options.on_overflow = OnOverflow::Error;
+    }
     let inputs = Inputs {
         tokenizer: plan.tokenizer,
         context_len: blueprint.context_len,
         roots: plan.roots,
-        options: &plan.options,
+        options: &options,
     };
     let suite = Suite::build(plan.tasks, &inputs)?;
     observer.phase(Phase::HashingModel);
     let hashes = plan.checkpoint.sha256()?;
     let identity = identity(plan, &hashes);
-    let manifest = Manifest::new(&identity, &recipes, &suite, &plan.options, plan.seed);
+    let manifest = Manifest::new(&identity, &recipes, &suite, &options, plan.seed);
     let mut directory = RunDirectory::open(plan.output, plan.existing, &manifest, &identity.digest())?;
     let mut invocation = Invocation::begin(plan.runtime);
 

@@ -69,6 +69,7 @@ impl ChoicePrompt<'_> {
                 break (text, pairs);
             }
             match self.options.on_overflow {
+                OnOverflow::Extend => break (text, pairs),
                 OnOverflow::Left if pairs.iter().all(|pair| pair.continuation.len() <= self.context_len) => {
                     break (text, pairs);
                 }
@@ -92,7 +93,15 @@ impl ChoicePrompt<'_> {
         if shots < self.shots {
             item.notes.insert("shots".into(), shots.into());
         }
-        let cut: Vec<usize> = pairs.iter_mut().map(|pair| pair.cut_left(self.context_len)).collect();
+        let longest = longest_read(&pairs);
+        if self.options.on_overflow == OnOverflow::Extend && longest > self.context_len {
+            item.notes.insert("tokens_beyond_context".into(), (longest - self.context_len).into());
+        }
+        let limit = match self.options.on_overflow {
+            OnOverflow::Left => self.context_len,
+            _ => usize::MAX,
+        };
+        let cut: Vec<usize> = pairs.iter_mut().map(|pair| pair.cut_left(limit)).collect();
         if cut.iter().any(|&tokens| tokens > 0) {
             item.notes.insert("tokens_cut_left".into(), cut.into());
         }

@@ -22,8 +22,11 @@ pub struct TaskOptions {
 /// What to do with a prompt that is longer than the model's context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnOverflow {
-    /// Stop with an error that names the document.
+    /// Read all of it where positions go on beyond the context (rotary embeddings), and say so in its sample; stop
+    /// with an error where they end (learned embeddings). Nothing is ever cut.
     #[default]
+    Extend,
+    /// Stop with an error that names the document.
     Error,
     /// Leave the document out and count it.
     Skip,
@@ -35,7 +38,8 @@ pub enum OnOverflow {
 
 impl OnOverflow {
     /// All of them, with the words they have on the command line.
-    pub const ALL: [(&'static str, OnOverflow); 4] = [
+    pub const ALL: [(&'static str, OnOverflow); 5] = [
+        ("extend", OnOverflow::Extend),
         ("error", OnOverflow::Error),
         ("skip", OnOverflow::Skip),
         ("drop_shots", OnOverflow::DropShots),
@@ -45,6 +49,7 @@ impl OnOverflow {
     /// The word on the command line and in results.
     pub fn name(self) -> &'static str {
         match self {
+            OnOverflow::Extend => "extend",
             OnOverflow::Error => "error",
             OnOverflow::Skip => "skip",
             OnOverflow::DropShots => "drop_shots",

@@ -136,13 +136,19 @@ impl Task for Generated<'_> {
                     item.prompt_tokens = tokens.len();
                     item.notes.insert("tokens_cut_left".into(), cut.into());
                 }
+                OnOverflow::Extend => {
+                    item.notes.insert("tokens_beyond_context".into(), (tokens.len() - limit).into());
+                }
                 OnOverflow::DropShots | OnOverflow::Error => {
                     let task = self.subject.id.clone();
                     return Err(Error::ContextOverflow { task, document, tokens: tokens.len(), limit });
                 }
             }
         }
-        let max_new_tokens = MAX_NEW_TOKENS.min(self.subject.context_len - tokens.len());
+        let max_new_tokens = match self.subject.options.on_overflow {
+            OnOverflow::Extend => MAX_NEW_TOKENS,
+            _ => MAX_NEW_TOKENS.min(self.subject.context_len - tokens.len()),
+        };
         if max_new_tokens < MAX_NEW_TOKENS {
             item.notes.insert("max_new_tokens".into(), max_new_tokens.into());
         }

@@ -90,7 +90,7 @@ fn of_windows(
 ) -> Result<Perplexity, Error> {
     let tokenizer = inputs.tokenizer;
     let limit = inputs.context_len;
-    if window > limit && inputs.options.on_overflow != OnOverflow::Left {
+    if window > limit && !matches!(inputs.options.on_overflow, OnOverflow::Left | OnOverflow::Extend) {
         let family = if matches!(rule, Rule::Gptq { .. }) { "gptq" } else { "llama.cpp" };
         let alternative = TaskId { protocol: format!("{family}-{limit}"), ..id.clone() }.to_string();
         return Err(Error::WindowTooLong { task: id.to_string(), window, limit, alternative });
@@ -116,7 +116,8 @@ fn of_windows(
         if gptq { windows::disjoint(&tokens, window) } else { windows::second_half(&tokens, window, bos) };
     let original = windows.len();
     windows.truncate(inputs.options.limit.unwrap_or(usize::MAX));
-    if window > limit {
+    let cuts = window > limit && inputs.options.on_overflow == OnOverflow::Left;
+    if cuts {
         windows = windows.into_iter().map(|window| window.cut_left(limit)).collect();
     }
 
@@ -139,8 +140,10 @@ fn of_windows(
     set("windows", original.into());
     set("scored_tokens_per_window", if gptq { window - 1 } else { window - window / 2 - 1 }.into());
     set("on_overflow", inputs.options.on_overflow.name().into());
-    if window > limit {
+    if cuts {
         set("tokens_cut_left", (window - limit).into());
+    } else if window > limit {
+        set("tokens_beyond_context", (window - limit).into());
     }
     note_byte_order_mark(&mut fields, &corpus);
     let counts = SampleCounts { original, effective: windows.len() };
