@@ -1,0 +1,169 @@
+//! Results in llama-bench's table and under its keys.
+
+use super::super::failure::Failure;
+use super::super::table::{Align, Cell, Table, csv_field, human_bytes, human_count, write_json};
+use super::OutputFormat;
+use super::measure::Test;
+use engine::model::WeightSize;
+use serde_json::{Map, Value, json};
+use std::io::Write;
+
+/// One test of one model on one runtime.
+pub struct Row {
+    /// Name of the checkpoint.
+    pub model_filename: String,
+    /// Family.
+    pub model_type: String,
+    /// Recipe.
+    pub quant: String,
+    /// What the weights take.
+    pub size: WeightSize,
+    /// Elements of all tensors.
+    pub parameters: u64,
+    /// Processor.
+    pub cpu: String,
+    /// Instruction set.
+    pub isa: &'static str,
+    /// Threads.
+    pub threads: usize,
+    /// Tokens of a prompt in one pass.
+    pub batch_size: usize,
+    /// The test.
+    pub test: Test,
+    /// Of each repetition.
+    pub seconds: Vec<f64>,
+    /// SHA-256 of the last logits.
+    pub digest: String,
+}
+
+impl Row {
+    /// Tokens a second of each repetition.
+    fn speeds(&self) -> Vec<f64> {
+        self.seconds.iter().map(|seconds| self.test.tokens() as f64 / seconds).collect()
+    }
+
+    fn nanoseconds(&self) -> Vec<f64> {
+        self.seconds.iter().map(|seconds| (seconds * 1e9).round()).collect()
+    }
+
+    fn to_object(&self) -> Map<String, Value> {
+        let (speeds, nanoseconds) = (self.speeds(), self.nanoseconds());
+        let samples_ns: Vec<u64> = nanoseconds.iter().map(|&ns| ns as u64).collect();
+        let value = json!({
+            "cpu_info": self.cpu,
+            "backends": "CPU",
+            "isa": self.isa,
+            "model_filename": self.model_filename,
+            "model_type": format!("{} {} {}", self.model_type, human_count(self.parameters), self.quant),
+            "model_size": self.size.bytes,
+            "model_n_params": self.parameters,
+            "quant": self.quant,
+            "nominal_bits_per_weight": self.size.nominal_bits_per_weight(),
+            "true_bits_per_weight": self.size.true_bits_per_weight(),
+            "n_batch": self.batch_size,
+            "n_threads": self.threads,
+            "n_prompt": self.test.prompt,
+            "n_gen": self.test.generated,
+            "n_depth": self.test.depth,
+            "avg_ns": mean(&nanoseconds).round() as u64,
+            "stddev_ns": deviation(&nanoseconds).round() as u64,
+            "avg_ts": mean(&speeds),
+            "stddev_ts": deviation(&speeds),
+            "samples_ns": samples_ns,
+            "samples_ts": speeds,
+            "logits_digest": format!("sha256:{}", self.digest),
+        });
+        match value {
+            Value::Object(object) => object,
+            _ => Map::new(),
+        }
+    }
+}
+
+/// Writes the rows.
+pub fn write(rows: &[Row], format: OutputFormat, out: &mut dyn Write) -> Result<(), Failure> {
+    match format {
+        OutputFormat::Md => write_markdown(rows, out),
+        OutputFormat::Json => {
+            let objects = rows.iter().map(|row| Value::Object(row.to_object())).collect();
+            Ok(write_json(&Value::Array(objects), out)?)
+        }
+        OutputFormat::Jsonl => {
+            for row in rows {
+                writeln!(out, "{}", Value::Object(row.to_object()))?;
+            }
+            Ok(())
+        }
+        OutputFormat::Csv => {
+            for (index, row) in rows.iter().enumerate() {
+                let mut object = row.to_object();
+                // A cell holds one value.
+                object.retain(|_, value| !value.is_array());
+                if index == 0 {
+                    writeln!(out, "{}", object.keys().map(String::as_str).collect::<Vec<_>>().join(","))?;
+                }
+                writeln!(out, "{}", object.values().map(csv_field).collect::<Vec<_>>().join(","))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn write_markdown(rows: &[Row], out: &mut dyn Write) -> Result<(), Failure> {
+    let columns = [
+        ("model", Align::Left),
+        ("size", Align::Right),
+        ("params", Align::Right),
+        ("backend", Align::Left),
+        ("threads", Align::Right),
+        ("test", Align::Right),
+        ("t/s", Align::Right),
+    ];
+    let mut table = Table::new(&columns);
+    for row in rows {
+        let speeds = row.speeds();
+        let speed = format!("{:.2} ± {:.2}", mean(&speeds), deviation(&speeds));
+        table.push(vec![
+            format!("{} {} {}", row.model_type, human_count(row.parameters), row.quant).into(),
+            human_bytes(row.size.bytes as u64).into(),
+            human_count(row.parameters).into(),
+            format!("CPU {}", row.isa).into(),
+            Cell::new(row.threads.to_string(), row.threads),
+            row.test.name().into(),
+            speed.into(),
+        ]);
+    }
+    Ok(table.write(super::super::table::Format::Md, out)?)
+}
+
+fn mean(values: &[f64]) -> f64 {
+    let mut sum = 0.0;
+    for value in values {
+        sum += value;
+    }
+    sum / values.len() as f64
+}
+
+/// Standard deviation of a sample, n - 1 in the variance; 0 of a single value.
+fn deviation(values: &[f64]) -> f64 {
+    if values.len() < 2 {
+        return 0.0;
+    }
+    let mean = mean(values);
+    let mut sum = 0.0;
+    for value in values {
+        sum += (value - mean) * (value - mean);
+    }
+    (sum / (values.len() - 1) as f64).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mean_and_deviation_of_a_sample() {
+        assert_eq!((mean(&[1.0, 2.0, 3.0]), deviation(&[1.0, 2.0, 3.0])), (2.0, 1.0));
+        assert_eq!(deviation(&[4.0]), 0.0);
+    }
+}

@@ -1,0 +1,264 @@
+//! `nibble eval`: every recipe on every task.
+
+use super::Context;
+use super::failure::{Failure, Outcome, Status};
+use super::loading::{self, ModelFlags, Source, recipes};
+use super::observer::Reporter;
+use super::progress::Verbosity;
+use super::runtime::RuntimeFlags;
+use super::table::Format;
+use clap::{Args, ValueEnum};
+use datasets::{DataRoots, Pinning};
+use engine::builtin;
+use eval::report;
+use eval::runner::{self, Existing, Plan, RunSummary};
+use eval::scheduler::SchedulerOptions;
+use eval::task::{self, Concession, OnOverflow, PromptForm, TaskId, TaskOptions};
+use std::path::PathBuf;
+
+/// Evaluate recipes of a model on benchmarks
+///
+/// The checkpoint is read once; each recipe quantizes it in memory and answers every task. The table on stdout compares
+/// all recipes with the baseline, `none` or else the first one: the difference, and whether it is significant document by
+/// document. With --output_path everything is written there while it is computed, and the same command goes on where it
+/// stopped, after Ctrl-C or a power cut, and ends with the same bytes.
+///
+/// Without --model a small seeded model is made in memory: it has no training, so its scores are chance, but everything
+/// else is real.
+#[derive(Args, Debug)]
+#[command(
+    rename_all = "snake_case",
+    after_help = "Examples:
+  nibble eval                                              try everything, without any file
+  nibble eval -m DIR --quant none,rtn:w8,rtn:w4g32 --tasks perplexity:text.txt@gptq-256
+  nibble eval -m DIR --quant none,rtn:w4g128 --tasks mmlu@lm-eval,truthfulqa --num_fewshot 5 \\
+      --data DATA --output_path RUN                        the same command again resumes"
+)]
+pub struct Arguments {
+    #[command(flatten)]
+    model: ModelFlags,
+    /// Quantization recipes, separated by commas [default: none]
+    ///
+    /// `none` is the checkpoint's own precision and the baseline of the comparison. `nibble quants ls` lists the methods,
+    /// `nibble quants show RECIPE` explains a recipe.
+    #[arg(long, value_name = "RECIPES", help_heading = "Model")]
+    quant: Vec<String>,
+    /// Tasks, separated by commas: NAME[:VARIANT][@PROTOCOL]
+    ///
+    /// `mmlu`, `mmlu_anatomy@lm-eval`, `perplexity:FILE@gptq-256`, ... `nibble tasks ls` lists them, `nibble tasks show
+    /// NAME` explains one.
+    #[arg(long, value_name = "TASKS", value_delimiter = ',', help_heading = "Tasks")]
+    tasks: Vec<String>,
+    /// Directory with benchmark files as their authors publish them; may be given several times [default: ./data]
+    #[arg(long, value_name = "DIR", help_heading = "Tasks")]
+    data: Vec<PathBuf>,
+    /// Documents of each task, the first N [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Tasks")]
+    limit: Option<u64>,
+    /// Worked examples in a prompt [default: the protocol's own number]
+    #[arg(long, value_name = "K", help_heading = "Tasks")]
+    num_fewshot: Option<usize>,
+    /// Put the prompts of lm-eval protocols into the model's chat template
+    #[arg(long, help_heading = "Tasks")]
+    apply_chat_template: bool,
+    /// Longest window of rolling log-likelihoods, in tokens [default: the model's context]
+    #[arg(long, value_name = "N", help_heading = "Tasks")]
+    window: Option<usize>,
+    /// Seed of everything that draws
+    #[arg(long, value_name = "S", default_value_t = 1234, help_heading = "Tasks")]
+    seed: u64,
+    /// What to do with a prompt that is longer than the model's context; results say so
+    #[arg(long, value_name = "ACTION", value_enum, default_value_t = Overflow::Error, help_heading = "Exceptions")]
+    on_overflow: Overflow,
+    /// Accept benchmark files that differ from the official release; results say so
+    #[arg(long, help_heading = "Exceptions")]
+    allow_unpinned: bool,
+    /// Accept prompts that begin with two tokens for the beginning of a sequence; results say so
+    #[arg(long, help_heading = "Exceptions")]
+    allow_double_bos: bool,
+    /// Accept worked examples that are the question itself; results say so
+    #[arg(long, help_heading = "Exceptions")]
+    allow_shown_answers: bool,
+    #[command(flatten)]
+    runtime: RuntimeFlags,
+    /// Sequences computed together, at most, or `auto`; changes memory and speed, no bit
+    #[arg(short, long, value_name = "N", default_value = "auto", value_parser = batch_size, help_heading = "Machine")]
+    batch_size: usize,
+    /// Tokens computed together, at most; changes memory and speed, no bit
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Machine")]
+    batch_tokens: u32,
+    /// Directory of the run: manifest, results, sample logs, and the journal that a later run goes on from
+    #[arg(short, long, value_name = "RUN", help_heading = "Output")]
+    output_path: Option<PathBuf>,
+    /// Discard the run in --output_path and begin again
+    #[arg(long, requires = "output_path", help_heading = "Output")]
+    overwrite: bool,
+    /// How the comparison is written to stdout
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table, help_heading = "Output")]
+    format: Format,
+}
+
+/// What to do with a prompt that is longer than the model's context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Overflow {
+    /// Stop with an error that names the document
+    Error,
+    /// Leave the document out and count it
+    Skip,
+    /// Take worked examples out, the last ones first
+    DropShots,
+    /// Cut tokens off the beginning
+    Left,
+}
+
+impl From<Overflow> for OnOverflow {
+    fn from(overflow: Overflow) -> Self {
+        match overflow {
+            Overflow::Error => OnOverflow::Error,
+            Overflow::Skip => OnOverflow::Skip,
+            Overflow::DropShots => OnOverflow::DropShots,
+            Overflow::Left => OnOverflow::Left,
+        }
+    }
+}
+
+fn batch_size(text: &str) -> Result<usize, String> {
+    match text {
+        "auto" => Ok(SchedulerOptions::default().batch_sequences),
+        number => {
+            number.parse().ok().filter(|&size| size > 0).ok_or_else(|| "expected a number above 0, or `auto`".into())
+        }
+    }
+}
+
+/// What runs where nothing is said.
+const BUILTIN_RECIPES: &str = "none,rtn:w8,rtn:w4g32,rtn:w2g32";
+const BUILTIN_TASKS: [&str; 3] = ["perplexity:builtin@gptq-256", "mmlu:builtin@lm-eval", "truthfulqa:builtin@lm-eval"];
+const SEEDED: &str = "This is a small seeded model made in memory, without training: its scores are chance. Give a real one \
+                      with --model DIR.";
+
+/// Runs the command.
+pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
+    let is_builtin = arguments.model.model.as_deref().is_none_or(|model| model == builtin::NAME);
+    let recipes = recipes(&arguments.recipe_lists(is_builtin))?;
+    let tasks = arguments.tasks(is_builtin)?;
+    if is_builtin {
+        announce(arguments.format, context)?;
+    }
+    let source = match &arguments.model.model {
+        None => Source::builtin()?,
+        Some(model) => loading::open(model, arguments.model.no_mmap, context.verbosity)?,
+    };
+    let runtime = arguments.runtime.runtime(context.verbosity)?;
+    let blueprint = engine::family::blueprint(&source.checkpoint)?;
+    let tokenizer = source.fitting_tokenizer(blueprint.vocab_size)?;
+    let data = if arguments.data.is_empty() { vec![PathBuf::from("data")] } else { arguments.data.clone() };
+    let pinning = if arguments.allow_unpinned { Pinning::Allow } else { Pinning::Require };
+    let plan = Plan {
+        model: &source.name,
+        checkpoint: &source.checkpoint,
+        tokenizer: &tokenizer,
+        runtime: &runtime,
+        recipes: &recipes,
+        tasks: &tasks,
+        roots: &DataRoots::new(&data).with_pinning(pinning),
+        options: arguments.options(),
+        seed: arguments.seed,
+        scheduler: SchedulerOptions {
+            batch_tokens: arguments.batch_tokens as usize,
+            batch_sequences: arguments.batch_size,
+        },
+        output: arguments.output_path.as_deref(),
+        existing: if arguments.overwrite { Existing::Overwrite } else { Existing::Resume },
+        stop: context.stop.as_atomic(),
+    };
+    let mut reporter = Reporter::new(context.verbosity);
+    let summary = runner::run(&plan, &mut reporter);
+    reporter.finish();
+    let summary = summary?;
+    if !summary.variants.is_empty() {
+        let format = match arguments.format {
+            Format::Table => report::Format::Table,
+            Format::Json => report::Format::Json,
+            Format::Csv => report::Format::Csv,
+            Format::Md => report::Format::Markdown,
+        };
+        write!(context.out, "{}", report::render(&summary, format))?;
+        context.out.flush()?;
+    }
+    arguments.conclude(&summary)
+}
+
+/// Says before anything else that the numbers mean nothing; on stderr where stdout is for programs.
+fn announce(format: Format, context: &mut Context<'_>) -> Result<(), Failure> {
+    match format {
+        Format::Table | Format::Md => {
+            writeln!(context.out, "{SEEDED}\n")?;
+            context.out.flush()?;
+        }
+        Format::Json | Format::Csv => Verbosity::Normal.note(SEEDED),
+    }
+    Ok(())
+}
+
+impl Arguments {
+    fn recipe_lists(&self, is_builtin: bool) -> Vec<String> {
+        match (self.quant.is_empty(), is_builtin) {
+            (false, _) => self.quant.clone(),
+            (true, true) => vec![BUILTIN_RECIPES.into()],
+            (true, false) => vec!["none".into()],
+        }
+    }
+
+    fn tasks(&self, is_builtin: bool) -> Result<Vec<TaskId>, Failure> {
+        let ids: Vec<&str> = match (self.tasks.is_empty(), is_builtin) {
+            (false, _) => self.tasks.iter().map(String::as_str).collect(),
+            (true, true) => BUILTIN_TASKS.to_vec(),
+            (true, false) => {
+                let fix = "add --tasks, for example --tasks mmlu@lm-eval --data DIR, --tasks perplexity:FILE, or \
+                           --tasks perplexity:builtin, which needs no file; `nibble tasks ls` lists them";
+                return Err(Failure::usage("no task is given", "--tasks", fix));
+            }
+        };
+        ids.into_iter().map(|id| task::parse(id.trim()).map_err(Failure::from)).collect()
+    }
+
+    fn options(&self) -> TaskOptions {
+        let concession = |allowed: bool| if allowed { Concession::Allow } else { Concession::Refuse };
+        TaskOptions {
+            limit: self.limit.map(|limit| limit as usize),
+            num_fewshot: self.num_fewshot,
+            on_overflow: self.on_overflow.into(),
+            window: self.window,
+            prompt_form: if self.apply_chat_template { PromptForm::Chat } else { PromptForm::Plain },
+            double_bos: concession(self.allow_double_bos),
+            shown_answers: concession(self.allow_shown_answers),
+        }
+    }
+
+    /// How the command ends after a run.
+    fn conclude(&self, summary: &RunSummary) -> Outcome {
+        if let runner::Status::Incomplete { done, total } = summary.status {
+            let what = format!("stopped after {done} of {total} documents");
+            let (place, fix) = match &self.output_path {
+                Some(path) => (path.display().to_string(), "run the same command again: it goes on from there"),
+                None => {
+                    ("--output_path".into(), "nothing was kept; with --output_path RUN the same command would go on")
+                }
+            };
+            return Err(Failure::new(Status::Incomplete, what, place, fix));
+        }
+        let problem = summary.variants.iter().find_map(|variant| {
+            let result = variant.results.iter().find(|result| result.problem.is_some())?;
+            Some((format!("{}, {}", variant.recipe, result.id), result.problem.clone()?))
+        });
+        match problem {
+            None => Ok(Status::Done),
+            Some((place, problem)) => {
+                let fix = "a recipe with more bits, or a checkpoint whose activations stay finite";
+                Err(Failure::new(Status::Input, format!("no number: {problem}"), place, fix))
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What a checkpoint holds, without running it: parts, sizes, tokenizer, and whether it is supported.
+
+use super::failure::Failure;
+use super::loading::Source;
+use engine::blueprint::{Blueprint, FeedForward, Norm, Positions};
+use engine::checkpoint::Checkpoint;
+use engine::family;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A checkpoint at a glance.
+pub struct Summary {
+    /// Elements of all tensors, shared ones once.
+    pub parameters: u64,
+    /// Bytes of all tensors.
+    pub weight_bytes: u64,
+    /// Element types, for example `bfloat16`.
+    pub element_types: String,
+    /// What it looks like, or why it cannot be run.
+    pub blueprint: Result<Blueprint, engine::Error>,
+    /// Tokens of the vocabulary and the name of its file, or why it cannot be used.
+    pub tokenizer: Result<(usize, String), String>,
+    /// Whether prompts can be laid out as a conversation.
+    pub has_chat_template: bool,
+}
+
+/// Looks at a checkpoint.
+pub fn summarize(source: &Source) -> Summary {
+    let checkpoint = &source.checkpoint;
+    let (mut parameters, mut types) = (0u64, BTreeSet::new());
+    for name in checkpoint.tensor_names() {
+        parameters += elements(checkpoint, name);
+        types.insert(checkpoint.tensor(name).map_or("other", |view| view.dtype.name()));
+    }
+    let blueprint = family::blueprint(checkpoint);
+    let tokenizer = source.tokenizer().and_then(|tokenizer| {
+        if let Ok(blueprint) = &blueprint {
+            tokenizer.check_fits(blueprint.vocab_size)?;
+        }
+        Ok(tokenizer)
+    });
+    let has_chat_template = tokenizer.as_ref().is_ok_and(|tokenizer| tokenizer.chat_template().is_some());
+    let tokenizer = tokenizer.map(|tokenizer| (tokenizer.vocab_size(), tokenizer.vocabulary_file().to_string()));
+    Summary {
+        parameters,
+        weight_bytes: checkpoint.weight_bytes(),
+        element_types: types.into_iter().collect::<Vec<_>>().join(", "),
+        blueprint,
+        tokenizer: tokenizer.map_err(|error| error.to_string()),
+        has_chat_template,
+    }
+}
+
+/// The number of a tensor's elements, 0 if there is no such tensor.
+fn elements(checkpoint: &Checkpoint, name: &str) -> u64 {
+    checkpoint.shape(name).map_or(0, |shape| shape.iter().map(|&axis| axis as u64).product())
+}
+
+/// The parts of a decoder, in the order of the data's way through it.
+pub const PARTS: [&str; 6] = ["embedding", "positions", "attention", "feed_forward", "norms", "head"];
+
+/// Elements and bytes of each of [`PARTS`]; a tied head counts nothing.
+pub fn parts(checkpoint: &Checkpoint, blueprint: &Blueprint) -> Vec<(&'static str, u64, u64)> {
+    let tensors = &blueprint.tensors;
+    let mut part_of: BTreeMap<&str, usize> = BTreeMap::new();
+    if let Some(head) = &tensors.head {
+        let names = [Some(&head.weight), head.bias.as_ref()].into_iter().flatten();
+        part_of.extend(names.map(|part| (part.tensor.as_str(), 5)));
+    }
+    part_of.insert(&tensors.embedding, 0);
+    part_of.extend(tensors.positions.iter().map(|name| (name.as_str(), 1)));
+    for block in &tensors.blocks {
+        let attention = [&block.query, &block.key, &block.value, &block.output].map(|linear| (linear, 2));
+        let feed_forward = block.gate.iter().chain([&block.up, &block.down]).map(|linear| (linear, 3));
+        for (linear, part) in attention.into_iter().chain(feed_forward) {
+            part_of.insert(&linear.weight.tensor, part);
+            part_of.extend(linear.bias.iter().map(|bias| (bias.tensor.as_str(), part)));
+        }
+        let head_norms = [&block.query_norm, &block.key_norm].into_iter().flatten();
+        part_of.extend(head_norms.map(|name| (name.as_str(), 4)));
+    }
+    let norms = tensors.blocks.iter().flat_map(|block| [&block.attention_norm, &block.feed_forward_norm]);
+    for norm in norms.chain([&tensors.final_norm]) {
+        part_of.extend([Some(&norm.weight), norm.bias.as_ref()].into_iter().flatten().map(|name| (name.as_str(), 4)));
+    }
+    let mut sizes = PARTS.map(|part| (part, 0, 0));
+    for (name, part) in part_of {
+        let bytes = checkpoint.tensor(name).map_or(0, |view| view.bytes.as_slice().len() as u64);
+        sizes[part].1 += elements(checkpoint, name);
+        sizes[part].2 += bytes;
+    }
+    sizes.to_vec()
+}
+
+/// The switches of a blueprint in words.
+pub fn architecture(blueprint: &Blueprint) -> Vec<(&'static str, String)> {
+    let norm = match blueprint.norm {
+        Norm::Rms { eps } => format!("RMSNorm, eps {eps:e}"),
+        Norm::Layer { eps } => format!("LayerNorm, eps {eps:e}"),
+    };
+    let positions = match &blueprint.positions {
+        Positions::Rotary(rope) => {
+            format!("rotary, base {}, {} dimensions a head, scaling {:?}", rope.theta, rope.rotary_dim, rope.scaling)
+        }
+        Positions::Learned { rows } => format!("learned, {rows} rows"),
+    };
+    let feed_forward = match blueprint.feed_forward {
+        FeedForward::Gated(activation) => format!("gated, {activation:?}"),
+        FeedForward::Plain(activation) => format!("plain, {activation:?}"),
+    };
+    let windows: BTreeSet<usize> = blueprint.windows.iter().flatten().copied().collect();
+    let sliding = blueprint.windows.iter().filter(|window| window.is_some()).count();
+    let window = match windows.first() {
+        None => "none: every token sees all before it".to_string(),
+        Some(window) => format!("{window} tokens in {sliding} of {} blocks", blueprint.layers),
+    };
+    vec![
+        ("blocks", blueprint.layers.to_string()),
+        ("d_model", blueprint.d_model.to_string()),
+        ("d_ff", format!("{} ({feed_forward})", blueprint.d_ff)),
+        ("heads", format!("{} of {}, {} for keys and values", blueprint.heads, blueprint.head_dim, blueprint.kv_heads)),
+        ("vocabulary", blueprint.vocab_size.to_string()),
+        ("norm", norm),
+        ("position_encoding", positions),
+        ("sliding_window", window),
+        ("head", if blueprint.tensors.head.is_some() { "own weights" } else { "tied to the embedding" }.to_string()),
+    ]
+}
+
+/// How deep below a directory checkpoints are looked for.
+const SEARCH_DEPTH: usize = 4;
+/// Directories looked into at most.
+const SEARCH_LIMIT: usize = 20_000;
+
+/// Directories below `roots` that hold a checkpoint, sorted.
+pub fn find_checkpoints(roots: &[PathBuf]) -> Vec<PathBuf> {
+    let mut found = BTreeSet::new();
+    let mut looked_into = 0;
+    let mut pending: Vec<(PathBuf, usize)> = roots.iter().map(|root| (root.clone(), 0)).collect();
+    while let Some((directory, depth)) = pending.pop() {
+        looked_into += 1;
+        if is_checkpoint(&directory) {
+            found.insert(directory);
+            continue;
+        }
+        if depth == SEARCH_DEPTH || looked_into >= SEARCH_LIMIT {
+            continue;
+        }
+        let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
+        let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        for entry in directories {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if !name.starts_with('.') && name != "target" && name != "node_modules" {
+                pending.push((entry.path(), depth + 1));
+            }
+        }
+    }
+    found.into_iter().collect()
+}
+
+/// Whether a directory looks like a checkpoint: a configuration, and weights of any kind that transformers saves.
+fn is_checkpoint(directory: &Path) -> bool {
+    let has = |name: &str| directory.join(name).exists();
+    let weights =
+        ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
+    has("config.json") && weights.into_iter().any(has)
+}
+
+/// Opens what [`find_checkpoints`] found.
+pub fn open_found(directory: &Path) -> Result<Source, Failure> {
+    super::loading::open(&directory.display().to_string(), false, super::progress::Verbosity::Quiet)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_the_builtin_model_are_all_of_it() {
+        let source = Source::builtin().unwrap();
+        let summary = summarize(&source);
+        let parts = parts(&source.checkpoint, summary.blueprint.as_ref().unwrap());
+        let (mut parameters, mut bytes) = (0, 0);
+        for (_, part_parameters, part_bytes) in &parts {
+            parameters += part_parameters;
+            bytes += part_bytes;
+        }
+        assert_eq!((parameters, bytes), (summary.parameters, summary.weight_bytes));
+        assert_eq!(summary.tokenizer, Ok((258, "the built-in byte vocabulary".to_string())));
+    }
+
+    #[test]
+    fn checkpoints_are_found_by_their_files() {
+        let root = tempfile::tempdir().unwrap();
+        let model = root.path().join("a/b/model");
+        fs::create_dir_all(&model).unwrap();
+        fs::create_dir_all(root.path().join(".hidden")).unwrap();
+        for directory in [&model, &root.path().join(".hidden")] {
+            fs::write(directory.join("config.json"), "{}").unwrap();
+            fs::write(directory.join("model.safetensors"), "").unwrap();
+        }
+        assert_eq!(find_checkpoints(&[root.path().to_path_buf()]), [model]);
+    }
+}

@@ -1,0 +1,10 @@
+//! The command line from outside: what the built program prints, writes and returns.
+
+mod arguments;
+mod bench;
+mod errors;
+mod evaluation;
+mod generation;
+mod listings;
+mod logits;
+mod program;
