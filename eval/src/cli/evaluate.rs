@@ -68,7 +68,7 @@ pub struct Arguments {
     #[arg(long, value_name = "S", default_value_t = 1234, help_heading = "Tasks")]
     seed: u64,
     /// What to do with a prompt that is longer than the model's context; results say so
-    #[arg(long, value_name = "ACTION", value_enum, default_value_t = Overflow::Error, help_heading = "Exceptions")]
+    #[arg(long, value_name = "ACTION", value_enum, default_value_t = Overflow::Extend, help_heading = "Exceptions")]
     on_overflow: Overflow,
     /// Accept benchmark files that differ from the official release; results say so
     #[arg(long, help_heading = "Exceptions")]
@@ -102,6 +102,8 @@ pub struct Arguments {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum Overflow {
+    /// Read all of it where positions go on beyond the context (rotary), and say so; an error where they end
+    Extend,
     /// Stop with an error that names the document
     Error,
     /// Leave the document out and count it
@@ -115,6 +117,7 @@ enum Overflow {
 impl From<Overflow> for OnOverflow {
     fn from(overflow: Overflow) -> Self {
         match overflow {
+            Overflow::Extend => OnOverflow::Extend,
             Overflow::Error => OnOverflow::Error,
             Overflow::Skip => OnOverflow::Skip,
             Overflow::DropShots => OnOverflow::DropShots,
