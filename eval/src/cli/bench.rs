@@ -22,9 +22,12 @@ use report::Row;
 /// --repetitions times. The logits of all repetitions are compared; if a bit differs, the exit code is 5. A model's size
 /// is the true bytes of its weights: codes, scales, zero points and what is kept unquantized.
 #[derive(Args, Debug)]
-#[command(rename_all = "snake_case", after_help = "Examples:
+#[command(
+    rename_all = "snake_case",
+    after_help = "Examples:
   nibble bench -m DIR
-  nibble bench -m DIR --quant none,rtn:w8,rtn:w4g32 -p 32,512 -n 64 -d 0,2048 -t 2 -r 3 -o json")]
+  nibble bench -m DIR --quant none,rtn:w8,rtn:w4g32 -p 32,512 -n 64 -d 0,2048 -t 2 -r 3 -o json"
+)]
 pub struct Arguments {
     #[command(flatten)]
     model: ModelFlags,
@@ -32,10 +35,24 @@ pub struct Arguments {
     #[arg(long, value_name = "RECIPES", default_value = "none", help_heading = "Model")]
     quant: Vec<String>,
     /// Tokens of the prompt tests; 0 leaves them out
-    #[arg(short = 'p', long, value_name = "N,...", value_delimiter = ',', default_value = "512", help_heading = "Tests")]
+    #[arg(
+        short = 'p',
+        long,
+        value_name = "N,...",
+        value_delimiter = ',',
+        default_value = "512",
+        help_heading = "Tests"
+    )]
     n_prompt: Vec<usize>,
     /// Tokens of the generation tests; 0 leaves them out
-    #[arg(short = 'n', long, value_name = "N,...", value_delimiter = ',', default_value = "128", help_heading = "Tests")]
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "N,...",
+        value_delimiter = ',',
+        default_value = "128",
+        help_heading = "Tests"
+    )]
     n_gen: Vec<usize>,
     /// A prompt of P tokens and N generated after it, in one test; may be given several times
     #[arg(long, value_name = "P,N", value_parser = pair, help_heading = "Tests")]
@@ -77,8 +94,11 @@ pub enum OutputFormat {
 }
 
 fn pair(text: &str) -> Result<(usize, usize), String> {
-    let numbers = text.split_once(',').and_then(|(prompt, generated)| Some((prompt.parse().ok()?, generated.parse().ok()?)));
-    numbers.filter(|&(prompt, generated)| prompt > 0 && generated > 0).ok_or_else(|| "expected two numbers above 0".into())
+    let numbers =
+        text.split_once(',').and_then(|(prompt, generated)| Some((prompt.parse().ok()?, generated.parse().ok()?)));
+    numbers
+        .filter(|&(prompt, generated)| prompt > 0 && generated > 0)
+        .ok_or_else(|| "expected two numbers above 0".into())
 }
 
 /// Runs the command.

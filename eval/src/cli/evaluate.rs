@@ -102,7 +102,7 @@ pub struct Arguments {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum Overflow {
-    /// Read all of it where positions go on beyond the context (rotary), and say so; an error where they end
+    /// Read all of it where the model has positions for it, and stop with an error where it has not
     Extend,
     /// Stop with an error that names the document
     Error,
@@ -263,5 +263,28 @@ impl Arguments {
                 Err(Failure::new(Status::Input, format!("no number: {problem}"), place, fix))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_out_of_an_overflow_has_its_word() {
+        let words = Overflow::value_variants().iter().map(|&overflow| {
+            let word = overflow.to_possible_value().map(|value| value.get_name().to_string());
+            (word.unwrap_or_default(), OnOverflow::from(overflow))
+        });
+        let known = OnOverflow::ALL.map(|(word, overflow)| (word.to_string(), overflow));
+        assert_eq!(words.collect::<Vec<_>>(), known);
+        assert_eq!(OnOverflow::from(Overflow::Extend), OnOverflow::default());
+    }
+
+    #[test]
+    fn batch_sizes() {
+        assert_eq!(batch_size("16"), Ok(16));
+        assert_eq!(batch_size("auto"), Ok(SchedulerOptions::default().batch_sequences));
+        assert!(batch_size("0").is_err() && batch_size("many").is_err());
     }
 }

@@ -20,10 +20,13 @@ use sha2::{Digest, Sha256};
 /// tokens 0 to i (logit minus log-sum-exp, summed in f64); `digest`, the SHA-256 of the printed logits as little-endian
 /// f32. For the same model bytes, tokens and recipe the output is the same on every machine, byte for byte.
 #[derive(Args, Debug)]
-#[command(rename_all = "snake_case", after_help = "Examples:
+#[command(
+    rename_all = "snake_case",
+    after_help = "Examples:
   nibble logits -m DIR --tokens 1,2,3
   nibble logits -m DIR --prompt \"Once upon a time\" --positions all --quant rtn:w4g32
-  nibble logits -m DIR --tokens 1,2,3 --prefill_chunk 1 --isa scalar --threads 1     the same bytes")]
+  nibble logits -m DIR --tokens 1,2,3 --prefill_chunk 1 --isa scalar --threads 1     the same bytes"
+)]
 pub struct Arguments {
     #[command(flatten)]
     model: ModelFlags,
@@ -83,7 +86,8 @@ impl Positions {
                 match positions.iter().find(|&&position| position >= len) {
                     None => Ok(positions),
                     Some(position) => {
-                        let what = format!("position {position}: expected at most {}, the last of {len} tokens", len - 1);
+                        let what =
+                            format!("position {position}: expected at most {}, the last of {len} tokens", len - 1);
                         Err(Failure::usage(what, "--positions", "count from 0, or ask for `last` or `all`"))
                     }
                 }
