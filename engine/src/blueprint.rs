@@ -187,10 +187,6 @@ pub enum Orientation {
 impl TensorPart {
     /// The whole tensor `name`, stored [out_features, in_features] (or a bias vector).
     pub fn whole(name: impl Into<String>) -> Self {
-        Self {
-            tensor: name.into(),
-            part: (0, 1),
-            orientation: Orientation::OutIn,
-        }
+        Self { tensor: name.into(), part: (0, 1), orientation: Orientation::OutIn }
     }
 }

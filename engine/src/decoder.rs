@@ -124,7 +124,8 @@ impl<'a> Decoder<'a> {
     pub fn logits(&self, hidden: &[f32]) -> Vec<f32> {
         let blueprint = self.blueprint();
         let mut logits = vec![0.0; hidden.len() / blueprint.d_model * blueprint.vocab_size];
-        self.runtime.run(|| self.model.head.forward(self.runtime, &mut Input::new(hidden, blueprint.d_model), &mut logits));
+        self.runtime
+            .run(|| self.model.head.forward(self.runtime, &mut Input::new(hidden, blueprint.d_model), &mut logits));
         logits
     }
 
@@ -243,7 +244,9 @@ impl<'a> Decoder<'a> {
             Some((query, key)) => (Some(query), Some(key)),
             None => (None, None),
         };
-        key.par_chunks_mut(blueprint.kv_heads * head_dim).enumerate().for_each(|(token, row)| encode(row, token, key_norm));
+        key.par_chunks_mut(blueprint.kv_heads * head_dim)
+            .enumerate()
+            .for_each(|(token, row)| encode(row, token, key_norm));
         query.par_chunks_mut(blueprint.heads * head_dim).enumerate().for_each(|(token, row)| {
             encode(row, token, query_norm);
             if let Some(factor) = blueprint.log_n.and_then(|n| log_n_factor(state.positions[token], n)) {

@@ -106,9 +106,11 @@ impl Linear {
         match &self.weights {
             Weights::Dense(matrix) => {
                 let weights = matrix.as_rows();
-                ColumnsMut::new(y, rows).chunks(DENSE_TASK_ROWS).into_par_iter().enumerate().for_each(|(task, mut y)| {
-                    kernels.dense(weights.slice(task * DENSE_TASK_ROWS, y.width()), input.x, &mut y);
-                });
+                ColumnsMut::new(y, rows).chunks(DENSE_TASK_ROWS).into_par_iter().enumerate().for_each(
+                    |(task, mut y)| {
+                        kernels.dense(weights.slice(task * DENSE_TASK_ROWS, y.width()), input.x, &mut y);
+                    },
+                );
             }
             Weights::Packed { matrix, activations } => {
                 let scratch_bytes = matrix.panel(0).scratch_bytes();

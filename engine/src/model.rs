@@ -186,8 +186,8 @@ impl Model {
             Some(bias) => Some(loader.vector(bias)?),
             None => None,
         };
-        let head_shares_embedding = tensors.head.is_none()
-            && matches!((&embedding, &head_weights), (Weights::Dense(_), Weights::Dense(_)));
+        let head_shares_embedding =
+            tensors.head.is_none() && matches!((&embedding, &head_weights), (Weights::Dense(_), Weights::Dense(_)));
         let mut blocks = Vec::with_capacity(blueprint.layers);
         for (layer, names) in tensors.blocks.iter().enumerate() {
             blocks.push(loader.block(layer, names)?);

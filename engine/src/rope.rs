@@ -61,7 +61,9 @@ impl Rope {
                 let grown = factor * sequence_len as f64 / original_context_len as f64 - (factor - 1.0);
                 self.theta * math::pow(grown, exponent)
             }
-            RopeScaling::QwenNtk { seq_length } => self.theta * math::pow(ntk_alpha(sequence_len, seq_length), exponent),
+            RopeScaling::QwenNtk { seq_length } => {
+                self.theta * math::pow(ntk_alpha(sequence_len, seq_length), exponent)
+            }
             _ => self.theta,
         };
         let plain = (0..self.rotary_dim / 2).map(|i| 1.0 / math::pow(theta, (2 * i) as f64 / dim));
@@ -77,7 +79,8 @@ impl Rope {
                         } else if wavelength > context / low_freq_factor {
                             frequency / factor
                         } else {
-                            let smooth = (context / wavelength - low_freq_factor) / (high_freq_factor - low_freq_factor);
+                            let smooth =
+                                (context / wavelength - low_freq_factor) / (high_freq_factor - low_freq_factor);
                             (1.0 - smooth) * frequency / factor + smooth * frequency
                         }
                     })
@@ -90,7 +93,9 @@ impl Rope {
     /// What of a sequence's length enters its frequencies: sequences with equal keys may share a prefix.
     pub fn sharing_key(&self, sequence_len: usize) -> u64 {
         match self.scaling {
-            RopeScaling::Dynamic { original_context_len, .. } if sequence_len > original_context_len => sequence_len as u64,
+            RopeScaling::Dynamic { original_context_len, .. } if sequence_len > original_context_len => {
+                sequence_len as u64
+            }
             RopeScaling::QwenNtk { seq_length } => ntk_alpha(sequence_len, seq_length) as u64,
             _ => 0,
         }

@@ -14,8 +14,14 @@ use kernels::Isa;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-const SUPPORTED: [&str; 6] =
-    ["LlamaForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM", "MistralForCausalLM", "GPT2LMHeadModel", "QWenLMHeadModel"];
+const SUPPORTED: [&str; 6] = [
+    "LlamaForCausalLM",
+    "Qwen2ForCausalLM",
+    "Qwen3ForCausalLM",
+    "MistralForCausalLM",
+    "GPT2LMHeadModel",
+    "QWenLMHeadModel",
+];
 
 /// The golden checkpoints of the supported families: those in the repository, and all of `shared` where it is.
 fn variants() -> Vec<(PathBuf, Value)> {
@@ -128,7 +134,11 @@ fn logits_and_generation_agree_with_float64() {
                 worst_log_prob = worst_log_prob.max((log_prob - expected).abs());
             }
         }
-        println!("{name}: logits {:.2} of the bound, log-probabilities {:.2}", worst / bound, worst_log_prob / log_prob_bound);
+        println!(
+            "{name}: logits {:.2} of the bound, log-probabilities {:.2}",
+            worst / bound,
+            worst_log_prob / log_prob_bound
+        );
         assert!(worst <= bound, "{name}: logits off by {worst:e}, bound {bound:e}");
         assert!(worst_log_prob <= log_prob_bound, "{name}: off by {worst_log_prob:e}, bound {log_prob_bound:e}");
         for generation in golden["generation"].as_array().unwrap() {
@@ -145,8 +155,13 @@ fn bits_do_not_depend_on_threads_batch_chunks_or_instruction_set() {
     for (directory, golden) in variants() {
         let checkpoint = Checkpoint::open(&directory, OpenOptions::default()).unwrap();
         let model = Model::unquantized(&checkpoint).unwrap();
-        let sequences: Vec<Vec<u32>> =
-            golden["sequences"].as_array().unwrap().iter().map(|s| tokens(&s["ids"])).filter(|s| s.len() < 64).collect();
+        let sequences: Vec<Vec<u32>> = golden["sequences"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|s| tokens(&s["ids"]))
+            .filter(|s| s.len() < 64)
+            .collect();
         let together: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
         let scalar = Runtime::new(Some(1), IsaChoice::Exactly(Isa::Scalar)).unwrap();
         let alone: Vec<Vec<f32>> = together

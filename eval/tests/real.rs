@@ -29,8 +29,7 @@ fn perplexities_of_a_trained_checkpoint_equal_the_published_ones() {
     let text = std::str::from_utf8(&text[..65536]).unwrap();
     let tokens = tokenizer.encode(text, Specials::AsConfigured).unwrap();
     assert_eq!(tokens.len() as u64, golden["perplexity"]["tokens"].as_u64().unwrap());
-    let requests: Vec<(usize, Request)> =
-        tokens.chunks_exact(256).map(Request::window).enumerate().collect();
+    let requests: Vec<(usize, Request)> = tokens.chunks_exact(256).map(Request::window).enumerate().collect();
     let perplexity = |recipe: &str| {
         let model = quant::build_model(&checkpoint, &Recipe::parse(recipe).unwrap(), &runtime).unwrap();
         let mut losses = vec![0.0; requests.len()];

@@ -36,7 +36,9 @@ fn alone(decoder: Decoder<'_>, tokens: &[u32], first_scored: usize) -> Vec<f64> 
     let logits = decoder.logits(&hidden);
     let sums = decoder.log_sum_exps(&logits);
     let vocab = decoder.blueprint().vocab_size;
-    (first_scored..tokens.len()).map(|i| f64::from(logits[(i - 1) * vocab + tokens[i] as usize]) - sums[i - 1]).collect()
+    (first_scored..tokens.len())
+        .map(|i| f64::from(logits[(i - 1) * vocab + tokens[i] as usize]) - sums[i - 1])
+        .collect()
 }
 
 fn requests() -> Vec<(usize, Request)> {

@@ -60,7 +60,8 @@ fn run(rows: usize, columns: usize, tokens: usize) {
                         row.zeros.fill(bits.max_code() / 2);
                     })
                 });
-                let name = format!("w{}{}{:?}", bits.bits(), group.map_or(String::new(), |g| format!("g{g}")), activations);
+                let name =
+                    format!("w{}{}{:?}", bits.bits(), group.map_or(String::new(), |g| format!("g{g}")), activations);
                 report(&runtime, &limits, &name, Weights::Packed { matrix, activations }, &x, columns);
             }
         }

@@ -22,7 +22,11 @@ impl<'a, T> ColumnsMut<'a, T> {
     /// # Panics
     /// If the length is not a multiple of the stride.
     pub fn new(matrix: &'a mut [T], stride: usize) -> Self {
-        assert!(stride > 0 && matrix.len().is_multiple_of(stride), "matrix of {} elements, stride {stride}", matrix.len());
+        assert!(
+            stride > 0 && matrix.len().is_multiple_of(stride),
+            "matrix of {} elements, stride {stride}",
+            matrix.len()
+        );
         Self { start: matrix.as_mut_ptr(), rows: matrix.len() / stride, stride, width: stride, borrowed: PhantomData }
     }
 

@@ -59,7 +59,13 @@ fn norms() {
             let expected = wide[i] / (mean_square + 1e-5).sqrt() * f64::from(weight[i]);
             close("rms_norm", rms[i], expected, expected.abs(), 1e-6);
             let centred = (wide[i] - mean) / (variance + 1e-5).sqrt() * f64::from(weight[i]);
-            close("layer_norm", layer[i], centred + f64::from(bias[i]), 1.0 + centred.abs() + 1.0 / variance.max(1e-5).sqrt(), 1e-5);
+            close(
+                "layer_norm",
+                layer[i],
+                centred + f64::from(bias[i]),
+                1.0 + centred.abs() + 1.0 / variance.max(1e-5).sqrt(),
+                1e-5,
+            );
         }
     }
 }
@@ -179,7 +185,9 @@ fn stored(rng: &mut Rng, dtype: DenseType, count: usize) -> (Vec<u8>, Vec<f64>) 
 fn dense() {
     let mut rng = Rng::new(5);
     for dtype in [DenseType::F32, DenseType::Bf16, DenseType::F16] {
-        for (rows, columns, tokens) in [(1, 1, 1), (3, 15, 2), (4, 16, 6), (5, 17, 7), (9, 33, 13), (16, 60, 1), (70, 172, 11)] {
+        for (rows, columns, tokens) in
+            [(1, 1, 1), (3, 15, 2), (4, 16, 6), (5, 17, 7), (9, 33, 13), (16, 60, 1), (70, 172, 11)]
+        {
             let (bytes, wide) = stored(&mut rng, dtype, rows * columns);
             // An odd address: checkpoints promise no alignment.
             let shifted = [&[0u8][..], &bytes].concat();
@@ -226,7 +234,11 @@ fn activation_codes() {
                 };
                 let (high, low, scales, sums) = run(Kernels::of(Isa::Scalar).unwrap());
                 for isa in isas() {
-                    assert_eq!(run(Kernels::of(isa).unwrap()), (high.clone(), low.clone(), scales.clone(), sums.clone()), "{isa}");
+                    assert_eq!(
+                        run(Kernels::of(isa).unwrap()),
+                        (high.clone(), low.clone(), scales.clone(), sums.clone()),
+                        "{isa}"
+                    );
                 }
                 let top = if planes == 2 { 32512.0 } else { 127.0 };
                 for (index, values) in x.chunks(segment).enumerate() {
@@ -255,7 +267,8 @@ fn activation_codes() {
 #[test]
 fn grouped() {
     let mut rng = Rng::new(7);
-    let shapes: [(usize, usize, usize); 7] = [(1, 1, 1), (16, 16, 1), (17, 33, 5), (64, 128, 6), (64, 130, 7), (40, 172, 13), (33, 300, 2)];
+    let shapes: [(usize, usize, usize); 7] =
+        [(1, 1, 1), (16, 16, 1), (17, 33, 5), (64, 128, 6), (64, 130, 7), (40, 172, 13), (33, 300, 2)];
     for bits in CodeBits::ALL {
         for group in [None, Some(16), Some(32), Some(64), Some(128)] {
             for (rows, columns, tokens) in shapes {
@@ -264,7 +277,9 @@ fn grouped() {
                     let padded = rows.next_multiple_of(ROW_BLOCK);
                     // All codes of extremes in the first row: sums at the edge of their range.
                     let codes: Vec<u8> = (0..rows * columns)
-                        .map(|i| if i < columns { bits.max_code() } else { rng.below(u64::from(bits.max_code()) + 1) as u8 })
+                        .map(|i| {
+                            if i < columns { bits.max_code() } else { rng.below(u64::from(bits.max_code()) + 1) as u8 }
+                        })
                         .collect();
                     let mut packed = vec![0; bits.panel_bytes(rows, columns)];
                     pack(bits, rows, columns, &codes, &mut packed);
@@ -334,7 +349,10 @@ fn attention() {
             let mut spans = Vec::new();
             let mut start = 0;
             for &cut in cuts.iter().chain(&[total]) {
-                spans.push(KeyValueSpan { keys: &keys[start * stride..cut * stride], values: &values[start * stride..cut * stride] });
+                spans.push(KeyValueSpan {
+                    keys: &keys[start * stride..cut * stride],
+                    values: &values[start * stride..cut * stride],
+                });
                 start = cut;
             }
             let mut out = vec![0.0; queries.len()];
@@ -353,13 +371,18 @@ fn attention() {
         }
         for (i, range) in visible.iter().enumerate() {
             let dot = |j: usize| -> f64 {
-                (0..head_dim).map(|d| f64::from(queries[i * head_dim + d]) * f64::from(keys[j * stride + head_dim + d])).sum::<f64>() * 0.37f32 as f64
+                (0..head_dim)
+                    .map(|d| f64::from(queries[i * head_dim + d]) * f64::from(keys[j * stride + head_dim + d]))
+                    .sum::<f64>()
+                    * 0.37f32 as f64
             };
             let largest = range.clone().map(dot).fold(f64::NEG_INFINITY, f64::max);
             let total: f64 = range.clone().map(|j| (dot(j) - largest).exp()).sum();
             for d in 0..head_dim {
-                let mean: f64 =
-                    range.clone().map(|j| (dot(j) - largest).exp() / total * f64::from(values[j * stride + head_dim + d])).sum();
+                let mean: f64 = range
+                    .clone()
+                    .map(|j| (dot(j) - largest).exp() / total * f64::from(values[j * stride + head_dim + d]))
+                    .sum();
                 close("attention", expected[i * head_dim + d], mean, 4.0, 2e-5);
             }
         }

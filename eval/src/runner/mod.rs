@@ -23,9 +23,9 @@ use crate::scheduler::SchedulerOptions;
 use crate::task::{Inputs, OnOverflow, Suite, TaskId, TaskOptions};
 use datasets::DataRoots;
 use directory::RunDirectory;
+use engine::blueprint::Positions;
 use engine::checkpoint::Checkpoint;
 use engine::decoder::Decoder;
-use engine::blueprint::Positions;
 use engine::family;
 use engine::runtime::Runtime;
 use engine::tokenizer::Tokenizer;
@@ -162,12 +162,8 @@ pub fn run(plan: &Plan<'_>, observer: &mut dyn Observer) -> Result<RunSummary, E
         // A table of positions ends.
         options.on_overflow = OnOverflow::Error;
     }
-    let inputs = Inputs {
-        tokenizer: plan.tokenizer,
-        context_len: blueprint.context_len,
-        roots: plan.roots,
-        options: &options,
-    };
+    let inputs =
+        Inputs { tokenizer: plan.tokenizer, context_len: blueprint.context_len, roots: plan.roots, options: &options };
     let suite = Suite::build(plan.tasks, &inputs)?;
     observer.phase(Phase::HashingModel);
     let hashes = plan.checkpoint.sha256()?;

@@ -65,7 +65,15 @@ pub(crate) fn attend<S: Lanes>(
     let mut first = 0;
     while first + QUERY_TILE <= visible.len() {
         let rows = first * dim..(first + QUERY_TILE) * dim;
-        tile::<S, QUERY_TILE>(s, shape, &queries[rows.clone()], &visible[first..first + QUERY_TILE], spans, scores, &mut out[rows]);
+        tile::<S, QUERY_TILE>(
+            s,
+            shape,
+            &queries[rows.clone()],
+            &visible[first..first + QUERY_TILE],
+            spans,
+            scores,
+            &mut out[rows],
+        );
         first += QUERY_TILE;
     }
     while first < visible.len() {

@@ -120,7 +120,12 @@ impl Element for F16 {
 
 /// See the module. R x T is the register tile of the instruction set.
 #[inline(always)]
-pub(crate) fn matmul<S: Lanes, const R: usize, const T: usize>(s: S, weights: DenseRows<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
+pub(crate) fn matmul<S: Lanes, const R: usize, const T: usize>(
+    s: S,
+    weights: DenseRows<'_>,
+    x: &[f32],
+    y: &mut ColumnsMut<'_>,
+) {
     match weights.dtype {
         DenseType::F32 => matmul_of::<S, F32, R, T>(s, weights, x, y),
         DenseType::Bf16 => matmul_of::<S, Bf16, R, T>(s, weights, x, y),
@@ -129,7 +134,12 @@ pub(crate) fn matmul<S: Lanes, const R: usize, const T: usize>(s: S, weights: De
 }
 
 #[inline(always)]
-fn matmul_of<S: Lanes, E: Element, const R: usize, const T: usize>(s: S, weights: DenseRows<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
+fn matmul_of<S: Lanes, E: Element, const R: usize, const T: usize>(
+    s: S,
+    weights: DenseRows<'_>,
+    x: &[f32],
+    y: &mut ColumnsMut<'_>,
+) {
     let (rows, tokens) = (weights.rows(), y.rows());
     let mut row = 0;
     while row + R <= rows {

@@ -114,7 +114,12 @@ pub(crate) fn matmul<S: Lanes, const R: usize, const T: usize>(
 }
 
 #[inline(always)]
-fn blocks<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(s: S, weights: Unpacked<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>) {
+fn blocks<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
+    s: S,
+    weights: Unpacked<'_>,
+    x: &QuantizedRows<'_>,
+    y: &mut ColumnsMut<'_>,
+) {
     let blocks = weights.panel.padded_rows() / ROW_BLOCK;
     let mut block = 0;
     while block + R <= blocks {
@@ -218,7 +223,9 @@ fn accumulate<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
     let mut local = *acc;
     for step in start / 4..end / 4 {
         // SAFETY: step < end / 4 and block + r < padded rows / 16, so the 64 bytes lie in the codes checked above.
-        let w: [S::B; R] = std::array::from_fn(|r| s.load_bytes(unsafe { bytes_at(weights.codes, step * row_bytes + first + r * 64) }));
+        let w: [S::B; R] = std::array::from_fn(|r| {
+            s.load_bytes(unsafe { bytes_at(weights.codes, step * row_bytes + first + r * 64) })
+        });
         for t in 0..T {
             // SAFETY: 4 * step + 4 <= end <= stride and token + t is a row of the plane checked above.
             let v = s.splat_bytes(unsafe { *plane.as_ptr().add((token + t) * stride + 4 * step).cast() });
@@ -232,7 +239,14 @@ fn accumulate<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
 
 /// Writes a tile, leaving out padded rows.
 #[inline(always)]
-fn write<S: Lanes, const R: usize, const T: usize>(s: S, sums: &[[S::F; R]; T], rows: usize, y: &mut ColumnsMut<'_>, block: usize, token: usize) {
+fn write<S: Lanes, const R: usize, const T: usize>(
+    s: S,
+    sums: &[[S::F; R]; T],
+    rows: usize,
+    y: &mut ColumnsMut<'_>,
+    block: usize,
+    token: usize,
+) {
     for (t, row) in sums.iter().enumerate() {
         let out = y.row(token + t);
         for (r, &value) in row.iter().enumerate() {
@@ -244,7 +258,13 @@ fn write<S: Lanes, const R: usize, const T: usize>(s: S, sums: &[[S::F; R]; T], 
 
 /// See the module: f32 activations. T tokens share each widened code.
 #[inline(always)]
-pub(crate) fn matmul_f32<S: Lanes, const T: usize>(s: S, panel: &Panel<'_>, x: &[f32], y: &mut ColumnsMut<'_>, scratch: &mut [u8]) {
+pub(crate) fn matmul_f32<S: Lanes, const T: usize>(
+    s: S,
+    panel: &Panel<'_>,
+    x: &[f32],
+    y: &mut ColumnsMut<'_>,
+    scratch: &mut [u8],
+) {
     let codes = match panel.bits {
         CodeBits::Eight => panel.codes,
         _ => {
@@ -268,7 +288,14 @@ pub(crate) fn matmul_f32<S: Lanes, const T: usize>(s: S, panel: &Panel<'_>, x: &
 
 /// Sixteen rows times T tokens, f32 activations.
 #[inline(always)]
-fn tile_f32<S: Lanes, const T: usize>(s: S, weights: Unpacked<'_>, x: &[f32], y: &mut ColumnsMut<'_>, block: usize, token: usize) {
+fn tile_f32<S: Lanes, const T: usize>(
+    s: S,
+    weights: Unpacked<'_>,
+    x: &[f32],
+    y: &mut ColumnsMut<'_>,
+    block: usize,
+    token: usize,
+) {
     let panel = weights.panel;
     let (padded, segment, columns) = (panel.padded_rows(), segment_of(panel.group), panel.columns);
     let x = &x[token * columns..(token + T) * columns];
