@@ -47,8 +47,8 @@ impl Limits {
     pub fn measure(kernels: &'static Kernels, threads: usize) -> Self {
         const STEPS: usize = 4_000_000;
         let bytes = std::array::from_fn(|i| (i % 128) as u8);
-        let multiply_add = time(5, || everywhere(threads, |_| drop(black_box(kernels.multiply_add(STEPS)))));
-        let products = time(5, || everywhere(threads, |_| drop(black_box(kernels.byte_products(STEPS, &bytes)))));
+        let multiply_add = time(5, || everywhere(threads, |_| _ = black_box(kernels.multiply_add(STEPS))));
+        let products = time(5, || everywhere(threads, |_| _ = black_box(kernels.byte_products(STEPS, &bytes))));
         let memory = vec![1u64; 32 << 20];
         let share = memory.len() / threads;
         let read = time(5, || {

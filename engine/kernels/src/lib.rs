@@ -2,6 +2,8 @@
 //!
 //! No I/O, no allocation in a kernel, no threads. A kernel is one body, generic over sixteen lanes (`lanes`), compiled
 //! once an instruction set; [`Kernels`] is the table of one. Each folder's documentation is its contract.
+// Register tiles are read by row and token: the indices are the meaning.
+#![allow(clippy::needless_range_loop)]
 
 pub mod activation;
 pub mod attention;

@@ -15,6 +15,7 @@ use crate::{lanes, log_sum_exp, norm, peak, rope};
 use std::ops::Range;
 
 /// The kernels of one instruction set.
+#[allow(clippy::type_complexity)] // the kernels' signatures, written once, here
 pub struct Kernels {
     isa: Isa,
     rms_norm: unsafe fn(&[f32], &[f32], f32, &mut [f32]),

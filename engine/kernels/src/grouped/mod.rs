@@ -222,8 +222,8 @@ fn accumulate<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
     assert!(end / 4 * row_bytes <= weights.codes.len() && first + R * 64 <= row_bytes);
     let mut local = *acc;
     for step in start / 4..end / 4 {
-        // SAFETY: step < end / 4 and block + r < padded rows / 16, so the 64 bytes lie in the codes checked above.
         let w: [S::B; R] = std::array::from_fn(|r| {
+            // SAFETY: step < end / 4 and block + r < padded rows / 16, so the 64 bytes lie in the codes checked above.
             s.load_bytes(unsafe { bytes_at(weights.codes, step * row_bytes + first + r * 64) })
         });
         for t in 0..T {
