@@ -88,7 +88,7 @@ mod tests {
         let ids = ["rtn:w4g32", "rtn-w4g32", "perplexity:a b/\u{e9}.txt@gptq-256", "RTN:W4G32"].map(String::from);
         assert_eq!(
             file_names(&ids),
-            ["rtn-w4g32", "rtn-w4g32-2", "perplexity-a-b-\u{e9}.txt@gptq-256", "RTN-W4G32-2"].map(String::from)
+            ["rtn-w4g32", "rtn-w4g32-2", "perplexity-a-b-\u{e9}.txt@gptq-256", "RTN-W4G32-3"].map(String::from)
         );
     }
 

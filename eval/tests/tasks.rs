@@ -256,6 +256,11 @@ fn a_prompt_that_does_not_fit_is_refused_or_treated_as_asked() {
     assert_eq!(item.notes["tokens_cut_left"], serde_json::json!([10, 10, 10, 10]));
     let (context, letter) = texts(&tokenizer, &requests[3]);
     assert!(context.starts_with("wing are multiple choice") && letter == " D", "{context}");
+    let extend = options(OnOverflow::Extend);
+    let extending = suite_within(id, &tokenizer, &roots, &extend, limit - 9).unwrap();
+    let (item, requests) = ready(&extending, 0, 0);
+    assert_eq!((item.prompt_tokens, &item.notes["tokens_beyond_context"]), (whole - 1, &serde_json::json!(10)));
+    assert!(texts(&tokenizer, &requests[0]).0.starts_with("<s>The following"));
     // What no shortening helps.
     let dropping = suite_within(id, &tokenizer, &roots, &drop, 50).unwrap();
     assert!(matches!(dropping.tasks()[0].prepare(0), Err(Error::ContextOverflow { .. })));
@@ -267,7 +272,8 @@ fn a_prompt_that_does_not_fit_is_refused_or_treated_as_asked() {
 fn generation_keeps_to_the_context() {
     let directory = tempfile::tempdir().unwrap();
     let tokenizer = chat_tokenizer(directory.path(), TEMPLATE);
-    let (roots, options) = (DataRoots::default(), TaskOptions::default());
+    let roots = DataRoots::default();
+    let options = TaskOptions { on_overflow: OnOverflow::Error, ..TaskOptions::default() };
     let id = "mmlu_everyday_science:builtin@qwen-chat";
     let whole = {
         let suite = suite(id, &tokenizer, &roots, &options).unwrap();
@@ -279,6 +285,12 @@ fn generation_keeps_to_the_context() {
     assert_eq!(item.notes["max_new_tokens"], 10);
     let full = suite_within(id, &tokenizer, &roots, &options, whole).unwrap();
     assert!(matches!(full.tasks()[0].prepare(0), Err(Error::ContextOverflow { .. })));
+    // Unless it is said otherwise, rotary positions go on beyond the context.
+    let extending = TaskOptions::default();
+    let beyond = suite_within(id, &tokenizer, &roots, &extending, whole - 10).unwrap();
+    let (item, requests) = ready(&beyond, 0, 0);
+    assert!(matches!(requests[0], Request::Generate { max_new_tokens: 512, .. }));
+    assert_eq!(item.notes["tokens_beyond_context"], 11);
 }
 
 #[test]
