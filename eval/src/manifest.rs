@@ -163,8 +163,14 @@ fn differences(key: &str, here: &Value, there: &Value, found: &mut Vec<String>) 
                 differences(&below(&index.to_string()), a, b, found);
             }
         }
-        _ => found.push(format!("{key}: {} in that run, {} now", brief(here), brief(there))),
+        _ => found.push(format!("{key}: {} in that run, {} now", brief(&named(here)), brief(&named(there)))),
     }
+}
+
+/// A list of objects by their ids.
+fn named(value: &Value) -> Value {
+    let id = |element: &Value| element.get("id").unwrap_or(element).clone();
+    value.as_array().map_or_else(|| value.clone(), |elements| elements.iter().map(id).collect())
 }
 
 /// A value on part of a line.
@@ -194,6 +200,13 @@ mod tests {
             ]
         );
         assert!(a.differences(&a).is_empty());
+    }
+
+    #[test]
+    fn lists_of_other_lengths_are_named() {
+        let of = |value: Value| Manifest { value };
+        let (a, b) = (json!({"tasks": [{"id": "x", "version": 1}]}), json!({"tasks": [{"id": "x"}, {"id": "y"}]}));
+        assert_eq!(of(a).differences(&of(b)), ["tasks: [\"x\"] in that run, [\"x\",\"y\"] now"]);
     }
 
     #[test]

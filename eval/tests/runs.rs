@@ -360,6 +360,23 @@ fn skipped_documents_are_counted() {
     let setting = Setting { options: options(OnOverflow::Error), output: None, ..setting };
     let error = setting.run_on(&checkpoint, &mut Unobserved).unwrap_err();
     assert!(matches!(error, Error::ContextOverflow { limit: 330, .. }), "{error}");
+    // Read in full, the same documents are counted and named below the table.
+    let extended = tempfile::tempdir().unwrap();
+    let setting = Setting {
+        options: options(OnOverflow::Extend),
+        output: Some(extended.path()),
+        tasks: "mmlu_everyday_science:builtin@lm-eval,perplexity:builtin@gptq-512",
+        ..setting
+    };
+    let read_in_full = setting.run_on(&checkpoint, &mut Unobserved).unwrap();
+    assert_eq!(read_in_full.variants[0].results[0].beyond_context, result.skipped);
+    let windows = &read_in_full.variants[0].results[1];
+    assert_eq!(windows.beyond_context, windows.counts.effective);
+    let results = json(&extended.path().join("none/results.json"));
+    let id = "mmlu_everyday_science:builtin@lm-eval";
+    assert_eq!(results["results"][id]["items_beyond_context"], result.skipped);
+    let table = report::render(&read_in_full, Format::Table);
+    assert!(table.contains("documents read beyond the model's context"), "{table}");
 }
 
 #[test]

@@ -110,9 +110,11 @@ fn chat_protocols_lay_out_a_conversation() {
 fn a_chat_protocol_without_template_names_the_way_out() {
     let tokenizer = Tokenizer::bytes_only().unwrap();
     let (roots, options) = (DataRoots::default(), TaskOptions::default());
-    for (id, alternative) in
-        [("mmlu:builtin", "`mmlu_everyday_science@lm-eval`"), ("truthfulqa:builtin@repe", "`truthfulqa@lm-eval`")]
-    {
+    for (id, alternative) in [
+        ("mmlu:builtin", "`mmlu@lm-eval`"),
+        ("mmlu_everyday_science:builtin", "`mmlu_everyday_science@lm-eval`"),
+        ("truthfulqa:builtin@repe", "`truthfulqa@lm-eval`"),
+    ] {
         let error = suite(id, &tokenizer, &roots, &options).err().unwrap();
         assert!(matches!(error, Error::NoChatTemplate { .. }), "{error}");
         assert!(error.to_string().contains(alternative), "{error}");

@@ -135,6 +135,19 @@ fn finish(table: String, summary: &RunSummary) -> String {
             }
         }
     }
+    if let Some(variant) = summary.variants.first() {
+        for result in variant.results.iter().filter(|result| result.requested) {
+            if result.beyond_context > 0 {
+                notes.push(format!(
+                    "{}: {} documents read beyond the model's context",
+                    result.id, result.beyond_context
+                ));
+            }
+            if result.shortened > 0 {
+                notes.push(format!("{}: {} prompts shortened to fit the model's context", result.id, result.shortened));
+            }
+        }
+    }
     if let Status::Incomplete { done, total } = summary.status {
         notes.push(format!("incomplete: {done} of {total} documents done; the same command takes the run up again"));
     }

@@ -149,6 +149,12 @@ fn metrics_with_filter(result: &TaskResult) -> Value {
         fields.insert(format!("{}_stderr,none", metric.name), error);
     }
     note_problems(&mut fields, result);
+    if result.beyond_context > 0 {
+        fields.insert("items_beyond_context".into(), result.beyond_context.into());
+    }
+    if result.shortened > 0 {
+        fields.insert("items_shortened".into(), result.shortened.into());
+    }
     fields.into()
 }
 

@@ -40,6 +40,10 @@ pub struct TaskResult {
     pub failed: usize,
     /// Documents left out by `--on_overflow skip`.
     pub skipped: usize,
+    /// Documents read beyond the context that the model was made for.
+    pub beyond_context: usize,
+    /// Documents whose prompt was shortened to fit: worked examples left out, or tokens cut.
+    pub shortened: usize,
     /// Why there are no numbers.
     pub problem: Option<String>,
     /// By document, what is compared with the baseline.
@@ -145,9 +149,25 @@ fn task_result(task: &dyn Task, recipe: &str, journal: &mut Journal) -> Result<T
     for (document, sample) in &samples {
         scores[*document] = sample.number(task.comparison().score);
     }
+    let with = |fields: &[&str]| {
+        let has = |sample: &Sample| fields.iter().any(|field| sample.fields.contains_key(*field));
+        samples.iter().filter(|(_, sample)| has(sample)).count()
+    };
+    let (beyond_context, shortened) = (with(&["tokens_beyond_context"]), with(&["shots", "tokens_cut_left"]));
     let counts = task.sample_counts();
     let counts = SampleCounts { effective: counts.effective.saturating_sub(skipped), ..counts };
-    Ok(TaskResult { id: task.id().to_string(), requested: false, metrics, counts, failed, skipped, problem, scores })
+    Ok(TaskResult {
+        id: task.id().to_string(),
+        requested: false,
+        metrics,
+        counts,
+        failed,
+        skipped,
+        beyond_context,
+        shortened,
+        problem,
+        scores,
+    })
 }
 
 fn group_result(group: &Group, suite: &Suite<'_>, tasks: &[TaskResult]) -> TaskResult {
@@ -175,6 +195,8 @@ fn group_result(group: &Group, suite: &Suite<'_>, tasks: &[TaskResult]) -> TaskR
         },
         failed: total(|member| member.failed),
         skipped: total(|member| member.skipped),
+        beyond_context: total(|member| member.beyond_context),
+        shortened: total(|member| member.shortened),
         problem,
         scores: members.iter().flat_map(|member| member.scores.iter().copied()).collect(),
     }

@@ -7,6 +7,7 @@ mod generated;
 mod log_likelihood;
 
 use super::card::{Entry, Protocol};
+use super::prompt::Conversation;
 use super::sample::{MetricValue, Sample};
 use super::suite::{Group, Suite};
 use super::{Inputs, SampleCounts, TaskId, TaskOptions};
@@ -204,6 +205,10 @@ fn add_subject<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> R
 }
 
 fn build_group<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<(), Error> {
+    if id.protocol == QWEN_CHAT {
+        // Said once, of the group, rather than of its first member.
+        Conversation::new(inputs, id, &format!("`{}@{LM_EVAL}`", id.name))?;
+    }
     let mut all = Group { id: id.to_string(), members: Vec::new() };
     if id.variant.is_some() {
         for name in builtin::SUBJECTS {

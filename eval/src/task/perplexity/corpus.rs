@@ -48,7 +48,7 @@ impl Corpus {
         let Some(variant) = id.variant.as_deref().filter(|variant| !variant.is_empty()) else {
             return Err(Error::Variant {
                 task: id.name.clone(),
-                expected: "a corpus, `perplexity:wikitext2`, `:c4`, `:builtin` or a text file,".into(),
+                expected: "a corpus (`perplexity:wikitext2`, `:c4`, `:builtin`) or a text file".into(),
                 found: "none".into(),
             });
         };

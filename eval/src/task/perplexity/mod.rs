@@ -63,6 +63,7 @@ struct Perplexity {
     counts: SampleCounts,
     files: Vec<DatasetFile>,
     configuration: Map<String, Value>,
+    context_len: usize,
 }
 
 fn build<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<(), Error> {
@@ -148,7 +149,16 @@ fn of_windows(
     note_byte_order_mark(&mut fields, &corpus);
     let counts = SampleCounts { original, effective: windows.len() };
     let (files, documents) = (corpus.files, Vec::new());
-    Ok(Perplexity { id: id.to_string(), rule, windows, documents, counts, files, configuration: fields })
+    Ok(Perplexity {
+        id: id.to_string(),
+        rule,
+        windows,
+        documents,
+        counts,
+        files,
+        configuration: fields,
+        context_len: limit,
+    })
 }
 
 /// Documents, each scored from its first token to its last.
@@ -196,7 +206,16 @@ fn rolling(id: &TaskId, inputs: &Inputs<'_>, corpus: Corpus) -> Result<Perplexit
     note_byte_order_mark(&mut fields, &corpus);
     let counts = SampleCounts { original, effective: documents.len() };
     let (id, files) = (id.to_string(), corpus.files);
-    Ok(Perplexity { id, rule: Rule::Rolling, windows, documents, counts, files, configuration: fields })
+    Ok(Perplexity {
+        id,
+        rule: Rule::Rolling,
+        windows,
+        documents,
+        counts,
+        files,
+        configuration: fields,
+        context_len: limit,
+    })
 }
 
 fn note_byte_order_mark(fields: &mut Map<String, Value>, corpus: &Corpus) {
@@ -292,7 +311,12 @@ impl Task for Perplexity {
 
     fn prepare(&self, document: usize) -> Result<Prepared, Error> {
         let window = self.window(document)?;
-        let item = Item::of_tokens(&window.tokens, window.first_scored);
+        let mut item = Item::of_tokens(&window.tokens, window.first_scored);
+        // The last token of a window is not read.
+        let beyond = (window.tokens.len() - 1).saturating_sub(self.context_len);
+        if beyond > 0 {
+            item.notes.insert("tokens_beyond_context".into(), beyond.into());
+        }
         Ok(Prepared::Ready(item, vec![window.request()]))
     }
 
