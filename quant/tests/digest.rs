@@ -121,8 +121,18 @@ fn digest(checkpoint: &Checkpoint, recipe: &str, runtime: &Runtime, chunk: usize
     })
 }
 
-const RECIPES: [&str; 9] =
-    ["none", "rtn:w8", "rtn:w8a8", "rtn:w4g32", "rtn:w4a8g16", "rtn:w3g64", "rtn:w3a32g128", "rtn:w2g16", "rtn:w2a8"];
+const RECIPES: [&str; 10] = [
+    "none",
+    "rtn:w8",
+    "rtn:w8a8",
+    "rtn:w4g32",
+    "rtn:w4a8g16",
+    "rtn:w3g64",
+    "rtn:w3a32g128",
+    "rtn:w2g16",
+    "rtn:w2a8",
+    "rtn:w4g32:sym=true",
+];
 
 #[test]
 fn every_instruction_set_reproduces_the_digest_file() {

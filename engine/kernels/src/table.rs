@@ -35,6 +35,10 @@ pub struct Kernels {
 
 /// Compiles every kernel for one instruction set and gathers them in a table.
 ///
+/// # Safety of the functions it makes
+/// The instruction set must be present, and lengths must agree as the safe methods of [`Kernels`] check them: those
+/// methods are the only callers.
+///
 /// `dense` is rows x tokens, `grouped` row blocks x tokens, `grouped_f32` tokens of the register tile.
 macro_rules! table {
     (

@@ -90,6 +90,35 @@ struct Unpacked<'a> {
     codes: &'a [u8],
 }
 
+impl<'a> Unpacked<'a> {
+    /// Unpacks into `scratch` what is not in 8-bit order already.
+    #[inline(always)]
+    fn new<S: Lanes>(s: S, panel: &'a Panel<'a>, scratch: &'a mut [u8]) -> Self {
+        let codes = match panel.bits {
+            CodeBits::Eight => panel.codes,
+            _ => {
+                unpack(s, panel, scratch);
+                &*scratch
+            }
+        };
+        Self { panel, codes }
+    }
+
+    /// Scales and zero points of sixteen rows of one group, from place `at` of the grid on.
+    #[inline(always)]
+    fn grid<S: Lanes>(self, s: S, at: usize) -> (S::F, S::I) {
+        let scale = s.load_partial(&self.panel.scales[at..at + LANES]);
+        let zero = match self.panel.zeros {
+            Zeros::Constant(zero) => s.splat_int(i32::from(zero)),
+            Zeros::PerGroup(zeros) => match zeros[at..at + LANES].first_chunk() {
+                Some(bytes) => s.widen_u8(bytes),
+                None => unreachable!("sixteen bytes were sliced"),
+            },
+        };
+        (scale, zero)
+    }
+}
+
 /// See the module. R row blocks x T tokens is the register tile of the instruction set.
 #[inline(always)]
 pub(crate) fn matmul<S: Lanes, const R: usize, const T: usize>(
@@ -99,14 +128,7 @@ pub(crate) fn matmul<S: Lanes, const R: usize, const T: usize>(
     y: &mut ColumnsMut<'_>,
     scratch: &mut [u8],
 ) {
-    let codes = match panel.bits {
-        CodeBits::Eight => panel.codes,
-        _ => {
-            unpack(s, panel, scratch);
-            &*scratch
-        }
-    };
-    let weights = Unpacked { panel, codes };
+    let weights = Unpacked::new(s, panel, scratch);
     match panel.bits {
         CodeBits::Eight => blocks::<S, R, T, true>(s, weights, x, y),
         _ => blocks::<S, R, T, false>(s, weights, x, y),
@@ -183,14 +205,7 @@ fn tile<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
         let group = if panel.group.is_some() { index } else { 0 };
         for r in 0..R {
             let at = group * padded + (block + r) * ROW_BLOCK;
-            let scale = s.load_partial(&panel.scales[at..at + LANES]);
-            let zero = match panel.zeros {
-                Zeros::Constant(zero) => s.splat_int(i32::from(zero)),
-                Zeros::PerGroup(zeros) => match zeros[at..at + LANES].first_chunk() {
-                    Some(bytes) => s.widen_u8(bytes),
-                    None => unreachable!("sixteen bytes were sliced"),
-                },
-            };
+            let (scale, zero) = weights.grid(s, at);
             for t in 0..T {
                 let place = (token + t) * segments + index;
                 let exact = s.sub_int(acc[t][r], s.mul_int(zero, s.splat_int(x.sums[place])));
@@ -265,14 +280,7 @@ pub(crate) fn matmul_f32<S: Lanes, const T: usize>(
     y: &mut ColumnsMut<'_>,
     scratch: &mut [u8],
 ) {
-    let codes = match panel.bits {
-        CodeBits::Eight => panel.codes,
-        _ => {
-            unpack(s, panel, scratch);
-            &*scratch
-        }
-    };
-    let weights = Unpacked { panel, codes };
+    let weights = Unpacked::new(s, panel, scratch);
     for block in 0..panel.padded_rows() / ROW_BLOCK {
         let mut token = 0;
         while token + T <= y.rows() {
@@ -304,14 +312,7 @@ fn tile_f32<S: Lanes, const T: usize>(
         let end = (start + segment).min(columns);
         let group = if panel.group.is_some() { index } else { 0 };
         let at = group * padded + block * ROW_BLOCK;
-        let scale = s.load_partial(&panel.scales[at..at + LANES]);
-        let zero = match panel.zeros {
-            Zeros::Constant(zero) => s.splat_int(i32::from(zero)),
-            Zeros::PerGroup(zeros) => match zeros[at..at + LANES].first_chunk() {
-                Some(bytes) => s.widen_u8(bytes),
-                None => unreachable!("sixteen bytes were sliced"),
-            },
-        };
+        let (scale, zero) = weights.grid(s, at);
         let mut inner = [s.splat(0.0); T];
         for step in start / 4..end.div_ceil(4) {
             let from = (step * padded + block * ROW_BLOCK) * 4;
