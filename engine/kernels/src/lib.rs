@@ -1,7 +1,8 @@
 //! Every intrinsic of nibble: kernels that give the same bits on every instruction set.
 //!
-//! No I/O, no allocation in a kernel, no threads. A kernel is one body, generic over sixteen lanes (`lanes`), compiled
-//! once an instruction set; [`Kernels`] is the table of one. Each folder's documentation is its contract.
+//! No I/O, no allocation in a kernel, no threads in a kernel: [`Team`] is for those who call them. A kernel is one body,
+//! generic over sixteen lanes (`lanes`), compiled once an instruction set; [`Kernels`] is the table of one. Each folder's
+//! documentation is its contract.
 // Register tiles are read by row and token: the indices are the meaning.
 #![allow(clippy::needless_range_loop)]
 
@@ -21,6 +22,7 @@ pub mod peak;
 pub mod quantize;
 pub mod rope;
 mod table;
+pub mod team;
 
 pub use activation::Nonlinearity;
 pub use attention::{AttentionShape, KeyValueSpan, QUERY_TILE};
@@ -30,3 +32,4 @@ pub use grouped::panel::{CodeBits, PANEL_ROWS, Panel, ROW_BLOCK, Zeros, pack, se
 pub use isa::Isa;
 pub use quantize::{ActivationCodes, QuantizedRowMut, QuantizedRows};
 pub use table::Kernels;
+pub use team::Team;
