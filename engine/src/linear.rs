@@ -53,7 +53,7 @@ struct Quantized {
     high: Vec<i8>,
     low: Vec<i8>,
     scales: Vec<f32>,
-    sums: Vec<i32>,
+    offsets: Vec<[i16; 2]>,
 }
 
 /// Dense rows computed by one task: enough to amortise dispatch, few enough to balance threads.
@@ -113,25 +113,18 @@ impl Linear {
                 );
             }
             Weights::Packed { matrix, activations } => {
-                let scratch_bytes = matrix.panel(0).scratch_bytes();
                 let outputs = ColumnsMut::new(y, rows).chunks(PANEL_ROWS).into_par_iter().enumerate();
                 let codes = match activations {
                     Activations::A8 => ActivationCodes::A8,
                     Activations::A16 => ActivationCodes::A16,
                     Activations::A32 => {
                         let x = input.x;
-                        outputs.for_each_init(
-                            || vec![0u8; scratch_bytes],
-                            |scratch, (panel, mut y)| kernels.grouped_f32(&matrix.panel(panel), x, &mut y, scratch),
-                        );
+                        outputs.for_each(|(panel, mut y)| kernels.grouped_f32(&matrix.panel(panel), x, &mut y));
                         return self.add_bias(y);
                     }
                 };
                 let x = input.quantized(runtime, codes, segment_of(matrix.shape().group));
-                outputs.for_each_init(
-                    || vec![0u8; scratch_bytes],
-                    |scratch, (panel, mut y)| kernels.grouped(&matrix.panel(panel), &x, &mut y, scratch),
-                );
+                outputs.for_each(|(panel, mut y)| kernels.grouped(&matrix.panel(panel), &x, &mut y));
             }
         }
         self.add_bias(y);
@@ -178,18 +171,18 @@ impl Quantized {
             ActivationCodes::A16 => vec![0i8; tokens * stride],
         };
         let mut scales = vec![0f32; tokens * segments];
-        let mut sums = vec![0i32; tokens * segments];
+        let mut offsets = vec![[0i16; 2]; tokens * segments];
         let mut lows: Vec<&mut [i8]> = low.chunks_mut(stride).collect();
         lows.resize_with(tokens, Default::default);
         x.par_chunks(columns)
             .zip(high.par_chunks_mut(stride))
             .zip(lows)
             .zip(scales.par_chunks_mut(segments))
-            .zip(sums.par_chunks_mut(segments))
-            .for_each(|((((x, high), low), scales), sums)| {
-                runtime.kernels().quantize_row(x, segment, QuantizedRowMut { high, low, scales, sums });
+            .zip(offsets.par_chunks_mut(segments))
+            .for_each(|((((x, high), low), scales), offsets)| {
+                runtime.kernels().quantize_row(x, segment, QuantizedRowMut { high, low, scales, offsets });
             });
-        Self { segment, stride, high, low, scales, sums }
+        Self { segment, stride, high, low, scales, offsets }
     }
 
     fn as_rows(&self) -> QuantizedRows<'_> {
@@ -199,7 +192,7 @@ impl Quantized {
             high: &self.high,
             low: &self.low,
             scales: &self.scales,
-            sums: &self.sums,
+            offsets: &self.offsets,
         }
     }
 }

@@ -66,6 +66,11 @@ impl<'a, T> ColumnsMut<'a, T> {
         blocks
     }
 
+    /// The block's first element, and the elements from one of its rows to the next.
+    pub(crate) fn start_and_stride(&mut self) -> (*mut T, usize) {
+        (self.start, self.stride)
+    }
+
     /// Row `row` of the block, [width].
     ///
     /// # Panics

@@ -25,8 +25,8 @@ pub struct Kernels {
     gate: unsafe fn(Nonlinearity, &mut [f32], &[f32]),
     log_sum_exp: unsafe fn(&[f32]) -> f64,
     dense: unsafe fn(DenseRows<'_>, &[f32], &mut ColumnsMut<'_>),
-    grouped: unsafe fn(&Panel<'_>, &QuantizedRows<'_>, &mut ColumnsMut<'_>, &mut [u8]),
-    grouped_f32: unsafe fn(&Panel<'_>, &[f32], &mut ColumnsMut<'_>, &mut [u8]),
+    grouped: unsafe fn(&Panel<'_>, &QuantizedRows<'_>, &mut ColumnsMut<'_>),
+    grouped_f32: unsafe fn(&Panel<'_>, &[f32], &mut ColumnsMut<'_>),
     quantize_row: unsafe fn(&[f32], usize, QuantizedRowMut<'_>),
     attend: unsafe fn(AttentionShape, &[f32], &[Range<usize>], &[KeyValueSpan<'_>], &mut [f32], &mut [f32]),
     multiply_add: unsafe fn(usize) -> f32,
@@ -76,12 +76,12 @@ macro_rules! table {
                 dense::matmul::<L, $dr, $dt>($proof, weights, x, y)
             }
             $(#[target_feature(enable = $features)])?
-            unsafe fn grouped(panel: &Panel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>, scratch: &mut [u8]) {
-                grouped::matmul::<L, $gr, $gt>($proof, panel, x, y, scratch)
+            unsafe fn grouped(panel: &Panel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>) {
+                grouped::matmul::<L, $gr, $gt>($proof, panel, x, y)
             }
             $(#[target_feature(enable = $features)])?
-            unsafe fn grouped_f32(panel: &Panel<'_>, x: &[f32], y: &mut ColumnsMut<'_>, scratch: &mut [u8]) {
-                grouped::matmul_f32::<L, $ft>($proof, panel, x, y, scratch)
+            unsafe fn grouped_f32(panel: &Panel<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
+                grouped::matmul_f32::<L, $ft>($proof, panel, x, y)
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn quantize_row(x: &[f32], segment: usize, out: QuantizedRowMut<'_>) {
@@ -100,11 +100,11 @@ macro_rules! table {
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn multiply_add(steps: usize) -> f32 {
-                peak::multiply_add::<L>($proof, steps)
+                peak::multiply_add::<L, { $dr * $dt }>($proof, steps)
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn byte_products(steps: usize, bytes: &[u8; 1024]) -> i32 {
-                peak::byte_products::<L>($proof, steps, bytes)
+                peak::byte_products::<L, { $gr * $gt }>($proof, steps, bytes)
             }
             Kernels {
                 isa: $isa,
@@ -132,7 +132,7 @@ table!(
     // SAFETY: the table is handed out only where the instruction set is present.
     AVX512, Isa::Avx512, lanes::avx512::Avx512, unsafe { lanes::avx512::Avx512::assume() },
     enable "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni",
-    dense 4 x 6, grouped 4 x 6, grouped_f32 8
+    dense 4 x 6, grouped 4 x 6, grouped_f32 12
 );
 
 table!(WIDE, Isa::Wide, lanes::wide::Wide, lanes::wide::Wide, dense 2 x 2, grouped 1 x 2, grouped_f32 2);
@@ -257,34 +257,32 @@ impl Kernels {
         unsafe { (self.dense)(weights, x, y) }
     }
 
-    /// y = x w^T with packed weights and quantized activations; scratch of [`Panel::scratch_bytes`]. See
-    /// [`crate::grouped`].
+    /// y = x w^T with packed weights and quantized activations; see [`crate::grouped`].
     ///
     /// # Panics
     /// If lengths disagree.
-    pub fn grouped(&self, panel: &Panel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>, scratch: &mut [u8]) {
+    pub fn grouped(&self, panel: &Panel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>) {
         panel.check();
         let segments = panel.columns.div_ceil(segment_of(panel.group));
         assert_eq!(x.segment, segment_of(panel.group));
         assert!(x.stride >= panel.columns.next_multiple_of(4));
         assert!(x.high.len() == y.rows() * x.stride && (x.low.is_empty() || x.low.len() == x.high.len()));
-        assert!(x.scales.len() == y.rows() * segments && x.sums.len() == x.scales.len());
-        assert!(y.width() == panel.rows && scratch.len() >= panel.scratch_bytes());
+        assert!(x.scales.len() == y.rows() * segments && x.offsets.len() == x.scales.len());
+        assert_eq!(y.width(), panel.rows);
         // SAFETY: as above.
-        unsafe { (self.grouped)(panel, x, y, scratch) }
+        unsafe { (self.grouped)(panel, x, y) }
     }
 
-    /// y = x w^T with packed weights and f32 activations [y.rows(), panel.columns]; scratch of
-    /// [`Panel::scratch_bytes`]. See [`crate::grouped`].
+    /// y = x w^T with packed weights and f32 activations [y.rows(), panel.columns]; see [`crate::grouped`].
     ///
     /// # Panics
     /// If lengths disagree.
-    pub fn grouped_f32(&self, panel: &Panel<'_>, x: &[f32], y: &mut ColumnsMut<'_>, scratch: &mut [u8]) {
+    pub fn grouped_f32(&self, panel: &Panel<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
         panel.check();
         assert_eq!(x.len(), y.rows() * panel.columns);
-        assert!(y.width() == panel.rows && scratch.len() >= panel.scratch_bytes());
+        assert_eq!(y.width(), panel.rows);
         // SAFETY: as above.
-        unsafe { (self.grouped_f32)(panel, x, y, scratch) }
+        unsafe { (self.grouped_f32)(panel, x, y) }
     }
 
     /// Quantizes one row of activations; see [`crate::quantize`].
@@ -295,7 +293,7 @@ impl Kernels {
         let segments = x.len().div_ceil(segment);
         assert!(segment > 0 && segment.is_multiple_of(16) && out.high.len() >= x.len());
         assert!(out.low.is_empty() || out.low.len() == out.high.len());
-        assert!(out.scales.len() == segments && out.sums.len() == segments);
+        assert!(out.scales.len() == segments && out.offsets.len() == segments);
         // SAFETY: as above.
         unsafe { (self.quantize_row)(x, segment, out) }
     }

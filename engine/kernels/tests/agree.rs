@@ -227,16 +227,17 @@ fn activation_codes() {
                 let stride = n.next_multiple_of(32);
                 let run = |k: &Kernels| {
                     let (mut high, mut low) = (vec![99i8; stride], vec![99i8; if planes == 2 { stride } else { 0 }]);
-                    let (mut scales, mut sums) = (vec![0.0; n.div_ceil(segment)], vec![0; n.div_ceil(segment)]);
-                    let out = QuantizedRowMut { high: &mut high, low: &mut low, scales: &mut scales, sums: &mut sums };
+                    let (mut scales, mut offsets) = (vec![0.0; n.div_ceil(segment)], vec![[0; 2]; n.div_ceil(segment)]);
+                    let out =
+                        QuantizedRowMut { high: &mut high, low: &mut low, scales: &mut scales, offsets: &mut offsets };
                     k.quantize_row(&x, segment, out);
-                    (high, low, scales, sums)
+                    (high, low, scales, offsets)
                 };
-                let (high, low, scales, sums) = run(Kernels::of(Isa::Scalar).unwrap());
+                let (high, low, scales, offsets) = run(Kernels::of(Isa::Scalar).unwrap());
                 for isa in isas() {
                     assert_eq!(
                         run(Kernels::of(isa).unwrap()),
-                        (high.clone(), low.clone(), scales.clone(), sums.clone()),
+                        (high.clone(), low.clone(), scales.clone(), offsets.clone()),
                         "{isa}"
                     );
                 }
@@ -244,19 +245,20 @@ fn activation_codes() {
                 for (index, values) in x.chunks(segment).enumerate() {
                     let largest = values.iter().fold(0.0f32, |a, v| a.max(v.abs()));
                     assert!(scales[index] == largest / top, "{} for {largest}", scales[index]);
-                    let mut sum = 0;
+                    let mut offset_sums = [0; 2];
                     for (offset, &v) in values.iter().enumerate() {
                         let at = index * segment + offset;
                         let code = i32::from(high[at]) * if planes == 2 { 255 } else { 1 }
                             + low.get(at).map_or(0, |&l| i32::from(l));
-                        sum += code;
+                        offset_sums[0] -= i16::from(high[at]);
+                        offset_sums[1] -= low.get(at).map_or(0, |&l| i16::from(l));
                         assert!(high[at] != -128 && low.get(at) != Some(&-128));
                         if scales[index] > 1e-30 {
                             let error = f64::from(code) * f64::from(scales[index]) - f64::from(v);
                             assert!(error.abs() <= 0.5001 * f64::from(scales[index]), "{v} as {code}");
                         }
                     }
-                    assert_eq!(sums[index], sum);
+                    assert_eq!(offsets[index], offset_sums);
                 }
                 assert!(high[n..].iter().chain(low.get(n..).unwrap_or(&[])).all(|&c| c == 0));
             }
@@ -310,10 +312,9 @@ fn grouped() {
                             }
                         }
                     };
-                    let scratch = || vec![0xabu8; panel.scratch_bytes()];
                     let y = agree(&what, |k| {
                         let mut y = vec![0.0; tokens * rows];
-                        k.grouped_f32(&panel, &x, &mut ColumnsMut::new(&mut y, rows), &mut scratch());
+                        k.grouped_f32(&panel, &x, &mut ColumnsMut::new(&mut y, rows));
                         y
                     });
                     check(&y, &|t, k| f64::from(x[t * columns + k]));
@@ -323,7 +324,7 @@ fn grouped() {
                         let q = data::Codes::of(&x, columns, segment, planes);
                         let y = agree(&what, |k| {
                             let mut y = vec![0.0; tokens * rows];
-                            k.grouped(&panel, &q.rows(), &mut ColumnsMut::new(&mut y, rows), &mut scratch());
+                            k.grouped(&panel, &q.rows(), &mut ColumnsMut::new(&mut y, rows));
                             y
                         });
                         check(&y, &|t, k| q.value(t, k));

@@ -12,6 +12,12 @@
 //! Panel: see `panel`. x: [tokens, columns]. y: f32 [tokens, rows], a block of columns of a wider matrix.
 //! A segment is a weight group, or 128 columns where weights have one scale a row.
 //!
+//! # Tile
+//! Columns are taken 256 at a time: their codes, up to 16 KB, are unpacked to bytes once (8-bit codes lie ready), and
+//! while they stay in the nearest cache all tokens pass by them, R blocks of sixteen rows times T tokens in registers.
+//! Sums go on in y from block to block. One body serves every number of tokens: what tiles of T leave over is done by
+//! tiles of 4, 2 and 1.
+//!
 //! # Order
 //! Lanes are output rows. Per output: segments ascending, acc = acc + (isum as f32) * (s_w * s_x), the product of
 //! scales rounded first (R5).
@@ -19,104 +25,131 @@
 //! # Range
 //! A segment has at most 128 columns, so |isum| <= 255 * 127 * 128 < 2^22 with 8-bit activations, converted exactly;
 //! with 16-bit activations |isum| <= 255 * 32512 * 128 < 2^31, exact in i32 and rounded once, to nearest even, when it
-//! is converted to f32. The sum with the unsigned codes and the correction by z * sum(x) obey the same bounds; sums in
-//! between may wrap, which cancels.
+//! is converted to f32. The accumulator starts at -z * sum(x), so that it ends at the exact inner sum; sums in between
+//! may wrap, which cancels.
 //!
 //! # Source
 //! u8 x s8 products with a zero-point correction: the arithmetic of gemmlowp (Jacob et al. 2018, eq. 7).
 
 pub mod panel;
 
-use self::panel::{CodeBits, Panel, ROW_BLOCK, Zeros, segment_of};
+use self::panel::{CodeBits, PANEL_ROWS, Panel, ROW_BLOCK, Zeros, segment_of};
 use crate::columns::ColumnsMut;
 use crate::dense::bytes_at;
-use crate::lanes::{LANES, Lanes};
+use crate::lanes::Lanes;
 use crate::quantize::QuantizedRows;
+use std::mem::MaybeUninit;
 
-/// Unpacks a panel into 8-bit order, [K/4][R][4].
-#[inline(always)]
-fn unpack<S: Lanes>(s: S, panel: &Panel<'_>, out: &mut [u8]) {
-    let plane = panel.padded_rows() * 4;
-    let steps = panel.bits.padded_columns(panel.columns) / panel.bits.step();
-    let load = |at: usize| match panel.codes[at..at + 64].first_chunk() {
-        Some(bytes) => s.load_bytes(bytes),
-        None => unreachable!("64 bytes were sliced"),
-    };
-    let mut store = |at: usize, value: S::B| {
-        if let Some(bytes) = out[at..at + 64].first_chunk_mut() {
-            s.store_bytes(value, bytes);
-        }
-    };
-    for step in 0..steps {
-        for block in (0..plane).step_by(64) {
-            match panel.bits {
-                CodeBits::Eight => {}
-                CodeBits::Four => {
-                    let x = load(step * plane + block);
-                    store(step * 2 * plane + block, s.field::<0>(x, 15));
-                    store((step * 2 + 1) * plane + block, s.field::<4>(x, 15));
+/// Columns whose codes lie ready at a time: a multiple of every segment and of every step of packing.
+const BLOCK_COLUMNS: usize = 256;
+
+/// Codes of a block of columns as bytes, [columns / 4][rows][4].
+#[repr(align(64))]
+struct Unpacked([MaybeUninit<u8>; PANEL_ROWS * BLOCK_COLUMNS]);
+
+/// Turns the planes of every step of `$packed` into `$count` words of codes, sixteen rows at a time.
+macro_rules! unpack {
+    ($to:expr, $s:expr, $packed:expr, $row_bytes:expr, $count:literal, |[$($plane:ident),*]| $words:expr) => {{
+        let planes = [$(stringify!($plane)),*].len();
+        let steps = $packed.len() / (planes * $row_bytes);
+        assert!($row_bytes.is_multiple_of(64) && steps * $count * $row_bytes <= $to.0.len());
+        for step in 0..steps {
+            let mut row = 0;
+            while row < $row_bytes {
+                let mut plane = step * planes * $row_bytes + row;
+                $(
+                    // SAFETY: one of the step's planes, and row + 64 <= row_bytes.
+                    let $plane = $s.load_bytes(unsafe { bytes_at($packed, plane) });
+                    plane += $row_bytes;
+                )*
+                let _ = plane;
+                let words = $words;
+                for word in 0..$count {
+                    let place = (step * $count + word) * $row_bytes + row;
+                    // SAFETY: below steps * count * row_bytes, checked above; `MaybeUninit<u8>` takes any byte.
+                    $s.store_bytes(words[word], unsafe { &mut *$to.0.as_mut_ptr().add(place).cast() });
                 }
-                CodeBits::Two => {
-                    let x = load(step * plane + block);
-                    let to = step * 4;
-                    store(to * plane + block, s.field::<0>(x, 3));
-                    store((to + 1) * plane + block, s.field::<2>(x, 3));
-                    store((to + 2) * plane + block, s.field::<4>(x, 3));
-                    store((to + 3) * plane + block, s.field::<6>(x, 3));
-                }
-                CodeBits::Three => {
-                    let a = load(step * 3 * plane + block);
-                    let b = load((step * 3 + 1) * plane + block);
-                    let h = load((step * 3 + 2) * plane + block);
-                    let to = step * 8;
-                    store(to * plane + block, s.join::<2>(s.field::<0>(a, 3), s.field::<0>(h, 1)));
-                    store((to + 1) * plane + block, s.join::<2>(s.field::<2>(a, 3), s.field::<1>(h, 1)));
-                    store((to + 2) * plane + block, s.join::<2>(s.field::<4>(a, 3), s.field::<2>(h, 1)));
-                    store((to + 3) * plane + block, s.join::<2>(s.field::<6>(a, 3), s.field::<3>(h, 1)));
-                    store((to + 4) * plane + block, s.join::<2>(s.field::<0>(b, 3), s.field::<4>(h, 1)));
-                    store((to + 5) * plane + block, s.join::<2>(s.field::<2>(b, 3), s.field::<5>(h, 1)));
-                    store((to + 6) * plane + block, s.join::<2>(s.field::<4>(b, 3), s.field::<6>(h, 1)));
-                    store((to + 7) * plane + block, s.join::<2>(s.field::<6>(b, 3), s.field::<7>(h, 1)));
-                }
+                row += 64;
             }
         }
+    }};
+}
+
+impl Unpacked {
+    fn new() -> Self {
+        Self([MaybeUninit::uninit(); PANEL_ROWS * BLOCK_COLUMNS])
+    }
+
+    /// The codes of columns from `first` on, at most a block of them, where the panel stores them or unpacked here.
+    #[inline(always)]
+    fn codes<'a, S: Lanes>(&'a mut self, s: S, panel: &Panel<'a>, first: usize) -> &'a [u8] {
+        let row_bytes = panel.padded_rows() * 4;
+        let columns = (panel.bits.padded_columns(panel.columns) - first).min(BLOCK_COLUMNS);
+        let from = first / panel.bits.step() * panel.bits.planes() * row_bytes;
+        let packed = &panel.codes[from..from + columns / panel.bits.step() * panel.bits.planes() * row_bytes];
+        match panel.bits {
+            CodeBits::Eight => return packed,
+            CodeBits::Four => unpack!(self, s, packed, row_bytes, 2, |[x]| [s.field::<0>(x, 15), s.field::<4>(x, 15)]),
+            CodeBits::Two => unpack!(self, s, packed, row_bytes, 4, |[x]| low_bits(s, x)),
+            CodeBits::Three => unpack!(self, s, packed, row_bytes, 8, |[a, b, high]| {
+                let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (low_bits(s, a), low_bits(s, b));
+                [
+                    s.third_bit::<0>(a0, high),
+                    s.third_bit::<1>(a1, high),
+                    s.third_bit::<2>(a2, high),
+                    s.third_bit::<3>(a3, high),
+                    s.third_bit::<4>(b0, high),
+                    s.third_bit::<5>(b1, high),
+                    s.third_bit::<6>(b2, high),
+                    s.third_bit::<7>(b3, high),
+                ]
+            }),
+        }
+        // SAFETY: `unpack` wrote row_bytes / 4 * columns bytes; MaybeUninit<u8> has the layout of u8.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), row_bytes / 4 * columns) }
     }
 }
 
-/// A panel with its codes in 8-bit order.
+/// The four two-bit fields of every byte.
+#[inline(always)]
+fn low_bits<S: Lanes>(s: S, x: S::B) -> [S::B; 4] {
+    [s.field::<0>(x, 3), s.field::<2>(x, 3), s.field::<4>(x, 3), s.field::<6>(x, 3)]
+}
+
+/// A block of columns: which, and their codes as bytes.
 #[derive(Clone, Copy)]
-struct Unpacked<'a> {
+struct Block<'a> {
     panel: &'a Panel<'a>,
+    first: usize,
+    end: usize,
     codes: &'a [u8],
 }
 
-impl<'a> Unpacked<'a> {
-    /// Unpacks into `scratch` what is not in 8-bit order already.
-    #[inline(always)]
-    fn new<S: Lanes>(s: S, panel: &'a Panel<'a>, scratch: &'a mut [u8]) -> Self {
-        let codes = match panel.bits {
-            CodeBits::Eight => panel.codes,
-            _ => {
-                unpack(s, panel, scratch);
-                &*scratch
-            }
-        };
-        Self { panel, codes }
-    }
-
-    /// Scales and zero points of sixteen rows of one group, from place `at` of the grid on.
-    #[inline(always)]
-    fn grid<S: Lanes>(self, s: S, at: usize) -> (S::F, S::I) {
-        let scale = s.load_partial(&self.panel.scales[at..at + LANES]);
-        let zero = match self.panel.zeros {
-            Zeros::Constant(zero) => s.splat_int(i32::from(zero)),
-            Zeros::PerGroup(zeros) => match zeros[at..at + LANES].first_chunk() {
-                Some(bytes) => s.widen_u8(bytes),
-                None => unreachable!("sixteen bytes were sliced"),
-            },
-        };
-        (scale, zero)
-    }
+/// What a tile reads and writes, for the segments of a block, as places in memory.
+#[derive(Clone, Copy)]
+struct Tile {
+    /// Segments of the block, each of `steps` steps of four columns, the last one of `last_steps`.
+    segments: usize,
+    steps: usize,
+    last_steps: usize,
+    /// Codes of the first row block, `row_bytes` bytes from one step to the next.
+    codes: *const u8,
+    row_bytes: usize,
+    /// Scales and zero points of the first row block in the first segment, `grid_stride` from one segment to the next.
+    scales: *const f32,
+    zeros: *const u8,
+    grid_stride: usize,
+    /// Activation bytes of the first token, `stride` from one token to the next; no low bytes: null.
+    high: *const i8,
+    low: *const i8,
+    stride: usize,
+    /// Scales and offsets of the first token in the first segment, `token_stride` from one token to the next.
+    token_scales: *const f32,
+    offsets: *const [i16; 2],
+    token_stride: usize,
+    /// Output of the first row for the first token, `y_stride` from one token to the next.
+    y: *mut f32,
+    y_stride: usize,
 }
 
 /// See the module. R row blocks x T tokens is the register tile of the instruction set.
@@ -126,211 +159,301 @@ pub(crate) fn matmul<S: Lanes, const R: usize, const T: usize>(
     panel: &Panel<'_>,
     x: &QuantizedRows<'_>,
     y: &mut ColumnsMut<'_>,
-    scratch: &mut [u8],
 ) {
-    let weights = Unpacked::new(s, panel, scratch);
-    match panel.bits {
-        CodeBits::Eight => blocks::<S, R, T, true>(s, weights, x, y),
-        _ => blocks::<S, R, T, false>(s, weights, x, y),
+    (0..y.rows()).for_each(|token| y.row(token).fill(0.0));
+    let mut unpacked = Unpacked::new();
+    for first in (0..panel.columns).step_by(BLOCK_COLUMNS) {
+        let end = (first + BLOCK_COLUMNS).min(panel.columns);
+        let block = Block { panel, first, end, codes: unpacked.codes(s, panel, first) };
+        match panel.bits {
+            CodeBits::Eight => all_tokens::<S, R, T, true>(s, block, x, y),
+            _ => all_tokens::<S, R, T, false>(s, block, x, y),
+        }
     }
 }
 
 #[inline(always)]
-fn blocks<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
+fn all_tokens<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
     s: S,
-    weights: Unpacked<'_>,
+    block: Block<'_>,
     x: &QuantizedRows<'_>,
     y: &mut ColumnsMut<'_>,
 ) {
-    let blocks = weights.panel.padded_rows() / ROW_BLOCK;
-    let mut block = 0;
-    while block + R <= blocks {
-        tokens::<S, R, T, WIDE>(s, weights, x, y, block);
-        block += R;
-    }
-    while block < blocks {
-        tokens::<S, 1, T, WIDE>(s, weights, x, y, block);
-        block += 1;
-    }
-}
-
-#[inline(always)]
-fn tokens<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
-    s: S,
-    weights: Unpacked<'_>,
-    x: &QuantizedRows<'_>,
-    y: &mut ColumnsMut<'_>,
-    block: usize,
-) {
-    let count = y.rows();
-    let mut token = 0;
-    while token + T <= count {
-        tile::<S, R, T, WIDE>(s, weights, x, y, block, token);
-        token += T;
-    }
-    while token < count {
-        tile::<S, R, 1, WIDE>(s, weights, x, y, block, token);
-        token += 1;
-    }
-}
-
-/// R blocks of sixteen rows times T tokens.
-#[inline(always)]
-fn tile<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
-    s: S,
-    weights: Unpacked<'_>,
-    x: &QuantizedRows<'_>,
-    y: &mut ColumnsMut<'_>,
-    block: usize,
-    token: usize,
-) {
-    let panel = weights.panel;
+    let panel = block.panel;
     let (padded, segment) = (panel.padded_rows(), segment_of(panel.group));
-    let segments = panel.columns.div_ceil(segment);
-    let mut sums = [[s.splat(0.0); R]; T];
-    for index in 0..segments {
-        let start = index * segment;
-        let end = (start + segment).min(panel.columns).next_multiple_of(4);
+    let (row_bytes, columns) = (padded * 4, block.end - block.first);
+    let (index, token_stride) = (block.first / segment, panel.columns.div_ceil(segment));
+    let (group, grid_stride) = if panel.group.is_some() { (index, padded) } else { (0, 0) };
+    let constant = match panel.zeros {
+        Zeros::Constant(zero) => [zero; PANEL_ROWS],
+        Zeros::PerGroup(_) => [0; PANEL_ROWS],
+    };
+    let (zeros, zero_stride) = match panel.zeros {
+        Zeros::Constant(_) => (constant.as_slice(), 0),
+        Zeros::PerGroup(zeros) => (&zeros[group * padded..], grid_stride),
+    };
+    let segments = columns.div_ceil(segment);
+    let last_steps = (columns - (segments - 1) * segment).div_ceil(4);
+    // All that tiles read and write lies inside these, row blocks and tokens included.
+    assert!(block.codes.len() >= columns.div_ceil(4) * row_bytes);
+    assert!(panel.scales.len() >= (group + (segments - 1) * usize::from(grid_stride > 0) + 1) * padded);
+    assert!(zeros.len() >= (segments - 1) * zero_stride + padded);
+    assert!(x.stride >= block.first + 4 * columns.div_ceil(4) && x.high.len() >= y.rows() * x.stride);
+    assert!(x.low.is_empty() || x.low.len() >= y.rows() * x.stride);
+    assert!(x.scales.len() >= y.rows() * token_stride && x.offsets.len() >= y.rows() * token_stride);
+    assert!(index + segments <= token_stride && y.width() >= panel.rows);
+    let (y_start, y_stride) = y.start_and_stride();
+    let tile_at = |row_block: usize, token: usize| {
+        let row = row_block * ROW_BLOCK;
+        // SAFETY: a row block of the panel and a token of y: inside the slices, as checked above.
+        unsafe {
+            Tile {
+                segments,
+                steps: segment / 4,
+                last_steps,
+                codes: block.codes.as_ptr().add(4 * row),
+                row_bytes,
+                scales: panel.scales.as_ptr().add(group * padded + row),
+                zeros: zeros.as_ptr().add(row),
+                grid_stride,
+                high: x.high.as_ptr().add(token * x.stride + block.first),
+                low: match x.low {
+                    [] => std::ptr::null(),
+                    low => low.as_ptr().add(token * x.stride + block.first),
+                },
+                stride: x.stride,
+                token_scales: x.scales.as_ptr().add(token * token_stride + index),
+                offsets: x.offsets.as_ptr().add(token * token_stride + index),
+                token_stride,
+                y: y_start.add(token * y_stride + row),
+                y_stride,
+            }
+        }
+    };
+    let (tokens, row_blocks, whole) = (y.rows(), padded / ROW_BLOCK, panel.rows / ROW_BLOCK);
+    let mut token = 0;
+    /// Tiles of `$t` tokens, as many as there are left.
+    macro_rules! tiles {
+        ($t:expr) => {
+            while token + $t <= tokens {
+                let mut row_block = 0;
+                // SAFETY: `tile_at` points inside the slices for R row blocks below `whole` and $t tokens.
+                unsafe {
+                    while row_block + R <= whole {
+                        tile::<S, R, { $t }, WIDE>(s, tile_at(row_block, token), zero_stride, ROW_BLOCK);
+                        row_block += R;
+                    }
+                    while row_block < row_blocks {
+                        let rows = ROW_BLOCK.min(panel.rows - row_block * ROW_BLOCK);
+                        tile::<S, 1, { $t }, WIDE>(s, tile_at(row_block, token), zero_stride, rows);
+                        row_block += 1;
+                    }
+                }
+                token += $t;
+            }
+        };
+    }
+    tiles!(T);
+    if T > 4 {
+        tiles!(4);
+    }
+    if T > 2 {
+        tiles!(2);
+    }
+    tiles!(1);
+}
+
+/// Adds the segments of a block to R blocks of sixteen rows times T tokens of y; of the last row block, `rows` rows.
+///
+/// # Safety
+/// All places of `at` must be those of R row blocks and T tokens, of slices as long as `all_tokens` checks.
+#[inline(always)]
+unsafe fn tile<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
+    s: S,
+    at: Tile,
+    zero_stride: usize,
+    rows: usize,
+) {
+    let mut first_step = 0;
+    for index in 0..at.segments {
+        let steps = if index + 1 == at.segments { at.last_steps } else { at.steps };
+        // SAFETY, here and below: by the caller's promise.
+        let offset = |t: usize| unsafe { *at.offsets.add(t * at.token_stride + index) };
+        let zeros: [S::I; R] =
+            std::array::from_fn(|r| s.widen_u8(unsafe { &*at.zeros.add(index * zero_stride + r * ROW_BLOCK).cast() }));
         let mut acc = [[s.splat_int(0); R]; T];
-        accumulate::<S, R, T, WIDE>(s, weights, x.high, x.stride, block, token, start, end, &mut acc);
-        if !x.low.is_empty() {
+        for t in 0..T {
+            for r in 0..R {
+                acc[t][r] = s.mul_add_i16(acc[t][r], zeros[r], offset(t)[0]);
+            }
+        }
+        unsafe { accumulate::<S, R, T, WIDE>(s, &at, at.high, first_step, steps, &mut acc) };
+        if !at.low.is_null() {
             let base = s.splat_int(255);
-            for row in &mut acc {
-                for value in row {
-                    *value = s.mul_int(*value, base);
+            for t in 0..T {
+                for r in 0..R {
+                    acc[t][r] = s.mul_add_i16(s.mul_int(acc[t][r], base), zeros[r], offset(t)[1]);
                 }
             }
-            accumulate::<S, R, T, WIDE>(s, weights, x.low, x.stride, block, token, start, end, &mut acc);
+            unsafe { accumulate::<S, R, T, WIDE>(s, &at, at.low, first_step, steps, &mut acc) };
         }
-        let group = if panel.group.is_some() { index } else { 0 };
-        for r in 0..R {
-            let at = group * padded + (block + r) * ROW_BLOCK;
-            let (scale, zero) = weights.grid(s, at);
-            for t in 0..T {
-                let place = (token + t) * segments + index;
-                let exact = s.sub_int(acc[t][r], s.mul_int(zero, s.splat_int(x.sums[place])));
-                let scales = s.mul(scale, s.splat(x.scales[place]));
-                sums[t][r] = s.add(sums[t][r], s.mul(s.to_float(exact), scales));
+        let scales: [S::F; R] =
+            std::array::from_fn(|r| s.load(unsafe { &*at.scales.add(index * at.grid_stride + r * ROW_BLOCK).cast() }));
+        for t in 0..T {
+            let token_scale = s.splat(unsafe { *at.token_scales.add(t * at.token_stride + index) });
+            for r in 0..R {
+                let part = s.mul(s.to_float(acc[t][r]), s.mul(scales[r], token_scale));
+                // SAFETY: of a row block that is not whole, only `rows` outputs exist.
+                unsafe {
+                    let y = at.y.add(t * at.y_stride + r * ROW_BLOCK);
+                    if rows == ROW_BLOCK {
+                        s.store(s.add(s.load(&*y.cast()), part), &mut *y.cast());
+                    } else {
+                        let y = std::slice::from_raw_parts_mut(y, rows);
+                        s.store_partial(s.add(s.load_partial(y), part), y);
+                    }
+                }
             }
         }
+        first_step += steps;
     }
-    write::<S, R, T>(s, &sums, panel.rows, y, block, token);
 }
 
-/// Adds the integer products of columns `start..end` of one byte plane.
+/// Adds the integer products of `steps` steps of four columns, from `first` on, of one byte plane of the activations.
+///
+/// # Safety
+/// As of `tile`.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
-fn accumulate<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
+unsafe fn accumulate<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
     s: S,
-    weights: Unpacked<'_>,
-    plane: &[i8],
-    stride: usize,
-    block: usize,
-    token: usize,
-    start: usize,
-    end: usize,
+    at: &Tile,
+    plane: *const i8,
+    first: usize,
+    steps: usize,
     acc: &mut [[S::I; R]; T],
 ) {
-    let row_bytes = weights.panel.padded_rows() * 4;
-    let first = block * ROW_BLOCK * 4;
-    assert!(end <= stride && (token + T) * stride <= plane.len());
-    assert!(end / 4 * row_bytes <= weights.codes.len() && first + R * 64 <= row_bytes);
-    let mut local = *acc;
-    for step in start / 4..end / 4 {
-        let w: [S::B; R] = std::array::from_fn(|r| {
-            // SAFETY: step < end / 4 and block + r < padded rows / 16, so the 64 bytes lie in the codes checked above.
-            s.load_bytes(unsafe { bytes_at(weights.codes, step * row_bytes + first + r * 64) })
-        });
-        for t in 0..T {
-            // SAFETY: 4 * step + 4 <= end <= stride and token + t is a row of the plane checked above.
-            let v = s.splat_bytes(unsafe { *plane.as_ptr().add((token + t) * stride + 4 * step).cast() });
-            for r in 0..R {
-                local[t][r] = if WIDE { s.dot_u8(local[t][r], w[r], v) } else { s.dot_u7(local[t][r], w[r], v) };
+    // SAFETY, here and below: by the caller's promise.
+    let (mut codes, mut x) = unsafe { (at.codes.add(first * at.row_bytes), plane.add(4 * first)) };
+    /// `$n` steps: four columns of R row blocks times T tokens each.
+    macro_rules! steps {
+        ($sums:ident, $dot:ident, $n:literal) => {
+            for step in 0..$n {
+                let w: [S::B; R] =
+                    std::array::from_fn(|r| s.load_bytes(unsafe { &*codes.add(step * at.row_bytes + r * 64).cast() }));
+                for t in 0..T {
+                    let v = s.splat_bytes(unsafe { *x.add(t * at.stride + 4 * step).cast() });
+                    for r in 0..R {
+                        $sums[t][r] = s.$dot($sums[t][r], w[r], v);
+                    }
+                }
             }
+            unsafe {
+                codes = codes.add($n * at.row_bytes);
+                x = x.add(4 * $n);
+            }
+        };
+    }
+    /// `$n` steps whose sums are narrow for as long as the instruction set allows.
+    macro_rules! narrow_steps {
+        ($n:literal) => {
+            let mut narrow = [[s.open(s.splat_int(0)); R]; T];
+            for t in 0..T {
+                for r in 0..R {
+                    narrow[t][r] = s.open(acc[t][r]);
+                }
+            }
+            steps!(narrow, dot_u4, $n);
+            for t in 0..T {
+                for r in 0..R {
+                    acc[t][r] = s.close(acc[t][r], narrow[t][r]);
+                }
+            }
+        };
+    }
+    for _ in 0..steps / 4 {
+        if WIDE {
+            steps!(acc, dot_u8, 4);
+        } else {
+            narrow_steps!(4);
         }
     }
-    *acc = local;
-}
-
-/// Writes a tile, leaving out padded rows.
-#[inline(always)]
-fn write<S: Lanes, const R: usize, const T: usize>(
-    s: S,
-    sums: &[[S::F; R]; T],
-    rows: usize,
-    y: &mut ColumnsMut<'_>,
-    block: usize,
-    token: usize,
-) {
-    for (t, row) in sums.iter().enumerate() {
-        let out = y.row(token + t);
-        for (r, &value) in row.iter().enumerate() {
-            let first = (block + r) * ROW_BLOCK;
-            s.store_partial(value, &mut out[first..rows.min(first + ROW_BLOCK)]);
+    for _ in 0..steps % 4 {
+        if WIDE {
+            steps!(acc, dot_u8, 1);
+        } else {
+            narrow_steps!(1);
         }
     }
 }
 
 /// See the module: f32 activations. T tokens share each widened code.
 #[inline(always)]
-pub(crate) fn matmul_f32<S: Lanes, const T: usize>(
-    s: S,
-    panel: &Panel<'_>,
-    x: &[f32],
-    y: &mut ColumnsMut<'_>,
-    scratch: &mut [u8],
-) {
-    let weights = Unpacked::new(s, panel, scratch);
-    for block in 0..panel.padded_rows() / ROW_BLOCK {
+pub(crate) fn matmul_f32<S: Lanes, const T: usize>(s: S, panel: &Panel<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
+    (0..y.rows()).for_each(|token| y.row(token).fill(0.0));
+    let mut unpacked = Unpacked::new();
+    for first in (0..panel.columns).step_by(BLOCK_COLUMNS) {
+        let end = (first + BLOCK_COLUMNS).min(panel.columns);
+        let block = Block { panel, first, end, codes: unpacked.codes(s, panel, first) };
+        let row_blocks = panel.padded_rows() / ROW_BLOCK;
         let mut token = 0;
         while token + T <= y.rows() {
-            tile_f32::<S, T>(s, weights, x, y, block, token);
+            (0..row_blocks).for_each(|row_block| tile_f32::<S, T>(s, block, x, y, row_block, token));
             token += T;
         }
         while token < y.rows() {
-            tile_f32::<S, 1>(s, weights, x, y, block, token);
+            (0..row_blocks).for_each(|row_block| tile_f32::<S, 1>(s, block, x, y, row_block, token));
             token += 1;
         }
     }
 }
 
-/// Sixteen rows times T tokens, f32 activations.
+/// Adds a block of columns to sixteen rows times T tokens of y, f32 activations.
 #[inline(always)]
 fn tile_f32<S: Lanes, const T: usize>(
     s: S,
-    weights: Unpacked<'_>,
+    block: Block<'_>,
     x: &[f32],
     y: &mut ColumnsMut<'_>,
-    block: usize,
+    row_block: usize,
     token: usize,
 ) {
-    let panel = weights.panel;
+    let panel = block.panel;
     let (padded, segment, columns) = (panel.padded_rows(), segment_of(panel.group), panel.columns);
     let x = &x[token * columns..(token + T) * columns];
-    let mut sums = [[s.splat(0.0); 1]; T];
-    for (index, start) in (0..columns).step_by(segment).enumerate() {
-        let end = (start + segment).min(columns);
-        let group = if panel.group.is_some() { index } else { 0 };
-        let at = group * padded + block * ROW_BLOCK;
-        let (scale, zero) = weights.grid(s, at);
+    let rows = row_block * ROW_BLOCK..panel.rows.min((row_block + 1) * ROW_BLOCK);
+    let mut sums: [S::F; T] = std::array::from_fn(|t| s.load_partial(&y.row(token + t)[rows.clone()]));
+    for start in (block.first..block.end).step_by(segment) {
+        let end = (start + segment).min(block.end);
+        let group = if panel.group.is_some() { start / segment } else { 0 };
+        let grid = group * padded + row_block * ROW_BLOCK..group * padded + (row_block + 1) * ROW_BLOCK;
+        let zero = match panel.zeros {
+            Zeros::Constant(zero) => s.splat_int(i32::from(zero)),
+            Zeros::PerGroup(zeros) => match zeros[grid.clone()].first_chunk() {
+                Some(sixteen) => s.widen_u8(sixteen),
+                None => unreachable!("sixteen bytes were sliced"),
+            },
+        };
         let mut inner = [s.splat(0.0); T];
-        for step in start / 4..end.div_ceil(4) {
-            let from = (step * padded + block * ROW_BLOCK) * 4;
-            let bytes = match weights.codes[from..from + 64].first_chunk() {
+        for k in (start..end).step_by(4) {
+            let from = ((k - block.first) / 4 * padded + row_block * ROW_BLOCK) * 4;
+            let bytes = match block.codes[from..from + 64].first_chunk() {
                 Some(bytes) => s.load_bytes(bytes),
                 None => unreachable!("64 bytes were sliced"),
             };
             let codes = [s.byte::<0>(bytes), s.byte::<1>(bytes), s.byte::<2>(bytes), s.byte::<3>(bytes)];
-            for (j, &code) in codes.iter().enumerate().take(end - 4 * step) {
+            for (j, &code) in codes.iter().enumerate().take(end - k) {
                 let w = s.to_float(s.sub_int(code, zero));
                 for (t, acc) in inner.iter_mut().enumerate() {
-                    *acc = s.add(*acc, s.mul(w, s.splat(x[t * columns + 4 * step + j])));
+                    *acc = s.accumulate(*acc, w, s.splat(x[t * columns + k + j]));
                 }
             }
         }
+        let scale = s.load_partial(&panel.scales[grid]);
         for (sum, acc) in sums.iter_mut().zip(inner) {
-            sum[0] = s.add(sum[0], s.mul(acc, scale));
+            *sum = s.add(*sum, s.mul(acc, scale));
         }
     }
-    write::<S, 1, T>(s, &sums, panel.rows, y, block, token);
+    for (t, sum) in sums.into_iter().enumerate() {
+        s.store_partial(sum, &mut y.row(token + t)[rows.clone()]);
+    }
 }

@@ -65,6 +65,14 @@ impl CodeBits {
         }
     }
 
+    /// Rows of four bytes that a step takes: bytes of a step and row, divided by four.
+    pub(crate) fn planes(self) -> usize {
+        match self {
+            CodeBits::Three => 3,
+            _ => 1,
+        }
+    }
+
     /// Columns stored for `columns` columns.
     pub fn padded_columns(self, columns: usize) -> usize {
         columns.next_multiple_of(self.step())
@@ -116,14 +124,6 @@ impl Panel<'_> {
     /// Rows with padding, R.
     pub fn padded_rows(&self) -> usize {
         self.rows.next_multiple_of(ROW_BLOCK)
-    }
-
-    /// Bytes of scratch the products need.
-    pub fn scratch_bytes(&self) -> usize {
-        match self.bits {
-            CodeBits::Eight => 0,
-            _ => self.padded_rows() * self.bits.padded_columns(self.columns),
-        }
     }
 
     pub(crate) fn check(&self) {

@@ -1,8 +1,8 @@
 //! Sixteen lanes in two AVX registers, lanes 0 to 7 and 8 to 15; byte products by `vpmaddubsw` and `vpmaddwd`.
 //!
 //! Differs from scalar in: `dot_u8` multiplies the even and the odd weights apart. `vpmaddubsw` adds two products in
-//! i16 and saturates: one product, at most 255 * 128 = 32640, cannot, and two of 127 * 127 = 32258 cannot either, so
-//! `dot_u7` takes them together.
+//! i16 and saturates: one product, at most 255 * 127, cannot. Codes up to 15 have room for eight pairs: sixteen products
+//! are at most 16 * 15 * 127 = 30480, so `dot_u4` adds in i16 and `close` widens once.
 
 use super::{LANES, Lanes};
 use std::arch::x86_64::*;
@@ -44,6 +44,7 @@ impl Lanes for Avx2 {
     type I = (__m256i, __m256i);
     type D = (__m256d, __m256d, __m256d, __m256d);
     type B = (__m256i, __m256i);
+    type N = (__m256i, __m256i);
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
@@ -183,6 +184,16 @@ impl Lanes for Avx2 {
         halves!(_mm256_mullo_epi32, a, b)
     }
     #[inline(always)]
+    fn store_low_bytes(self, x: Self::I, y: &mut [i8; LANES]) {
+        present!({
+            // Bytes 0, 4, 8, 12 of each quarter, gathered to its first four bytes.
+            let first = _mm256_set1_epi32(0x0c08_0400);
+            let (low, high) = (_mm256_shuffle_epi8(x.0, first), _mm256_shuffle_epi8(x.1, first));
+            let quarter = |v| _mm_unpacklo_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256::<1>(v));
+            _mm_storeu_si128(y.as_mut_ptr().cast(), _mm_unpacklo_epi64(quarter(low), quarter(high)))
+        })
+    }
+    #[inline(always)]
     fn half_int(self, a: Self::I) -> Self::I {
         halves!(_mm256_srai_epi32::<1>, a)
     }
@@ -237,15 +248,19 @@ impl Lanes for Avx2 {
         })
     }
     #[inline(always)]
-    fn dot_u7(self, acc: Self::I, w: Self::B, x: Self::B) -> Self::I {
-        present!({
-            let ones = _mm256_set1_epi16(1);
-            let dot = (
-                _mm256_madd_epi16(_mm256_maddubs_epi16(w.0, x.0), ones),
-                _mm256_madd_epi16(_mm256_maddubs_epi16(w.1, x.1), ones),
-            );
-            self.add_int(acc, dot)
-        })
+    fn open(self, _acc: Self::I) -> Self::N {
+        self.splat_int(0)
+    }
+    #[inline(always)]
+    fn dot_u4(self, sums: Self::N, w: Self::B, x: Self::B) -> Self::N {
+        let products = halves!(_mm256_maddubs_epi16, w, x);
+        halves!(_mm256_add_epi16, sums, products)
+    }
+    #[inline(always)]
+    fn close(self, acc: Self::I, sums: Self::N) -> Self::I {
+        let ones = present!((_mm256_set1_epi16(1), _mm256_set1_epi16(1)));
+        let widened = halves!(_mm256_madd_epi16, sums, ones);
+        self.add_int(acc, widened)
     }
     #[inline(always)]
     fn byte<const J: i32>(self, x: Self::B) -> Self::I {

@@ -1,6 +1,6 @@
 //! Sixteen lanes in one AVX-512 register; byte products by `vpdpbusd` (VNNI).
 //!
-//! Differs from scalar in: `dot_u8` and `dot_u7` are one instruction, exact because it does not saturate.
+//! Differs from scalar in: `dot_u8` and `dot_u4` are one instruction, exact because it does not saturate.
 
 use super::{LANES, Lanes};
 use std::arch::x86_64::*;
@@ -32,6 +32,7 @@ impl Lanes for Avx512 {
     type I = __m512i;
     type D = (__m512d, __m512d);
     type B = __m512i;
+    type N = __m512i;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
@@ -51,10 +52,7 @@ impl Lanes for Avx512 {
     }
     #[inline(always)]
     fn load_bf16(self, x: &[u8; 32]) -> Self::F {
-        present!({
-            let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(x.as_ptr().cast()));
-            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
-        })
+        present!({ _mm512_castsi512_ps(upper_halves(_mm512_castsi256_si512(_mm256_loadu_si256(x.as_ptr().cast())))) })
     }
     #[inline(always)]
     fn load_f16(self, x: &[u8; 32]) -> Self::F {
@@ -126,6 +124,22 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn tree4(self, a: [Self::F; 4]) -> [f32; 4] {
+        // The tree of four vectors at once: halves of two vectors share a register from the first sum on.
+        present!({
+            let eights = |x, y| _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(x, y), _mm512_shuffle_f32x4::<0xee>(x, y));
+            let (ab, cd) = (eights(a[0], a[1]), eights(a[2], a[3]));
+            let fours = _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(ab, cd), _mm512_shuffle_f32x4::<0xdd>(ab, cd));
+            let twos = _mm512_add_ps(fours, _mm512_permute_ps::<0x4e>(fours));
+            let ones = _mm512_add_ps(twos, _mm512_permute_ps::<0xb1>(twos));
+            let first = _mm512_maskz_compress_ps(0x1111, ones);
+            let mut sums = [0.0; 4];
+            _mm_storeu_ps(sums.as_mut_ptr(), _mm512_castps512_ps128(first));
+            sums
+        })
+    }
+
+    #[inline(always)]
     fn splat_int(self, x: i32) -> Self::I {
         present!(_mm512_set1_epi32(x))
     }
@@ -152,6 +166,15 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn mul_int(self, a: Self::I, b: Self::I) -> Self::I {
         present!(_mm512_mullo_epi32(a, b))
+    }
+    #[inline(always)]
+    fn mul_add_i16(self, acc: Self::I, w: Self::I, x: i16) -> Self::I {
+        // Pairs of i16: (w, 0) times (x, x).
+        present!(_mm512_dpwssd_epi32(acc, w, _mm512_set1_epi16(x)))
+    }
+    #[inline(always)]
+    fn store_low_bytes(self, x: Self::I, y: &mut [i8; LANES]) {
+        present!(_mm_storeu_si128(y.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(x)))
     }
     #[inline(always)]
     fn half_int(self, a: Self::I) -> Self::I {
@@ -190,8 +213,25 @@ impl Lanes for Avx512 {
         present!(_mm512_dpbusd_epi32(acc, w, x))
     }
     #[inline(always)]
-    fn dot_u7(self, acc: Self::I, w: Self::B, x: Self::B) -> Self::I {
-        self.dot_u8(acc, w, x)
+    fn open(self, acc: Self::I) -> Self::N {
+        acc
+    }
+    #[inline(always)]
+    fn dot_u4(self, sums: Self::N, w: Self::B, x: Self::B) -> Self::N {
+        self.dot_u8(sums, w, x)
+    }
+    #[inline(always)]
+    fn close(self, _acc: Self::I, sums: Self::N) -> Self::I {
+        sums
+    }
+    #[inline(always)]
+    fn third_bit<const N: i32>(self, low: Self::B, high: Self::B) -> Self::B {
+        // One shift brings bit N to bit 2 of its byte, one ternary operation masks and joins: low | (shifted & 4).
+        present!({
+            let (left, right) = (_mm_cvtsi32_si128((2 - N).max(0)), _mm_cvtsi32_si128((N - 2).max(0)));
+            let shifted = if N < 2 { _mm512_sll_epi16(high, left) } else { _mm512_srl_epi16(high, right) };
+            _mm512_ternarylogic_epi32::<0xf8>(low, shifted, _mm512_set1_epi8(4))
+        })
     }
     #[inline(always)]
     fn byte<const J: i32>(self, x: Self::B) -> Self::I {
@@ -240,4 +280,35 @@ impl Lanes for Avx512 {
 #[inline(always)]
 fn low_lanes(count: usize) -> __mmask16 {
     if count >= LANES { !0 } else { (1 << count) - 1 }
+}
+
+/// Word i of the lower half of `words` in the upper half of lane i, zeros below it, in one instruction: what two
+/// intrinsics, or one that the compiler splits, take two for. Widening bfloat16 must not cost ports that products need.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn upper_halves(words: __m512i) -> __m512i {
+    const WORDS: [u16; 32] = {
+        let mut index = [0; 32];
+        let mut i = 0;
+        while i < 32 {
+            index[i] = i as u16 / 2;
+            i += 1;
+        }
+        index
+    };
+    let upper: __mmask32 = 0xaaaa_aaaa;
+    let widened;
+    // SAFETY: AVX-512 BW is enabled here; only the registers named are touched, and the table is 64 bytes.
+    unsafe {
+        let index = _mm512_loadu_si512(WORDS.as_ptr().cast());
+        std::arch::asm!(
+            "vpermw {widened}{{{upper}}}{{z}}, {index}, {words}",
+            widened = lateout(zmm_reg) widened,
+            upper = in(kreg) upper,
+            index = in(zmm_reg) index,
+            words = in(zmm_reg) words,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    widened
 }

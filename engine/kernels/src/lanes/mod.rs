@@ -41,6 +41,8 @@ pub(crate) trait Lanes: Copy {
     type D: Copy;
     /// Sixteen times four bytes, in memory order.
     type B: Copy;
+    /// Sums of byte products with codes up to 15, on their way to sixteen i32.
+    type N: Copy;
 
     /// All lanes `x`.
     fn splat(self, x: f32) -> Self::F;
@@ -60,6 +62,11 @@ pub(crate) trait Lanes: Copy {
     fn sub(self, a: Self::F, b: Self::F) -> Self::F;
     /// a * b.
     fn mul(self, a: Self::F, b: Self::F) -> Self::F;
+    /// acc + a * b, product and sum rounded apart: written once, so that what the contract costs can be measured.
+    #[inline(always)]
+    fn accumulate(self, acc: Self::F, a: Self::F, b: Self::F) -> Self::F {
+        self.add(acc, self.mul(a, b))
+    }
     /// a / b, correctly rounded.
     fn div(self, a: Self::F, b: Self::F) -> Self::F;
     /// a where a > b, else b.
@@ -83,6 +90,12 @@ pub(crate) trait Lanes: Copy {
     /// The sum of the lanes in the order of [`crate::order`]: +8, +4, +2, +1.
     fn tree(self, a: Self::F) -> f32;
 
+    /// [`Lanes::tree`] of four vectors.
+    #[inline(always)]
+    fn tree4(self, a: [Self::F; 4]) -> [f32; 4] {
+        a.map(|a| self.tree(a))
+    }
+
     /// All lanes `x`.
     fn splat_int(self, x: i32) -> Self::I;
     /// Lane i from `x[i]`.
@@ -97,6 +110,13 @@ pub(crate) trait Lanes: Copy {
     fn sub_int(self, a: Self::I, b: Self::I) -> Self::I;
     /// a * b, wrapping.
     fn mul_int(self, a: Self::I, b: Self::I) -> Self::I;
+    /// acc + w * x, wrapping; w in 0..=255.
+    #[inline(always)]
+    fn mul_add_i16(self, acc: Self::I, w: Self::I, x: i16) -> Self::I {
+        self.add_int(acc, self.mul_int(w, self.splat_int(i32::from(x))))
+    }
+    /// The low byte of every lane.
+    fn store_low_bytes(self, x: Self::I, y: &mut [i8; LANES]);
     /// a >> 1, keeping the sign.
     fn half_int(self, a: Self::I) -> Self::I;
 
@@ -112,8 +132,17 @@ pub(crate) trait Lanes: Copy {
     fn join<const N: i32>(self, low: Self::B, high: Self::B) -> Self::B;
     /// acc + sum over j of w[4i + j] * x[4i + j], w unsigned up to 255, x signed in -127..=127. Exact.
     fn dot_u8(self, acc: Self::I, w: Self::B, x: Self::B) -> Self::I;
-    /// As `dot_u8` for w up to 127.
-    fn dot_u7(self, acc: Self::I, w: Self::B, x: Self::B) -> Self::I;
+    /// Opens sums of at most eight [`Lanes::dot_u4`] that [`Lanes::close`] adds to `acc`.
+    fn open(self, acc: Self::I) -> Self::N;
+    /// As `dot_u8` for w up to 15.
+    fn dot_u4(self, sums: Self::N, w: Self::B, x: Self::B) -> Self::N;
+    /// `acc` plus all products since it was opened.
+    fn close(self, acc: Self::I, sums: Self::N) -> Self::I;
+    /// low + 4 * bit N (0 to 7) of high, byte by byte; low up to 3.
+    #[inline(always)]
+    fn third_bit<const N: i32>(self, low: Self::B, high: Self::B) -> Self::B {
+        self.join::<2>(low, self.field::<N>(high, 1))
+    }
     /// Byte j of every lane, zero-extended; `J` in 0..4.
     fn byte<const J: i32>(self, x: Self::B) -> Self::I;
 

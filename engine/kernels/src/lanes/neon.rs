@@ -125,6 +125,7 @@ macro_rules! lanes {
             type I = [int32x4_t; 4];
             type D = [float64x2_t; 8];
             type B = [uint8x16_t; 4];
+            type N = Self::I;
 
             #[inline(always)]
             fn splat(self, x: f32) -> Self::F {
@@ -249,6 +250,16 @@ macro_rules! lanes {
                 four!(I, vmulq_s32(a[I], b[I]))
             }
             #[inline(always)]
+            fn store_low_bytes(self, x: Self::I, y: &mut [i8; LANES]) {
+                present!({
+                    let (low, high) = (
+                        vcombine_s16(vmovn_s32(x[0]), vmovn_s32(x[1])),
+                        vcombine_s16(vmovn_s32(x[2]), vmovn_s32(x[3])),
+                    );
+                    vst1q_s8(y.as_mut_ptr(), vcombine_s8(vmovn_s16(low), vmovn_s16(high)))
+                })
+            }
+            #[inline(always)]
             fn half_int(self, a: Self::I) -> Self::I {
                 four!(I, vshrq_n_s32::<1>(a[I]))
             }
@@ -285,8 +296,16 @@ macro_rules! lanes {
                 })
             }
             #[inline(always)]
-            fn dot_u7(self, acc: Self::I, w: Self::B, x: Self::B) -> Self::I {
-                four!(I, $dot(acc[I], vreinterpretq_s8_u8(w[I]), vreinterpretq_s8_u8(x[I])))
+            fn open(self, acc: Self::I) -> Self::N {
+                acc
+            }
+            #[inline(always)]
+            fn dot_u4(self, sums: Self::N, w: Self::B, x: Self::B) -> Self::N {
+                four!(I, $dot(sums[I], vreinterpretq_s8_u8(w[I]), vreinterpretq_s8_u8(x[I])))
+            }
+            #[inline(always)]
+            fn close(self, _acc: Self::I, sums: Self::N) -> Self::I {
+                sums
             }
             #[inline(always)]
             fn byte<const J: i32>(self, x: Self::B) -> Self::I {

@@ -33,6 +33,7 @@ impl Lanes for Scalar {
     type I = [i32; LANES];
     type D = [f64; LANES];
     type B = [u8; 64];
+    type N = [i32; LANES];
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
@@ -144,6 +145,10 @@ impl Lanes for Scalar {
         each!(i, a[i].wrapping_mul(b[i]))
     }
     #[inline(always)]
+    fn store_low_bytes(self, x: Self::I, y: &mut [i8; LANES]) {
+        *y = x.map(|value| value as i8);
+    }
+    #[inline(always)]
     fn half_int(self, a: Self::I) -> Self::I {
         each!(i, a[i] >> 1)
     }
@@ -179,8 +184,16 @@ impl Lanes for Scalar {
         })
     }
     #[inline(always)]
-    fn dot_u7(self, acc: Self::I, w: Self::B, x: Self::B) -> Self::I {
-        self.dot_u8(acc, w, x)
+    fn open(self, acc: Self::I) -> Self::N {
+        acc
+    }
+    #[inline(always)]
+    fn dot_u4(self, sums: Self::N, w: Self::B, x: Self::B) -> Self::N {
+        self.dot_u8(sums, w, x)
+    }
+    #[inline(always)]
+    fn close(self, _acc: Self::I, sums: Self::N) -> Self::I {
+        sums
     }
     #[inline(always)]
     fn byte<const J: i32>(self, x: Self::B) -> Self::I {

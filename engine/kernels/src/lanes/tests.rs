@@ -91,6 +91,9 @@ fn one_operand<S: Lanes>(test: S, x: [f32; LANES]) {
     agree!(test, floats, |s| s.round(s.load(&x)), x);
     let found = test.tree(test.load(&x));
     assert_eq!(pattern(found), pattern(Scalar.tree(x)), "tree {x:?}");
+    let scaled: [[f32; LANES]; 4] = [x, x.map(|v| v * 3.0), x.map(|v| v + 1.0), x.map(|v| -v)];
+    let found = test.tree4(scaled.map(|v| test.load(&v))).map(pattern);
+    assert_eq!(found, scaled.map(|v| pattern(Scalar.tree(v))), "tree4 {x:?}");
     let sum = test.tree_f64(test.add_f64(test.add_f64(test.zero_f64(), test.load(&x)), test.load(&x)));
     let expected = Scalar.tree_f64(Scalar.add_f64(Scalar.add_f64(Scalar.zero_f64(), x), x));
     assert!(sum.to_bits() == expected.to_bits() || (sum.is_nan() && expected.is_nan()), "tree_f64 {x:?}");
@@ -185,6 +188,13 @@ fn integer_operations<S: Lanes>(test: S) {
         agree!(test, integers, |s| s.half_int(s.load_int(&b)), b);
         agree!(test, floats, |s| s.to_float(s.load_int(&b)), b);
         let small: [u8; LANES] = random.bytes();
+        let offset = [i16::MIN, -16_256, -1, 0, 1, 16_256, i16::MAX][round % 7];
+        agree!(test, integers, |s| s.mul_add_i16(s.load_int(&b), s.widen_u8(&small), offset), b, small, offset);
+        let low_bytes = |y: [i8; LANES]| y.map(i32::from);
+        let (mut found, mut expected) = ([0; LANES], [0; LANES]);
+        test.store_low_bytes(test.load_int(&b), &mut found);
+        Scalar.store_low_bytes(b, &mut expected);
+        assert_eq!(low_bytes(found), low_bytes(expected), "store_low_bytes {b:?}");
         agree!(test, integers, |s| s.widen_u8(&small), small);
     }
     agree!(test, integers, |s| s.widen_u8(&[0, 1, 2, 127, 128, 129, 254, 255, 0, 1, 2, 127, 128, 129, 254, 255]));
@@ -200,6 +210,8 @@ fn field_and_join<S: Lanes, const N: i32>(test: S) {
             agree!(test, bytes, |s| s.field::<N>(s.load_bytes(&x), mask), N, mask);
         }
         agree!(test, bytes, |s| s.join::<N>(s.load_bytes(&other), s.load_bytes(&x)), N);
+        let low = other.map(|b| b & 3);
+        agree!(test, bytes, |s| s.third_bit::<N>(s.load_bytes(&low), s.load_bytes(&x)), N);
         agree!(test, bytes, |s| s.join::<N>(s.load_bytes(&[0; 64]), s.load_bytes(&x)), N);
     }
 }
@@ -244,8 +256,21 @@ fn products<S: Lanes>(test: S) {
         let x = x.map(|b| if b == 0x80 { 0x81 } else { b });
         let acc = [INTEGERS[round % INTEGERS.len()]; LANES];
         agree!(test, integers, |s| s.dot_u8(s.load_int(&acc), s.load_bytes(&w), s.load_bytes(&x)), w, x);
-        let w = w.map(|b| b.min(127));
-        agree!(test, integers, |s| s.dot_u7(s.load_int(&acc), s.load_bytes(&w), s.load_bytes(&x)), w, x);
+        // Eight steps between opening and closing, all of them at the edge where `w` and `x` are.
+        let w = w.map(|b| b.min(15));
+        agree!(
+            test,
+            integers,
+            |s| {
+                let mut sums = s.open(s.load_int(&acc));
+                for _ in 0..8 {
+                    sums = s.dot_u4(sums, s.load_bytes(&w), s.load_bytes(&x));
+                }
+                s.close(s.load_int(&acc), sums)
+            },
+            w,
+            x
+        );
     }
 }
 

@@ -70,6 +70,7 @@ impl Lanes for Wide {
     type I = (i32x8, i32x8);
     type D = [f64x4; 4];
     type B = [u8; 64];
+    type N = Self::I;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
@@ -184,6 +185,10 @@ impl Lanes for Wide {
         (a.0 * b.0, a.1 * b.1)
     }
     #[inline(always)]
+    fn store_low_bytes(self, x: Self::I, y: &mut [i8; LANES]) {
+        *y = integer_array(x).map(|value| value as i8);
+    }
+    #[inline(always)]
     fn half_int(self, a: Self::I) -> Self::I {
         (a.0 >> 1, a.1 >> 1)
     }
@@ -213,8 +218,16 @@ impl Lanes for Wide {
         integers(Scalar.dot_u8(integer_array(acc), w, x))
     }
     #[inline(always)]
-    fn dot_u7(self, acc: Self::I, w: Self::B, x: Self::B) -> Self::I {
-        self.dot_u8(acc, w, x)
+    fn open(self, acc: Self::I) -> Self::N {
+        acc
+    }
+    #[inline(always)]
+    fn dot_u4(self, sums: Self::N, w: Self::B, x: Self::B) -> Self::N {
+        self.dot_u8(sums, w, x)
+    }
+    #[inline(always)]
+    fn close(self, _acc: Self::I, sums: Self::N) -> Self::I {
+        sums
     }
     #[inline(always)]
     fn byte<const J: i32>(self, x: Self::B) -> Self::I {

@@ -10,8 +10,9 @@
 //! A segment of zeros has scale 0 and codes 0. Division is a true division; `round` takes halves to even.
 //!
 //! # Shapes
-//! x: f32 [columns]; codes: i8 [padded columns], zero beyond `columns`; scales: f32 [segments]; sums: i32 [segments],
-//! the sum of the segment's codes (16-bit codes: of 255 * high + low), which carries the weights' zero points.
+//! x: f32 [columns]; codes: i8 [padded columns], zero beyond `columns`; scales: f32 [segments]; offsets: [segments],
+//! minus the sum of the segment's codes (16-bit codes: of its high and of its low bytes), which carry the weights' zero
+//! points: at most 128 * 127 in magnitude.
 //!
 //! # Range
 //! Never -128, so that `vpmaddubsw` cannot saturate. NaN or infinity in x gives meaningless codes: the decoder
@@ -48,8 +49,8 @@ pub struct QuantizedRows<'a> {
     pub low: &'a [i8],
     /// [tokens, segments].
     pub scales: &'a [f32],
-    /// [tokens, segments].
-    pub sums: &'a [i32],
+    /// Minus the sums of the high and the low bytes, [tokens, segments].
+    pub offsets: &'a [[i16; 2]],
 }
 
 /// Where the codes of one token go; lengths as in the module.
@@ -62,7 +63,7 @@ pub struct QuantizedRowMut<'a> {
     /// [segments].
     pub scales: &'a mut [f32],
     /// [segments].
-    pub sums: &'a mut [i32],
+    pub offsets: &'a mut [[i16; 2]],
 }
 
 /// See the module.
@@ -74,8 +75,10 @@ pub(crate) fn quantize_row<S: Lanes>(s: S, x: &[f32], segment: usize, out: Quant
     if wide {
         out.low[x.len()..].fill(0);
     }
-    let mut rounded = [0.0f32; LANES];
     for (index, values) in x.chunks(segment).enumerate() {
+        let range = index * segment..index * segment + values.len();
+        let high = &mut out.high[range.clone()];
+        let low = if wide { &mut out.low[range] } else { &mut [][..] };
         let lanes = fold_lanes!(s, s.splat(0.0), values, |acc, v| s.max(s.abs(v), acc));
         let mut maxima = [0.0; LANES];
         s.store(lanes, &mut maxima);
@@ -84,45 +87,57 @@ pub(crate) fn quantize_row<S: Lanes>(s: S, x: &[f32], segment: usize, out: Quant
             largest = if m > largest { m } else { largest };
         }
         let scale = largest / top;
-        let start = index * segment;
         out.scales[index] = scale;
+        out.offsets[index] = [0, 0];
         if scale == 0.0 {
             // All zero, or so small that the scale underflows: the segment contributes nothing.
             out.scales[index] = 0.0;
-            out.sums[index] = 0;
-            out.high[start..start + values.len()].fill(0);
-            if wide {
-                out.low[start..start + values.len()].fill(0);
-            }
+            high.fill(0);
+            low.fill(0);
             continue;
         }
         let (divisor, upper, lower) = (s.splat(scale), s.splat(top), s.splat(-top));
-        let mut sum = 0i32;
+        let mut sums = [s.splat_int(0); 2];
         for (block, chunk) in values.chunks(LANES).enumerate() {
+            let at = block * LANES;
             let code = s.round(s.div(s.load_partial(chunk), divisor));
             let code = s.max(lower, s.min(upper, code));
-            let at = start + block * LANES;
-            s.store(code, &mut rounded);
-            for &c in &rounded[..chunk.len()] {
-                sum += c as i32;
-            }
             if wide {
-                let high = s.round(s.div(code, s.splat(255.0)));
-                let low = s.sub(code, s.mul(high, s.splat(255.0)));
-                s.store(high, &mut rounded);
-                for (to, &c) in out.high[at..].iter_mut().zip(&rounded[..chunk.len()]) {
-                    *to = c as i8;
-                }
-                s.store(low, &mut rounded);
-                for (to, &c) in out.low[at..].iter_mut().zip(&rounded[..chunk.len()]) {
-                    *to = c as i8;
-                }
+                // |code / 255| is at least 1 / 510 away from a half, far more than the product's rounding error.
+                let quotient = s.round(s.mul(code, s.splat(1.0 / 255.0)));
+                let rest = s.to_int(s.sub(code, s.mul(quotient, s.splat(255.0))));
+                sums[1] = s.add_int(sums[1], rest);
+                store_codes(s, rest, &mut low[at..at + chunk.len()]);
+                let quotient = s.to_int(quotient);
+                sums[0] = s.add_int(sums[0], quotient);
+                store_codes(s, quotient, &mut high[at..at + chunk.len()]);
             } else {
-                for (to, &c) in out.high[at..].iter_mut().zip(&rounded[..chunk.len()]) {
-                    *to = c as i8;
-                }
+                let code = s.to_int(code);
+                sums[0] = s.add_int(sums[0], code);
+                store_codes(s, code, &mut high[at..at + chunk.len()]);
             }
         }
-        out.sums[index] = sum;
+        out.offsets[index] = sums.map(|sum| {
+            let mut lanes = [0; LANES];
+            s.store_int(sum, &mut lanes);
+            let mut total = 0;
+            for lane in lanes {
+                total -= lane;
+            }
+            total as i16
+        });
+    }
+}
+
+/// The low bytes of the first `y.len()` lanes.
+#[inline(always)]
+fn store_codes<S: Lanes>(s: S, codes: S::I, y: &mut [i8]) {
+    match y.first_chunk_mut() {
+        Some(sixteen) => s.store_low_bytes(codes, sixteen),
+        None => {
+            let mut sixteen = [0; LANES];
+            s.store_low_bytes(codes, &mut sixteen);
+            y.copy_from_slice(&sixteen[..y.len()]);
+        }
     }
 }

@@ -61,7 +61,7 @@ pub struct Codes {
     high: Vec<i8>,
     low: Vec<i8>,
     scales: Vec<f32>,
-    sums: Vec<i32>,
+    offsets: Vec<[i16; 2]>,
 }
 
 impl Codes {
@@ -74,7 +74,7 @@ impl Codes {
             high: vec![0; tokens * stride],
             low: vec![0; if planes == 2 { tokens * stride } else { 0 }],
             scales: vec![0.0; tokens * segments],
-            sums: vec![0; tokens * segments],
+            offsets: vec![[0; 2]; tokens * segments],
         };
         for t in 0..tokens {
             let row = t * stride..(t + 1) * stride;
@@ -84,7 +84,7 @@ impl Codes {
                 high: &mut codes.high[row],
                 low,
                 scales: &mut codes.scales[grid.clone()],
-                sums: &mut codes.sums[grid],
+                offsets: &mut codes.offsets[grid],
             };
             Kernels::of(Isa::Scalar).unwrap().quantize_row(&x[t * columns..(t + 1) * columns], segment, out);
         }
@@ -98,7 +98,7 @@ impl Codes {
             high: &self.high,
             low: &self.low,
             scales: &self.scales,
-            sums: &self.sums,
+            offsets: &self.offsets,
         }
     }
 
