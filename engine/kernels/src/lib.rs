@@ -25,7 +25,7 @@ mod table;
 pub mod team;
 
 pub use activation::Nonlinearity;
-pub use attention::{AttentionShape, KeyValueSpan, QUERY_TILE};
+pub use attention::{AttentionShape, KeyValueSpan, QUERY_GROUP};
 pub use columns::ColumnsMut;
 pub use dense::{DenseRows, DenseType};
 pub use grouped::panel::{CodeBits, PANEL_ROWS, Panel, ROW_BLOCK, Zeros, pack, segment_of};

@@ -5,7 +5,7 @@
 //! never once a dot product.
 
 use crate::activation::{self, Nonlinearity};
-use crate::attention::{self, AttentionShape, KeyValueSpan, QUERY_TILE};
+use crate::attention::{self, AttentionShape, KeyValueSpan, QUERY_GROUP};
 use crate::columns::ColumnsMut;
 use crate::dense::{self, DenseRows};
 use crate::grouped::{self, panel::Panel, panel::segment_of};
@@ -300,7 +300,7 @@ impl Kernels {
 
     /// Attention of several queries of one key/value head; see [`crate::attention`].
     ///
-    /// `scores` is scratch of at least QUERY_TILE times the positions in all spans.
+    /// `scores` is scratch: for each group of QUERY_GROUP queries, their number times the positions that any of them sees.
     ///
     /// # Panics
     /// If lengths disagree, a query sees nothing, or a range ends beyond the spans.
@@ -313,15 +313,20 @@ impl Kernels {
         scores: &mut [f32],
         out: &mut [f32],
     ) {
-        let mut positions = 0;
-        for span in spans {
-            assert!(span.keys.len() == span.values.len() && span.keys.len().is_multiple_of(shape.stride));
-            positions += span.keys.len() / shape.stride;
-        }
         assert!(shape.head_dim > 0 && shape.offset + shape.head_dim <= shape.stride);
         assert!(queries.len() == visible.len() * shape.head_dim && out.len() == queries.len());
-        assert!(visible.iter().all(|range| !range.is_empty() && range.end <= positions));
-        assert!(scores.len() >= QUERY_TILE * positions);
+        let mut end = 0;
+        for span in spans {
+            assert!(span.keys.len() == span.values.len() && span.keys.len().is_multiple_of(shape.stride));
+            assert!(span.queries.end <= visible.len());
+            end = end.max(span.start + span.keys.len() / shape.stride);
+        }
+        assert!(visible.iter().all(|range| !range.is_empty() && range.end <= end));
+        for group in visible.chunks(QUERY_GROUP) {
+            let first = group.iter().map(|range| range.start).min();
+            let last = group.iter().map(|range| range.end).max();
+            assert!(scores.len() >= group.len() * (last.unwrap_or(0) - first.unwrap_or(0)));
+        }
         // SAFETY: as above.
         unsafe { (self.attend)(shape, queries, visible, spans, scores, out) }
     }

@@ -347,20 +347,23 @@ fn attention() {
         let queries = rng.floats(visible.len() * head_dim);
         let shape = AttentionShape { head_dim, stride, offset: head * head_dim, scale: 0.37 };
         let run = |k: &Kernels, cuts: &[usize], together: usize| {
-            let mut spans = Vec::new();
-            let mut start = 0;
-            for &cut in cuts.iter().chain(&[total]) {
-                spans.push(KeyValueSpan {
-                    keys: &keys[start * stride..cut * stride],
-                    values: &values[start * stride..cut * stride],
-                });
-                start = cut;
-            }
+            // Every call sees all spans; their queries are those of the call.
+            let spans = |count: usize| {
+                let mut spans = Vec::new();
+                let mut start = 0;
+                for &cut in cuts.iter().chain(&[total]) {
+                    let rows = start * stride..cut * stride;
+                    let (keys, values) = (&keys[rows.clone()], &values[rows]);
+                    spans.push(KeyValueSpan { keys, values, start, queries: 0..count });
+                    start = cut;
+                }
+                spans
+            };
             let mut out = vec![0.0; queries.len()];
-            let mut scores = vec![f32::NAN; QUERY_TILE * total];
+            let mut scores = vec![f32::NAN; QUERY_GROUP * total];
             for (first, ranges) in visible.chunks(together).enumerate() {
                 let rows = first * together * head_dim..(first * together + ranges.len()) * head_dim;
-                k.attend(shape, &queries[rows.clone()], ranges, &spans, &mut scores, &mut out[rows]);
+                k.attend(shape, &queries[rows.clone()], ranges, &spans(ranges.len()), &mut scores, &mut out[rows]);
             }
             out
         };

@@ -6,11 +6,19 @@
 //!
 //! # Shapes
 //! queries, out: f32 [queries, head_dim]; visible: one range of absolute positions a query; keys and values lie in
-//! spans of consecutive positions, so that sequences with a common prefix share its memory:
+//! spans of consecutive positions, each for a range of the queries, so that sequences with a common prefix share its
+//! memory, and their queries meet it together, as one matrix product:
 //! ```text
-//! span 0: positions 0..n0        span 1: positions n0..n0+n1     ...
+//! span 0: positions 0..700, queries 0..24          (a few-shot header, seen by all)
+//! span 1: positions 700..780, queries 0..12        (the question of the first sequence)
+//! span 2: positions 700..765, queries 12..24       (that of the second)
 //! keys [len, stride], the head's row at offset..offset + head_dim; values likewise
 //! ```
+//! The spans of a query tile the positions it sees, in ascending order.
+//!
+//! # Tile
+//! Queries are taken 24 at a time, positions 32 at a time, so that keys and values stay in the nearest cache while the
+//! queries pass by, six in registers. Sums of values wait in `out` between blocks of positions.
 //!
 //! # Order
 //! Scores: `LaneTree16` over head_dim. Two passes: maximum, then exponentials; their sum in `LaneTree16` over the
@@ -22,16 +30,19 @@
 
 use crate::lanes::{LANES, Lanes};
 use crate::math;
-use crate::order::{self, map_lanes};
 use std::ops::Range;
 
 /// Keys and values of consecutive positions, all heads; see the module.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct KeyValueSpan<'a> {
     /// [len, stride].
     pub keys: &'a [f32],
     /// [len, stride].
     pub values: &'a [f32],
+    /// Position of the first.
+    pub start: usize,
+    /// The queries that it is for.
+    pub queries: Range<usize>,
 }
 
 /// What the queries of one call share.
@@ -47,10 +58,35 @@ pub struct AttentionShape {
     pub scale: f32,
 }
 
-/// Queries computed together.
-pub const QUERY_TILE: usize = 4;
+/// Queries whose scores are held at a time.
+pub const QUERY_GROUP: usize = 24;
+/// Positions that all queries of a group meet before the next ones.
+const POSITION_BLOCK: usize = 32;
 
-/// See the module. `scores` is scratch of QUERY_TILE * (positions any query sees).
+/// Queries whose scores are held together.
+struct Group<'a> {
+    shape: AttentionShape,
+    /// Of the whole call: [queries, head_dim], and what each sees.
+    queries: &'a [f32],
+    visible: &'a [Range<usize>],
+    spans: &'a [KeyValueSpan<'a>],
+    /// Which queries of the call.
+    members: Range<usize>,
+    /// Positions that any of them sees: the columns of the scores.
+    columns: Range<usize>,
+}
+
+/// The smallest range that holds all of `ranges`.
+#[inline(always)]
+fn hull(ranges: &[Range<usize>]) -> Range<usize> {
+    let mut hull = ranges[0].clone();
+    for range in ranges {
+        hull = hull.start.min(range.start)..hull.end.max(range.end);
+    }
+    hull
+}
+
+/// See the module. `scores` is scratch of QUERY_GROUP * (the positions that queries of a group see).
 #[inline(always)]
 pub(crate) fn attend<S: Lanes>(
     s: S,
@@ -62,152 +98,250 @@ pub(crate) fn attend<S: Lanes>(
     out: &mut [f32],
 ) {
     let dim = shape.head_dim;
-    let mut first = 0;
-    while first + QUERY_TILE <= visible.len() {
-        let rows = first * dim..(first + QUERY_TILE) * dim;
-        tile::<S, QUERY_TILE>(
-            s,
-            shape,
-            &queries[rows.clone()],
-            &visible[first..first + QUERY_TILE],
-            spans,
-            scores,
-            &mut out[rows],
-        );
-        first += QUERY_TILE;
-    }
-    while first < visible.len() {
-        let rows = first * dim..(first + 1) * dim;
-        tile::<S, 1>(s, shape, &queries[rows.clone()], &visible[first..first + 1], spans, scores, &mut out[rows]);
-        first += 1;
-    }
-}
-
-/// Calls `body(position, keys row, values row)` for the positions of `range`, ascending.
-macro_rules! positions {
-    ($shape:expr, $spans:expr, $range:expr, |$position:ident, $span:ident, $at:ident| $body:expr) => {{
-        let mut span_start = 0;
-        for $span in $spans {
-            let span_end = span_start + $span.keys.len() / $shape.stride;
-            for $position in $range.start.max(span_start)..$range.end.min(span_end) {
-                let $at = ($position - span_start) * $shape.stride + $shape.offset;
-                $body
-            }
-            span_start = span_end;
+    for first in (0..visible.len()).step_by(QUERY_GROUP) {
+        let members = first..visible.len().min(first + QUERY_GROUP);
+        let columns = hull(&visible[members.clone()]);
+        let width = columns.len();
+        let group = Group { shape, queries, visible, spans, members: members.clone(), columns };
+        let scores = &mut scores[..members.len() * width];
+        let out = &mut out[members.start * dim..members.end * dim];
+        tiles::<S, false>(s, &group, scores, out);
+        let mut denominators = [0.0; QUERY_GROUP];
+        for (index, row) in scores.chunks_mut(width).enumerate() {
+            let (seen, start) = (&visible[first + index], group.columns.start);
+            let (from, to) = (seen.start - start, seen.end - start);
+            row[..from].fill(0.0);
+            row[to..].fill(0.0);
+            denominators[index] = softmax_terms(s, shape.scale, &mut row[from..to]);
         }
-    }};
+        out.fill(0.0);
+        tiles::<S, true>(s, &group, scores, out);
+        for (row, denominator) in out.chunks_mut(dim).zip(denominators) {
+            for chunk in row.chunks_mut(LANES) {
+                s.store_partial(s.div(s.load_partial(chunk), s.splat(denominator)), chunk);
+            }
+        }
+    }
 }
 
+/// All tiles of a group: scores of queries and keys or, with VALUES, sums of values.
 #[inline(always)]
-fn tile<S: Lanes, const Q: usize>(
+fn tiles<S: Lanes, const VALUES: bool>(s: S, group: &Group<'_>, scores: &mut [f32], out: &mut [f32]) {
+    for span in group.spans {
+        let end = group.columns.end.min(span.start + span.keys.len() / group.shape.stride);
+        let last = group.members.end.min(span.queries.end);
+        let mut position = group.columns.start.max(span.start);
+        while position < end {
+            let block = position..end.min(position + POSITION_BLOCK);
+            let mut query = group.members.start.max(span.queries.start);
+            while query + 6 <= last {
+                tile::<S, 6, VALUES>(s, group, span, block.clone(), query, scores, out);
+                query += 6;
+            }
+            while query + 2 <= last {
+                tile::<S, 2, VALUES>(s, group, span, block.clone(), query, scores, out);
+                query += 2;
+            }
+            while query < last {
+                tile::<S, 1, VALUES>(s, group, span, block.clone(), query, scores, out);
+                query += 1;
+            }
+            position = block.end;
+        }
+    }
+}
+
+/// Q queries from `query` on and those positions of `block` that one of them sees.
+#[inline(always)]
+fn tile<S: Lanes, const Q: usize, const VALUES: bool>(
     s: S,
-    shape: AttentionShape,
-    queries: &[f32],
-    visible: &[Range<usize>],
-    spans: &[KeyValueSpan<'_>],
+    group: &Group<'_>,
+    span: &KeyValueSpan<'_>,
+    block: Range<usize>,
+    query: usize,
     scores: &mut [f32],
     out: &mut [f32],
 ) {
-    let dim = shape.head_dim;
-    let mut all = visible[0].clone();
-    for range in visible {
-        all = all.start.min(range.start)..all.end.max(range.end);
+    let shape = group.shape;
+    let seen = hull(&group.visible[query..query + Q]);
+    let (start, end) = (block.start.max(seen.start), block.end.min(seen.end));
+    if start >= end {
+        return;
     }
-    let width = all.len();
-    let whole = dim / LANES * LANES;
-    let scale = shape.scale;
-
-    positions!(shape, spans, all, |position, span, at| {
-        let key = &span.keys[at..at + dim];
-        let mut acc = [s.splat(0.0); Q];
-        let (chunks, tail) = key.as_chunks::<LANES>();
-        for (index, chunk) in chunks.iter().enumerate() {
-            let k = s.load(chunk);
-            for (q, acc) in acc.iter_mut().enumerate() {
-                let from = q * dim + index * LANES;
-                // SAFETY: from + 16 <= (q + 1) * dim <= queries.len(), checked by the caller's table entry.
-                let v = s.load(unsafe { &*queries.as_ptr().add(from).cast() });
-                *acc = s.add(*acc, s.mul(v, k));
+    let (dim, width, member) = (shape.head_dim, group.columns.len(), query - group.members.start);
+    let at = (start - span.start) * shape.stride + shape.offset;
+    let source = if VALUES { span.values } else { span.keys };
+    // All that the tile reads and writes lies inside these.
+    assert!(source.len() >= (end - 1 - span.start) * shape.stride + shape.offset + dim);
+    assert!(group.queries.len() >= (query + Q) * dim && out.len() >= (member + Q) * dim);
+    assert!(scores.len() >= (member + Q) * width && end <= group.columns.end);
+    // SAFETY: the rows of positions start..end, of Q queries, of their scores and of their outputs, as just checked.
+    unsafe {
+        let (rows, queries) = (source.as_ptr().add(at), group.queries.as_ptr().add(query * dim));
+        let scores = scores.as_mut_ptr().add(member * width + start - group.columns.start);
+        if VALUES {
+            let out = out.as_mut_ptr().add(member * dim);
+            let mut column = 0;
+            while column + 4 * LANES <= dim {
+                add_values::<S, Q, 4>(s, &shape, rows.add(column), end - start, scores, width, out.add(column), 4 * LANES);
+                column += 4 * LANES;
+            }
+            let (rows, out, rest) = (rows.add(column), out.add(column), dim - column);
+            match rest.div_ceil(LANES) {
+                0 => {}
+                1 => add_values::<S, Q, 1>(s, &shape, rows, end - start, scores, width, out, rest),
+                2 => add_values::<S, Q, 2>(s, &shape, rows, end - start, scores, width, out, rest),
+                3 => add_values::<S, Q, 3>(s, &shape, rows, end - start, scores, width, out, rest),
+                _ => add_values::<S, Q, 4>(s, &shape, rows, end - start, scores, width, out, rest),
+            }
+        } else {
+            let mut index = 0;
+            while index + 4 <= end - start {
+                dot_keys::<S, Q, 4>(s, &shape, queries, rows.add(index * shape.stride), scores.add(index), width);
+                index += 4;
+            }
+            while index < end - start {
+                dot_keys::<S, Q, 1>(s, &shape, queries, rows.add(index * shape.stride), scores.add(index), width);
+                index += 1;
             }
         }
-        if !tail.is_empty() {
-            let k = s.load_partial(tail);
-            for (q, acc) in acc.iter_mut().enumerate() {
-                let v = s.load_partial(&queries[q * dim + whole..(q + 1) * dim]);
-                *acc = s.add(*acc, s.mul(v, k));
-            }
-        }
-        for q in 0..Q {
-            scores[q * width + position - all.start] = s.tree(acc[q]) * scale;
-        }
-    });
-
-    let mut denominators = [0.0; Q];
-    for (q, range) in visible.iter().enumerate() {
-        let row = &mut scores[q * width..(q + 1) * width];
-        let (from, to) = (range.start - all.start, range.end - all.start);
-        row[..from].fill(0.0);
-        row[to..].fill(0.0);
-        denominators[q] = softmax_terms(s, &mut row[from..to]);
-    }
-
-    let mut at = 0;
-    while at + 4 * LANES <= dim {
-        weighted_values::<S, Q, 4>(s, shape, spans, &all, scores, at, &denominators, out);
-        at += 4 * LANES;
-    }
-    while at < dim {
-        weighted_values::<S, Q, 1>(s, shape, spans, &all, scores, at, &denominators, out);
-        at += LANES;
     }
 }
 
-/// Replaces scores by exp(score - max) and returns their sum.
+/// q . k of Q queries and K consecutive keys, not yet scaled, to rows `width` apart of the scores.
+///
+/// # Safety
+/// Q rows of queries, K rows of keys and Q rows of K scores must lie there.
 #[inline(always)]
-fn softmax_terms<S: Lanes>(s: S, row: &mut [f32]) -> f32 {
-    let mut largest = f32::NEG_INFINITY;
-    for &score in row.iter() {
-        largest = if score > largest { score } else { largest };
+unsafe fn dot_keys<S: Lanes, const Q: usize, const K: usize>(
+    s: S,
+    shape: &AttentionShape,
+    queries: *const f32,
+    keys: *const f32,
+    scores: *mut f32,
+    width: usize,
+) {
+    let dim = shape.head_dim;
+    let mut acc = [[s.splat(0.0); K]; Q];
+    // SAFETY, here and below: as promised; vectors end at or below head_dim.
+    macro_rules! step {
+        (|$from:ident| $load:expr) => {
+            let k: [S::F; K] = std::array::from_fn(|j| {
+                let $from = unsafe { keys.add(j * shape.stride) };
+                $load
+            });
+            for i in 0..Q {
+                let $from = unsafe { queries.add(i * dim) };
+                let q = $load;
+                for j in 0..K {
+                    acc[i][j] = s.accumulate(acc[i][j], q, k[j]);
+                }
+            }
+        };
     }
-    let shift = s.splat(largest);
-    map_lanes!(s, row, |v| math::exp_lanes(s, s.sub(v, shift)));
-    order::sum(s, row)
+    let whole = dim / LANES * LANES;
+    for column in (0..whole).step_by(LANES) {
+        step!(|from| s.load(unsafe { &*from.add(column).cast() }));
+    }
+    if whole < dim {
+        step!(|from| s.load_partial(unsafe { std::slice::from_raw_parts(from.add(whole), dim - whole) }));
+    }
+    for i in 0..Q {
+        let to = unsafe { std::slice::from_raw_parts_mut(scores.add(i * width), K) };
+        if K == 4 {
+            to.copy_from_slice(&s.tree4([acc[i][0], acc[i][1 % K], acc[i][2 % K], acc[i][3 % K]]));
+        } else {
+            (0..K).for_each(|j| to[j] = s.tree(acc[i][j]));
+        }
+    }
 }
 
-/// Columns at..at + 16 D of the outputs. Terms of positions a query does not see are 0 and change no bit.
+/// Adds p v of `len` positions to `columns` columns, at most 16 D, of Q rows of outputs.
+///
+/// # Safety
+/// `len` rows of values, Q rows of scores, `width` apart, and Q rows of outputs must lie there.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
-fn weighted_values<S: Lanes, const Q: usize, const D: usize>(
+unsafe fn add_values<S: Lanes, const Q: usize, const D: usize>(
     s: S,
-    shape: AttentionShape,
-    spans: &[KeyValueSpan<'_>],
-    all: &Range<usize>,
-    terms: &[f32],
-    column: usize,
-    denominators: &[f32; Q],
-    out: &mut [f32],
+    shape: &AttentionShape,
+    mut values: *const f32,
+    len: usize,
+    terms: *const f32,
+    width: usize,
+    out: *mut f32,
+    columns: usize,
 ) {
-    let (dim, width) = (shape.head_dim, all.len());
-    let end = dim.min(column + D * LANES);
+    // SAFETY, here and below: as promised; the last vector has what is left of the columns.
+    let last = columns - (D - 1) * LANES;
     let mut acc = [[s.splat(0.0); D]; Q];
-    positions!(shape, spans, all, |position, span, at| {
-        let value = &span.values[at + column..at + end];
-        let v: [S::F; D] = std::array::from_fn(|d| match value[d * LANES..].first_chunk() {
-            Some(chunk) => s.load(chunk),
-            None => s.load_partial(&value[d * LANES..]),
-        });
-        for (q, row) in acc.iter_mut().enumerate() {
-            let p = s.splat(terms[q * width + position - all.start]);
-            for d in 0..D {
-                row[d] = s.add(row[d], s.mul(p, v[d]));
-            }
-        }
-    });
-    for q in 0..Q {
-        let denominator = s.splat(denominators[q]);
+    for i in 0..Q {
         for d in 0..D {
-            let from = column + d * LANES;
-            s.store_partial(s.div(acc[q][d], denominator), &mut out[q * dim + from..q * dim + end.min(from + LANES)]);
+            let from = unsafe { out.add(i * shape.head_dim + d * LANES) };
+            let len = if d + 1 == D { last } else { LANES };
+            acc[i][d] = s.load_partial(unsafe { std::slice::from_raw_parts(from, len) });
         }
     }
+    macro_rules! positions {
+        (|$from:ident| $load_last:expr) => {
+            for position in 0..len {
+                let v: [S::F; D] = std::array::from_fn(|d| {
+                    let $from = unsafe { values.add(d * LANES) };
+                    if d + 1 == D { $load_last } else { s.load(unsafe { &*$from.cast() }) }
+                });
+                for i in 0..Q {
+                    let p = s.splat(unsafe { *terms.add(i * width + position) });
+                    for d in 0..D {
+                        acc[i][d] = s.accumulate(acc[i][d], p, v[d]);
+                    }
+                }
+                values = values.wrapping_add(shape.stride);
+            }
+        };
+    }
+    if last == LANES {
+        positions!(|from| s.load(unsafe { &*from.cast() }));
+    } else {
+        positions!(|from| s.load_partial(unsafe { std::slice::from_raw_parts(from, last) }));
+    }
+    for i in 0..Q {
+        for d in 0..D {
+            let to = unsafe { out.add(i * shape.head_dim + d * LANES) };
+            let len = if d + 1 == D { last } else { LANES };
+            s.store_partial(acc[i][d], unsafe { std::slice::from_raw_parts_mut(to, len) });
+        }
+    }
+}
+
+/// Scales the scores, replaces them by exp(score - max) and returns their sum.
+#[inline(always)]
+fn softmax_terms<S: Lanes>(s: S, scale: f32, row: &mut [f32]) -> f32 {
+    let (scale, mut largest) = (s.splat(scale), s.splat(f32::NEG_INFINITY));
+    let (chunks, tail) = row.as_chunks_mut::<LANES>();
+    for chunk in chunks {
+        let scaled = s.mul(s.load(chunk), scale);
+        largest = s.max(scaled, largest);
+        s.store(scaled, chunk);
+    }
+    let mut maxima = [f32::NEG_INFINITY; 2 * LANES];
+    let (first, rest) = maxima.split_at_mut(LANES);
+    s.store_partial(largest, first);
+    s.store_partial(s.mul(s.load_partial(tail), scale), &mut rest[..tail.len()]);
+    tail.copy_from_slice(&rest[..tail.len()]);
+    let mut largest = f32::NEG_INFINITY;
+    for score in maxima {
+        largest = if score > largest { score } else { largest };
+    }
+    let (shift, mut sum) = (s.splat(largest), s.splat(0.0));
+    let (chunks, tail) = row.as_chunks_mut::<LANES>();
+    for chunk in chunks {
+        let term = math::exp_lanes(s, s.sub(s.load(chunk), shift));
+        sum = s.add(sum, term);
+        s.store(term, chunk);
+    }
+    if !tail.is_empty() {
+        s.store_partial(math::exp_lanes(s, s.sub(s.load_partial(tail), shift)), tail);
+        sum = s.add(sum, s.load_partial(tail));
+    }
+    s.tree(sum)
 }
