@@ -4,14 +4,17 @@
 //! matrices see the batch as one [tokens, d_model]; attention alone knows which token belongs to which sequence. So
 //! what shares a batch, and how a sequence is cut into chunks, changes no bit.
 
+use crate::aligned::Aligned;
+use crate::attention::Attention;
 use crate::blueprint::{Activation, Blueprint, FeedForward, Norm, Positions};
 use crate::error::Error;
+use crate::input::TASK_TOKENS;
 use crate::kv_cache::{KvCache, KvPrefix};
-use crate::linear::{Input, Weights};
+use crate::linear::{Linear, PRODUCT_ROWS, Weights, multiply};
 use crate::model::{Block, Model, NormWeights};
 use crate::runtime::Runtime;
-use kernels::{AttentionShape, ColumnsMut, Nonlinearity, QUERY_TILE, math};
-use rayon::prelude::*;
+use crate::workspace::Workspace;
+use kernels::{ColumnsMut, Nonlinearity, math};
 use std::ops::Range;
 
 /// A model and what computes it.
@@ -52,20 +55,19 @@ impl From<NumericalFailure> for Error {
 /// The batch on its way through the blocks.
 struct State {
     /// Residual stream, [tokens, d_model].
-    x: Vec<f32>,
+    x: Aligned<f32>,
     /// Position of each token.
     positions: Vec<usize>,
     /// cos and sin of each token, [tokens, rotary_dim / 2] each.
     cos: Vec<f32>,
     sin: Vec<f32>,
+    /// Whether each token's row holds a NaN or an infinity.
+    broken: Vec<bool>,
     /// Rows of each chunk.
     rows: Vec<Range<usize>>,
     /// First failure of each chunk.
     failures: Vec<Option<NumericalFailure>>,
 }
-
-/// Tokens of one attention task.
-const ATTENTION_TASK_TOKENS: usize = 16;
 
 impl<'a> Decoder<'a> {
     /// The decoder of `model` on `runtime`.
@@ -98,42 +100,51 @@ impl<'a> Decoder<'a> {
     /// chunk's own result, not the batch's.
     pub fn forward(&self, chunks: &mut [Chunk<'_>]) -> Result<Vec<Result<Vec<f32>, NumericalFailure>>, Error> {
         let mut state = self.embed(chunks)?;
-        self.runtime.run(|| {
-            for (layer, block) in self.model.blocks.iter().enumerate() {
-                self.block(layer, block, &mut state, chunks);
-            }
-        });
+        let mut workspace = self.runtime.workspace();
+        for (layer, block) in self.model.blocks.iter().enumerate() {
+            self.block(layer, block, &mut state, &mut workspace, chunks);
+        }
+        self.add_update(&mut state, &workspace.update, self.blueprint().layers - 1);
         for chunk in chunks.iter_mut() {
             chunk.cache.advance(chunk.tokens.len());
         }
         let d_model = self.blueprint().d_model;
-        let outputs = chunks.iter().zip(&state.rows).zip(&state.failures).map(|((chunk, rows), failure)| {
-            if let Some(failure) = failure {
-                return Err(*failure);
+        let mut outputs: Vec<Result<Vec<f32>, NumericalFailure>> = (chunks.iter().zip(&state.failures))
+            .map(|(chunk, failure)| match failure {
+                Some(failure) => Err(*failure),
+                None => Ok(vec![0.0; chunk.wanted.len() * d_model]),
+            })
+            .collect();
+        let mut tasks = Vec::new();
+        for ((output, chunk), rows) in outputs.iter_mut().zip(chunks.iter()).zip(&state.rows) {
+            let first = (rows.start + chunk.wanted.start) * d_model;
+            for (index, normed) in output.iter_mut().flat_map(|output| output.chunks_mut(d_model)).enumerate() {
+                tasks.push((&state.x.as_slice()[first + index * d_model..][..d_model], normed));
             }
-            let wanted = rows.start + chunk.wanted.start..rows.start + chunk.wanted.end;
-            let x = &state.x[wanted.start * d_model..wanted.end * d_model];
-            let mut normed = vec![0.0; x.len()];
-            self.runtime.run(|| self.norm_rows(&self.model.final_norm, x, &mut normed));
-            Ok(normed)
-        });
-        Ok(outputs.collect())
+        }
+        self.runtime.team().for_each_mut(&mut tasks, |_, (x, y)| self.norm(&self.model.final_norm, x, y));
+        Ok(outputs)
     }
 
     /// Logits of hidden states [rows, d_model]: [rows, vocab_size].
     pub fn logits(&self, hidden: &[f32]) -> Vec<f32> {
         let blueprint = self.blueprint();
         let mut logits = vec![0.0; hidden.len() / blueprint.d_model * blueprint.vocab_size];
-        self.runtime
-            .run(|| self.model.head.forward(self.runtime, &mut Input::new(hidden, blueprint.d_model), &mut logits));
+        self.model.head.forward(self.runtime, hidden, &mut logits);
         logits
     }
 
     /// ln(sum(exp(x))) of every row of logits [rows, vocab_size], in f64.
     pub fn log_sum_exps(&self, logits: &[f32]) -> Vec<f64> {
-        let kernels = self.runtime.kernels();
-        let rows = logits.par_chunks(self.blueprint().vocab_size);
-        self.runtime.run(|| rows.map(|row| kernels.log_sum_exp(row)).collect())
+        let (kernels, vocab_size) = (self.runtime.kernels(), self.blueprint().vocab_size);
+        let mut sums = vec![0.0; logits.len() / vocab_size];
+        self.runtime.team().for_each_mut(
+            &mut sums.iter_mut().zip(logits.chunks(vocab_size)).collect::<Vec<_>>(),
+            |_, (sum, row)| {
+                **sum = kernels.log_sum_exp(row);
+            },
+        );
+        sums
     }
 
     /// Looks up embeddings and prepares position encodings.
@@ -142,7 +153,8 @@ impl<'a> Decoder<'a> {
         let d_model = blueprint.d_model;
         let tokens: usize = chunks.iter().map(|chunk| chunk.tokens.len()).sum();
         let mut state = State {
-            x: vec![0.0; tokens * d_model],
+            x: Aligned::zeroed(tokens * d_model),
+            broken: vec![false; tokens],
             positions: Vec::with_capacity(tokens),
             cos: Vec::new(),
             sin: Vec::new(),
@@ -158,7 +170,7 @@ impl<'a> Decoder<'a> {
             };
             for (offset, &token) in chunk.tokens.iter().enumerate() {
                 let position = start + offset;
-                let row = &mut state.x[(first + offset) * d_model..(first + offset + 1) * d_model];
+                let row = &mut state.x.as_mut_slice()[(first + offset) * d_model..(first + offset + 1) * d_model];
                 if token as usize >= blueprint.vocab_size {
                     return Err(Error::TokenRange { token, position, vocab_size: blueprint.vocab_size });
                 }
@@ -187,51 +199,97 @@ impl<'a> Decoder<'a> {
         Ok(state)
     }
 
-    /// One decoder block: x += attention(norm(x)); x += feed_forward(norm(x)).
-    fn block(&self, layer: usize, block: &Block, state: &mut State, chunks: &mut [Chunk<'_>]) {
-        let blueprint = self.blueprint();
-        let (tokens, d_model) = (state.positions.len(), blueprint.d_model);
+    /// One decoder block: x += attention(norm(x)); x += feed_forward(norm(x)), the last sum left to the next block.
+    fn block(&self, layer: usize, block: &Block, state: &mut State, work: &mut Workspace, chunks: &mut [Chunk<'_>]) {
+        let (blueprint, runtime) = (self.blueprint(), self.runtime);
+        let tokens = state.positions.len();
         let (query_width, kv_width) = (blueprint.heads * blueprint.head_dim, blueprint.kv_heads * blueprint.head_dim);
-        let mut normed = vec![0.0; tokens * d_model];
-        let mut update = vec![0.0; tokens * d_model];
+        if layer == 0 {
+            work.update.resize(tokens * blueprint.d_model);
+            work.update.as_mut_slice().fill(0.0);
+        }
+        work.query.resize(tokens * query_width);
+        work.key.resize(tokens * kv_width);
+        work.value.resize(tokens * kv_width);
 
-        self.norm_rows(&block.attention_norm, &state.x, &mut normed);
-        let mut query = vec![0.0; tokens * query_width];
-        let mut key = vec![0.0; tokens * kv_width];
-        let mut value = vec![0.0; tokens * kv_width];
-        let mut input = Input::new(&normed, d_model);
-        block.query.forward(self.runtime, &mut input, &mut query);
-        block.key.forward(self.runtime, &mut input, &mut key);
-        block.value.forward(self.runtime, &mut input, &mut value);
-        self.encode_positions(block, state, &mut query, &mut key);
+        let projections = [&block.query, &block.key, &block.value];
+        self.add_and_norm(state, work, &block.attention_norm, &projections, layer.saturating_sub(1));
+        let (query, key, value) = (work.query.as_mut_slice(), work.key.as_mut_slice(), work.value.as_mut_slice());
+        multiply(
+            runtime,
+            &work.normed,
+            &mut [(&block.query, &mut *query), (&block.key, &mut *key), (&block.value, value)],
+        );
+        self.encode_positions(block, state, query, key);
         for (chunk, rows) in chunks.iter_mut().zip(&state.rows) {
             let range = rows.start * kv_width..rows.end * kv_width;
-            chunk.cache.append(layer, &key[range.clone()], &value[range]);
+            chunk.cache.append(layer, &work.key.as_slice()[range.clone()], &work.value.as_slice()[range]);
         }
-        let mut attended = vec![0.0; tokens * query_width];
-        self.attend(layer, state, chunks, &query, &mut attended);
-        block.output.forward(self.runtime, &mut Input::new(&attended, query_width), &mut update);
-        add_rows(&mut state.x, &update, d_model);
+        work.attended.prepare(tokens, &[&block.output]);
+        let attention = Attention {
+            runtime,
+            blueprint,
+            layer,
+            positions: &state.positions,
+            rows: &state.rows,
+            chunks,
+            query: work.query.as_slice(),
+            scratch: &work.scratch,
+        };
+        attention.write(work.attended.columns_mut());
+        work.attended.quantize(runtime);
+        multiply(runtime, &work.attended, &mut [(&block.output, work.update.as_mut_slice())]);
 
-        self.norm_rows(&block.feed_forward_norm, &state.x, &mut normed);
-        self.feed_forward(block, &normed, &mut update);
-        add_rows(&mut state.x, &update, d_model);
-        state.note_failures(layer, d_model);
+        let projections: Vec<&Linear> = block.gate.iter().chain([&block.up]).collect();
+        self.add_and_norm(state, work, &block.feed_forward_norm, &projections, layer);
+        self.feed_forward(block, work);
+        work.hidden.quantize(runtime);
+        multiply(runtime, &work.hidden, &mut [(&block.down, work.update.as_mut_slice())]);
+    }
+
+    /// x += update; normed = norm(x), with the codes that `layers` read.
+    fn add_and_norm(
+        &self,
+        state: &mut State,
+        work: &mut Workspace,
+        norm: &NormWeights,
+        layers: &[&Linear],
+        layer: usize,
+    ) {
+        let d_model = self.blueprint().d_model;
+        work.normed.prepare(state.positions.len(), layers);
+        let rows = state.rows_mut(d_model, &work.update);
+        let mut tasks: Vec<_> = rows.into_iter().zip(work.normed.rows_mut()).collect();
+        self.runtime.team().for_each_mut(&mut tasks, |_, (rows, normed)| {
+            rows.add();
+            for (x, y) in rows.x.chunks(d_model).zip(normed.x.chunks_mut(d_model)) {
+                self.norm(norm, x, y);
+            }
+            normed.quantize(self.runtime.kernels());
+        });
+        state.note_failures(layer);
+    }
+
+    /// x += update.
+    fn add_update(&self, state: &mut State, update: &Aligned<f32>, layer: usize) {
+        let mut tasks = state.rows_mut(self.blueprint().d_model, update);
+        self.runtime.team().for_each_mut(&mut tasks, |_, rows| rows.add());
+        state.note_failures(layer);
     }
 
     /// Normalises queries and keys per head where the family does, and rotates them.
     fn encode_positions(&self, block: &Block, state: &State, query: &mut [f32], key: &mut [f32]) {
         let blueprint = self.blueprint();
         let (kernels, head_dim) = (self.runtime.kernels(), blueprint.head_dim);
+        let (query_width, kv_width) = (blueprint.heads * head_dim, blueprint.kv_heads * head_dim);
         let eps = match blueprint.norm {
             Norm::Rms { eps } | Norm::Layer { eps } => eps,
         };
-        let encode = |row: &mut [f32], token: usize, norm: Option<&Vec<f32>>| {
-            let mut normed = vec![0.0; head_dim];
+        let encode = |row: &mut [f32], token: usize, norm: Option<&Vec<f32>>, normed: &mut [f32]| {
             for head in row.chunks_mut(head_dim) {
                 if let Some(weight) = norm {
-                    kernels.rms_norm(head, weight, eps, &mut normed);
-                    head.copy_from_slice(&normed);
+                    kernels.rms_norm(head, weight, eps, normed);
+                    head.copy_from_slice(normed);
                 }
                 if let Positions::Rotary(rope) = &blueprint.positions {
                     let half = rope.rotary_dim / 2;
@@ -244,118 +302,105 @@ impl<'a> Decoder<'a> {
             Some((query, key)) => (Some(query), Some(key)),
             None => (None, None),
         };
-        key.par_chunks_mut(blueprint.kv_heads * head_dim)
-            .enumerate()
-            .for_each(|(token, row)| encode(row, token, key_norm));
-        query.par_chunks_mut(blueprint.heads * head_dim).enumerate().for_each(|(token, row)| {
-            encode(row, token, query_norm);
-            if let Some(factor) = blueprint.log_n.and_then(|n| log_n_factor(state.positions[token], n)) {
-                for value in row.iter_mut() {
-                    *value *= factor;
+        let queries = query.chunks_mut(TASK_TOKENS * query_width);
+        let mut tasks: Vec<_> = queries.zip(key.chunks_mut(TASK_TOKENS * kv_width)).enumerate().collect();
+        self.runtime.team().for_each_mut(&mut tasks, |_, (task, (queries, keys))| {
+            let mut normed = vec![0.0; if query_norm.is_some() { head_dim } else { 0 }];
+            let rows = queries.chunks_mut(query_width).zip(keys.chunks_mut(kv_width));
+            for ((query, key), token) in rows.zip(*task * TASK_TOKENS..) {
+                encode(key, token, key_norm, &mut normed);
+                encode(query, token, query_norm, &mut normed);
+                if let Some(factor) = blueprint.log_n.and_then(|n| log_n_factor(state.positions[token], n)) {
+                    for value in query.iter_mut() {
+                        *value *= factor;
+                    }
                 }
             }
         });
     }
 
-    /// Attention of every chunk to its own cache; tasks are tiles of tokens times key/value heads.
-    fn attend(&self, layer: usize, state: &State, chunks: &[Chunk<'_>], query: &[f32], attended: &mut [f32]) {
-        let blueprint = self.blueprint();
-        let (head_dim, kv_heads) = (blueprint.head_dim, blueprint.kv_heads);
-        let (width, group) = (blueprint.heads * head_dim, blueprint.heads / kv_heads);
-        let window = blueprint.windows[layer];
-        let mut tasks = Vec::new();
-        let mut rest = attended;
-        for (index, rows) in state.rows.iter().enumerate() {
-            for first in rows.clone().step_by(ATTENTION_TASK_TOKENS) {
-                let tile = first..rows.end.min(first + ATTENTION_TASK_TOKENS);
-                let (out, tail) = rest.split_at_mut(tile.len() * width);
-                rest = tail;
-                for (kv_head, out) in ColumnsMut::new(out, width).chunks(group * head_dim).into_iter().enumerate() {
-                    tasks.push((index, tile.clone(), kv_head, out));
+    /// hidden = activation(gate(normed)) * up(normed), or activation(up(normed)): a block of columns is finished while
+    /// it is in the cache.
+    fn feed_forward(&self, block: &Block, work: &mut Workspace) {
+        let (kernels, tokens) = (self.runtime.kernels(), work.normed.tokens());
+        let (normed, scratch) = (&work.normed, &work.scratch);
+        work.hidden.prepare(tokens, &[&block.down]);
+        let mut tasks: Vec<_> = work.hidden.columns_mut().chunks(PRODUCT_ROWS).into_iter().enumerate().collect();
+        self.runtime.team().for_each_mut(&mut tasks, |worker, (index, hidden)| {
+            let up = block.up.product(normed, *index);
+            match (self.blueprint().feed_forward, &block.gate) {
+                (FeedForward::Gated(activation), Some(gate)) => {
+                    gate.product(normed, *index).write(kernels, hidden);
+                    let mut scratch = Workspace::scratch(scratch, worker);
+                    scratch.product.resize(tokens * hidden.width());
+                    let width = hidden.width();
+                    up.write(kernels, &mut ColumnsMut::new(scratch.product.as_mut_slice(), width));
+                    for (token, up) in scratch.product.as_slice().chunks(width).enumerate() {
+                        kernels.gate(nonlinearity(activation), hidden.row(token), up);
+                    }
                 }
-            }
-        }
-        tasks.into_par_iter().for_each(|(index, tile, kv_head, mut out)| {
-            let shape = AttentionShape {
-                head_dim,
-                stride: kv_heads * head_dim,
-                offset: kv_head * head_dim,
-                scale: blueprint.score_scales[layer],
-            };
-            let columns = kv_head * group * head_dim..(kv_head + 1) * group * head_dim;
-            let mut queries = Vec::with_capacity(tile.len() * columns.len());
-            let mut visible = Vec::with_capacity(tile.len() * group);
-            for token in tile.clone() {
-                queries.extend_from_slice(&query[token * width..(token + 1) * width][columns.clone()]);
-                let end = state.positions[token] + 1;
-                let start = window.map_or(0, |window| end.saturating_sub(window));
-                visible.extend(std::iter::repeat_n(start..end, group));
-            }
-            let spans = chunks[index].cache.spans(layer);
-            let positions = chunks[index].cache.len() + chunks[index].tokens.len();
-            let mut scores = vec![0.0; QUERY_TILE * positions];
-            let mut result = vec![0.0; queries.len()];
-            self.runtime.kernels().attend(shape, &queries, &visible, &spans, &mut scores, &mut result);
-            for (row, values) in result.chunks(columns.len()).enumerate() {
-                out.row(row).copy_from_slice(values);
+                (FeedForward::Gated(activation) | FeedForward::Plain(activation), _) => {
+                    up.write(kernels, hidden);
+                    for token in 0..tokens {
+                        kernels.activate(nonlinearity(activation), hidden.row(token));
+                    }
+                }
             }
         });
     }
 
-    fn feed_forward(&self, block: &Block, normed: &[f32], update: &mut [f32]) {
-        let blueprint = self.blueprint();
-        let (d_model, d_ff, kernels) = (blueprint.d_model, blueprint.d_ff, self.runtime.kernels());
-        let mut input = Input::new(normed, d_model);
-        let mut hidden = vec![0.0; normed.len() / d_model * d_ff];
-        block.up.forward(self.runtime, &mut input, &mut hidden);
-        match (blueprint.feed_forward, &block.gate) {
-            (FeedForward::Gated(activation), Some(gate)) => {
-                let mut gated = vec![0.0; hidden.len()];
-                gate.forward(self.runtime, &mut input, &mut gated);
-                gated
-                    .par_chunks_mut(d_ff)
-                    .zip(hidden.par_chunks(d_ff))
-                    .for_each(|(gate, up)| kernels.gate(nonlinearity(activation), gate, up));
-                hidden = gated;
-            }
-            (FeedForward::Gated(activation) | FeedForward::Plain(activation), _) => {
-                hidden.par_chunks_mut(d_ff).for_each(|row| kernels.activate(nonlinearity(activation), row));
-            }
-        }
-        block.down.forward(self.runtime, &mut Input::new(&hidden, d_ff), update);
-    }
-
-    fn norm_rows(&self, weights: &NormWeights, x: &[f32], y: &mut [f32]) {
-        let (kernels, d_model, norm) = (self.runtime.kernels(), self.blueprint().d_model, self.blueprint().norm);
-        x.par_chunks(d_model).zip(y.par_chunks_mut(d_model)).for_each(|(x, y)| match norm {
+    fn norm(&self, weights: &NormWeights, x: &[f32], y: &mut [f32]) {
+        let kernels = self.runtime.kernels();
+        match self.blueprint().norm {
             Norm::Rms { eps } => kernels.rms_norm(x, &weights.weight, eps, y),
             Norm::Layer { eps } => kernels.layer_norm(x, &weights.weight, &weights.bias, eps, y),
-        });
+        }
+    }
+}
+
+/// Some rows of the residual stream and what is added to them.
+struct ResidualRows<'a> {
+    x: &'a mut [f32],
+    update: &'a [f32],
+    broken: &'a mut [bool],
+}
+
+impl ResidualRows<'_> {
+    /// x += update; notes rows that are no longer finite.
+    fn add(&mut self) {
+        let d_model = self.x.len() / self.broken.len();
+        let rows = self.x.chunks_mut(d_model).zip(self.update.chunks(d_model)).zip(self.broken.iter_mut());
+        for ((x, update), broken) in rows {
+            let mut largest = 0;
+            for (value, &u) in x.iter_mut().zip(update) {
+                *value += u;
+                largest = largest.max(value.to_bits() & 0x7fff_ffff);
+            }
+            *broken = largest >= f32::INFINITY.to_bits();
+        }
     }
 }
 
 impl State {
+    /// The residual stream, TASK_TOKENS rows at a time.
+    fn rows_mut<'a>(&'a mut self, d_model: usize, update: &'a Aligned<f32>) -> Vec<ResidualRows<'a>> {
+        let x = self.x.as_mut_slice().chunks_mut(TASK_TOKENS * d_model);
+        let updates = update.as_slice().chunks(TASK_TOKENS * d_model);
+        let rows = x.zip(updates).zip(self.broken.chunks_mut(TASK_TOKENS));
+        rows.map(|((x, update), broken)| ResidualRows { x, update, broken }).collect()
+    }
+
     /// Notes the first position of each chunk whose row is not finite, with the first block after which it was not:
     /// later positions follow earlier ones, so this does not depend on how the sequence was cut.
-    fn note_failures(&mut self, layer: usize, d_model: usize) {
+    fn note_failures(&mut self, layer: usize) {
         for (rows, failure) in self.rows.iter().zip(&mut self.failures) {
-            let values = &self.x[rows.start * d_model..rows.end * d_model];
-            let Some(at) = values.iter().position(|value| !value.is_finite()) else { continue };
-            let position = self.positions[rows.start + at / d_model];
+            let Some(at) = self.broken[rows.clone()].iter().position(|&broken| broken) else { continue };
+            let position = self.positions[rows.start + at];
             if failure.is_none_or(|known| position < known.position) {
                 *failure = Some(NumericalFailure { layer, position });
             }
         }
     }
-}
-
-/// x += update, [tokens, d_model].
-fn add_rows(x: &mut [f32], update: &[f32], d_model: usize) {
-    x.par_chunks_mut(d_model).zip(update.par_chunks(d_model)).for_each(|(x, update)| {
-        for (value, &u) in x.iter_mut().zip(update) {
-            *value += u;
-        }
-    });
 }
 
 /// ln(position + 1) / ln(n) where position + 1 > n.

@@ -5,7 +5,6 @@
 //! ```
 //! Sharing copies nothing and changes no bit: attention walks the segments in order of position.
 
-use kernels::KeyValueSpan;
 use std::sync::Arc;
 
 /// Keys and values of consecutive positions, all blocks.
@@ -88,12 +87,30 @@ impl KvCache {
         self.own.len += tokens;
     }
 
-    /// The segments of block `layer`, in order of position.
-    pub(crate) fn spans(&self, layer: usize) -> Vec<KeyValueSpan<'_>> {
+    /// The segments of block `layer`, in order of position; the last one is the sequence's own.
+    pub(crate) fn segments(&self, layer: usize) -> Vec<SegmentView<'_>> {
         let shared = self.prefix.segments.iter().map(Arc::as_ref);
         shared
             .chain(std::iter::once(&self.own))
-            .map(|segment| KeyValueSpan { keys: &segment.keys[layer], values: &segment.values[layer] })
+            .map(|segment| SegmentView {
+                identity: std::ptr::from_ref(segment).addr(),
+                keys: &segment.keys[layer],
+                values: &segment.values[layer],
+            })
             .collect()
     }
+
+    /// Tells whether sequences share their first segment: equal for those that do, and for no others.
+    pub(crate) fn root(&self) -> usize {
+        std::ptr::from_ref(self.prefix.segments.first().map_or(&self.own, Arc::as_ref)).addr()
+    }
+}
+
+/// Keys and values of a segment in one block, [len, width].
+#[derive(Clone, Copy)]
+pub(crate) struct SegmentView<'a> {
+    /// Equal for the same segment, however it is reached.
+    pub(crate) identity: usize,
+    pub(crate) keys: &'a [f32],
+    pub(crate) values: &'a [f32],
 }

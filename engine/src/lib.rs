@@ -1,6 +1,8 @@
 //! From a checkpoint to logits: safetensors, blueprint, decoder, key/value cache, tokenizer.
 #![deny(unsafe_code)]
 
+mod aligned;
+mod attention;
 pub mod blueprint;
 pub mod builtin;
 pub mod chat_template;
@@ -11,6 +13,7 @@ pub mod error;
 pub mod family;
 pub mod format;
 pub mod generate;
+mod input;
 pub mod kv_cache;
 pub mod linear;
 pub mod model;
@@ -19,5 +22,6 @@ pub mod rope;
 pub mod runtime;
 pub mod tensor;
 pub mod tokenizer;
+mod workspace;
 
 pub use error::Error;

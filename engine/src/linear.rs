@@ -1,9 +1,12 @@
 //! Linear layers: weights in one format, activations quantized once for all layers that share an input.
+//!
+//! A layer is cut into products of up to 64 output rows, all tokens each: the tasks that threads share. No sum is cut.
 
 use crate::format::{DenseMatrix, PackedMatrix};
+use crate::input::Form;
+pub use crate::input::Input;
 use crate::runtime::Runtime;
-use kernels::{ActivationCodes, ColumnsMut, PANEL_ROWS, QuantizedRowMut, QuantizedRows, segment_of};
-use rayon::prelude::*;
+use kernels::{ActivationCodes, ColumnsMut, DenseRows, Kernels, PANEL_ROWS, Panel, QuantizedRows, segment_of};
 
 /// How activations enter a product with packed weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,25 +42,20 @@ pub struct Linear {
     pub bias: Option<Vec<f32>>,
 }
 
-/// The input of one or more linear layers, f32 [tokens, in_features], with its quantized forms made on demand.
-pub struct Input<'a> {
-    x: &'a [f32],
-    columns: usize,
-    forms: Vec<(ActivationCodes, Quantized)>,
+/// Up to 64 output rows of a layer and its input, ready to be multiplied.
+pub struct Product<'a> {
+    operands: Operands<'a>,
+    bias: Option<&'a [f32]>,
 }
 
-/// Activation codes of all tokens; see `kernels::quantize`.
-struct Quantized {
-    segment: usize,
-    stride: usize,
-    high: Vec<i8>,
-    low: Vec<i8>,
-    scales: Vec<f32>,
-    offsets: Vec<[i16; 2]>,
+enum Operands<'a> {
+    Dense(DenseRows<'a>, &'a [f32]),
+    Codes(Panel<'a>, QuantizedRows<'a>),
+    Floats(Panel<'a>, &'a [f32]),
 }
 
-/// Dense rows computed by one task: enough to amortise dispatch, few enough to balance threads.
-const DENSE_TASK_ROWS: usize = 64;
+/// Output rows of a product: a panel of packed weights, and as many dense rows.
+pub const PRODUCT_ROWS: usize = PANEL_ROWS;
 
 impl Weights {
     /// Output features.
@@ -94,105 +92,82 @@ impl Weights {
 }
 
 impl Linear {
-    /// y [tokens, out_features] = x w^T + bias. Call inside [`Runtime::run`].
-    ///
-    /// # Panics
-    /// If lengths disagree.
-    pub fn forward(&self, runtime: &Runtime, input: &mut Input<'_>, y: &mut [f32]) {
-        let rows = self.weights.rows();
-        assert_eq!(input.columns, self.weights.columns(), "input features");
-        assert_eq!(y.len(), input.tokens() * rows, "outputs");
-        let kernels = runtime.kernels();
+    /// The codes that it reads its input as; none for f32.
+    pub(crate) fn form(&self) -> Option<Form> {
         match &self.weights {
-            Weights::Dense(matrix) => {
-                let weights = matrix.as_rows();
-                ColumnsMut::new(y, rows).chunks(DENSE_TASK_ROWS).into_par_iter().enumerate().for_each(
-                    |(task, mut y)| {
-                        kernels.dense(weights.slice(task * DENSE_TASK_ROWS, y.width()), input.x, &mut y);
-                    },
-                );
-            }
             Weights::Packed { matrix, activations } => {
-                let outputs = ColumnsMut::new(y, rows).chunks(PANEL_ROWS).into_par_iter().enumerate();
                 let codes = match activations {
                     Activations::A8 => ActivationCodes::A8,
                     Activations::A16 => ActivationCodes::A16,
-                    Activations::A32 => {
-                        let x = input.x;
-                        outputs.for_each(|(panel, mut y)| kernels.grouped_f32(&matrix.panel(panel), x, &mut y));
-                        return self.add_bias(y);
-                    }
+                    Activations::A32 => return None,
                 };
-                let x = input.quantized(runtime, codes, segment_of(matrix.shape().group));
-                outputs.for_each(|(panel, mut y)| kernels.grouped(&matrix.panel(panel), &x, &mut y));
+                Some((codes, segment_of(matrix.shape().group)))
             }
+            Weights::Dense(_) => None,
         }
-        self.add_bias(y);
     }
 
-    fn add_bias(&self, y: &mut [f32]) {
-        if let Some(bias) = &self.bias {
-            y.par_chunks_mut(bias.len()).for_each(|row| {
-                for (value, &b) in row.iter_mut().zip(bias) {
+    /// Number of products.
+    pub fn products(&self) -> usize {
+        self.weights.rows().div_ceil(PRODUCT_ROWS)
+    }
+
+    /// Output rows `index * PRODUCT_ROWS` on, at most PRODUCT_ROWS of them, for all tokens of `input`.
+    ///
+    /// # Panics
+    /// If the input has other features or lacks the codes that the layer reads.
+    pub fn product<'a>(&'a self, input: &'a Input, index: usize) -> Product<'a> {
+        assert_eq!(input.columns(), self.weights.columns(), "input features");
+        let first = index * PRODUCT_ROWS;
+        let rows = PRODUCT_ROWS.min(self.weights.rows() - first);
+        let operands = match (&self.weights, self.form()) {
+            (Weights::Dense(matrix), _) => Operands::Dense(matrix.as_rows().slice(first, rows), input.x()),
+            (Weights::Packed { matrix, .. }, None) => Operands::Floats(matrix.panel(index), input.x()),
+            (Weights::Packed { matrix, .. }, Some(form)) => Operands::Codes(matrix.panel(index), input.codes(form)),
+        };
+        Product { operands, bias: self.bias.as_deref().map(|bias| &bias[first..first + rows]) }
+    }
+
+    /// y [tokens, out_features] = x w^T + bias.
+    ///
+    /// # Panics
+    /// If lengths disagree.
+    pub fn forward(&self, runtime: &Runtime, x: &[f32], y: &mut [f32]) {
+        let mut input = Input::default();
+        input.fill(runtime, x, &[self]);
+        multiply(runtime, &input, &mut [(self, y)]);
+    }
+}
+
+/// y = x w^T + bias for several layers that share an input, as one parallel region.
+///
+/// # Panics
+/// If lengths disagree.
+pub fn multiply(runtime: &Runtime, input: &Input, outputs: &mut [(&Linear, &mut [f32])]) {
+    let mut tasks = Vec::new();
+    for (layer, y) in outputs {
+        let rows = layer.weights.rows();
+        assert_eq!(y.len(), input.tokens() * rows, "outputs");
+        let blocks = ColumnsMut::new(y, rows).chunks(PRODUCT_ROWS);
+        tasks.extend(blocks.into_iter().enumerate().map(|(index, y)| (layer.product(input, index), y)));
+    }
+    runtime.team().for_each_mut(&mut tasks, |_, (product, y)| product.write(runtime.kernels(), y));
+}
+
+impl Product<'_> {
+    /// Writes y [tokens, rows], with the bias.
+    pub fn write(&self, kernels: &Kernels, y: &mut ColumnsMut<'_>) {
+        match &self.operands {
+            Operands::Dense(weights, x) => kernels.dense(*weights, x, y),
+            Operands::Codes(panel, x) => kernels.grouped(panel, x, y),
+            Operands::Floats(panel, x) => kernels.grouped_f32(panel, x, y),
+        }
+        if let Some(bias) = self.bias {
+            for token in 0..y.rows() {
+                for (value, &b) in y.row(token).iter_mut().zip(bias) {
                     *value += b;
                 }
-            });
-        }
-    }
-}
-
-impl<'a> Input<'a> {
-    /// An input [tokens, columns].
-    pub fn new(x: &'a [f32], columns: usize) -> Self {
-        assert!(columns > 0 && x.len().is_multiple_of(columns), "{} values in rows of {columns}", x.len());
-        Self { x, columns, forms: Vec::new() }
-    }
-
-    fn tokens(&self) -> usize {
-        self.x.len() / self.columns
-    }
-
-    fn quantized(&mut self, runtime: &Runtime, codes: ActivationCodes, segment: usize) -> QuantizedRows<'_> {
-        let known = self.forms.iter().position(|(kind, form)| *kind == codes && form.segment == segment);
-        let index = known.unwrap_or_else(|| {
-            self.forms.push((codes, Quantized::new(runtime, self.x, self.columns, codes, segment)));
-            self.forms.len() - 1
-        });
-        self.forms[index].1.as_rows()
-    }
-}
-
-impl Quantized {
-    fn new(runtime: &Runtime, x: &[f32], columns: usize, codes: ActivationCodes, segment: usize) -> Self {
-        let (tokens, stride, segments) = (x.len() / columns, columns.next_multiple_of(32), columns.div_ceil(segment));
-        let mut high = vec![0i8; tokens * stride];
-        let mut low = match codes {
-            ActivationCodes::A8 => Vec::new(),
-            ActivationCodes::A16 => vec![0i8; tokens * stride],
-        };
-        let mut scales = vec![0f32; tokens * segments];
-        let mut offsets = vec![[0i16; 2]; tokens * segments];
-        let mut lows: Vec<&mut [i8]> = low.chunks_mut(stride).collect();
-        lows.resize_with(tokens, Default::default);
-        x.par_chunks(columns)
-            .zip(high.par_chunks_mut(stride))
-            .zip(lows)
-            .zip(scales.par_chunks_mut(segments))
-            .zip(offsets.par_chunks_mut(segments))
-            .for_each(|((((x, high), low), scales), offsets)| {
-                runtime.kernels().quantize_row(x, segment, QuantizedRowMut { high, low, scales, offsets });
-            });
-        Self { segment, stride, high, low, scales, offsets }
-    }
-
-    fn as_rows(&self) -> QuantizedRows<'_> {
-        QuantizedRows {
-            segment: self.segment,
-            stride: self.stride,
-            high: &self.high,
-            low: &self.low,
-            scales: &self.scales,
-            offsets: &self.offsets,
+            }
         }
     }
 }

@@ -4,12 +4,19 @@
 //! which thread takes what can change a bit.
 
 use crate::error::Error;
-use kernels::{Isa, Kernels};
+use crate::workspace::Workspace;
+use kernels::{Isa, Kernels, Team};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Kernels and threads.
+///
+/// A team computes models: hundreds of short regions a token, each begun and ended within a microsecond. A pool does
+/// what is long and seldom, such as quantizing; its threads sleep meanwhile.
 pub struct Runtime {
     kernels: &'static Kernels,
+    team: Team,
     pool: rayon::ThreadPool,
+    workspace: Mutex<Workspace>,
 }
 
 /// Which instruction set to use.
@@ -50,7 +57,13 @@ impl Runtime {
                 fix: "do not preload libraries that change it (fast-math start-up code), and run again".into(),
             });
         }
-        Ok(Self { kernels, pool })
+        let team = Team::new(pool.current_num_threads()).map_err(|error| Error::Machine {
+            what: format!("cannot start threads: {error}"),
+            fix: "ask for fewer with --threads".into(),
+        })?;
+        let scratch = (0..team.threads()).map(|_| Mutex::default()).collect();
+        let workspace = Mutex::new(Workspace { scratch, ..Workspace::default() });
+        Ok(Self { kernels, team, pool, workspace })
     }
 
     /// The kernels.
@@ -58,12 +71,22 @@ impl Runtime {
         self.kernels
     }
 
+    /// The threads that compute models.
+    pub fn team(&self) -> &Team {
+        &self.team
+    }
+
+    /// The memory that a forward pass works in; one at a time.
+    pub(crate) fn workspace(&self) -> MutexGuard<'_, Workspace> {
+        self.workspace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Number of threads.
     pub fn threads(&self) -> usize {
         self.pool.current_num_threads()
     }
 
-    /// Runs `work` on these threads: rayon's parallel iterators inside it use them.
+    /// Runs `work` on the pool: rayon's parallel iterators inside it use its threads.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         self.pool.install(work)
     }

@@ -6,7 +6,7 @@
 
 use benches::{Limits, time};
 use engine::format::{DenseMatrix, PackedMatrix, PackedShape, ZeroPoints};
-use engine::linear::{Activations, Input, Linear, Weights};
+use engine::linear::{Activations, Linear, Weights};
 use engine::runtime::{IsaChoice, Runtime};
 use engine::tensor::{Dtype, TensorBytes};
 use kernels::CodeBits;
@@ -77,10 +77,10 @@ fn report(runtime: &Runtime, limits: &Limits, name: &str, weights: Weights, x: &
     let (rows, tokens, bytes) = (weights.rows(), x.len() / columns, weights.bytes());
     let linear = Linear { weights, bias: None };
     let mut y = vec![0.0; tokens * rows];
-    let mut forward = || runtime.run(|| linear.forward(runtime, &mut Input::new(x, columns), &mut y));
+    let mut forward = || linear.forward(runtime, x, &mut y);
     forward();
     check(&linear, x, columns, &y);
-    let mut forward = || runtime.run(|| linear.forward(runtime, &mut Input::new(x, columns), &mut y));
+    let mut forward = || linear.forward(runtime, x, &mut y);
     let seconds = time(5, &mut forward).best;
     let rate = 2.0 * (rows * columns * tokens) as f64 / seconds;
     let float = matches!(linear.weights, Weights::Dense(_) | Weights::Packed { activations: Activations::A32, .. });

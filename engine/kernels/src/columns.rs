@@ -52,6 +52,18 @@ impl<'a, T> ColumnsMut<'a, T> {
         (left, Self { start, width: self.width - column, ..self })
     }
 
+    /// The first `row` rows, and the rest.
+    ///
+    /// # Panics
+    /// If `row` is larger than the number of rows.
+    pub fn split_rows(self, row: usize) -> (Self, Self) {
+        assert!(row <= self.rows, "split at row {row} of {}", self.rows);
+        let first = Self { rows: row, ..self };
+        // The rest may be empty and begin past the matrix: then its pointer is never used.
+        let start = self.start.wrapping_add(row * self.stride);
+        (first, Self { start, rows: self.rows - row, ..self })
+    }
+
     /// Blocks of `width` columns, the last one narrower where it does not divide.
     pub fn chunks(self, width: usize) -> Vec<Self> {
         assert!(width > 0, "blocks of no column");
@@ -98,5 +110,9 @@ mod tests {
             }
         }
         assert_eq!(matrix, [1, 1, 1, 2, 2, 2, 3].repeat(3));
+        let (_, mut last) = ColumnsMut::new(&mut matrix, 7).split_rows(2);
+        assert_eq!((last.rows(), last.row(0)[6]), (1, 3));
+        last.row(0).fill(9);
+        assert_eq!((last.split_rows(1).1.rows(), matrix[13], matrix[14]), (0, 3, 9));
     }
 }

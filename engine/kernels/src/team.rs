@@ -176,6 +176,23 @@ impl Team {
         }
     }
 
+    /// Calls `body(worker, item)` once for each item; as [`Team::for_each`] otherwise.
+    ///
+    /// # Panics
+    /// As [`Team::for_each`].
+    pub fn for_each_mut<T: Send>(&self, items: &mut [T], body: impl Fn(usize, &mut T) + Sync) {
+        struct First<T>(*mut T);
+        // SAFETY: each item is handed to one thread alone, and may be sent there.
+        unsafe impl<T: Send> Sync for First<T> {}
+        let (first, len) = (First(items.as_mut_ptr()), items.len());
+        let first = &first;
+        self.for_each(len, move |worker, task| {
+            // SAFETY: task < len, and every task is run once: no two references to an item. `items` is borrowed until
+            // all of them have returned.
+            body(worker, unsafe { &mut *first.0.add(task) });
+        });
+    }
+
     /// Runs a job together with the workers. The caller has the turn; `body` does not panic.
     fn share<F: Fn(usize, usize) + Sync>(&self, tasks: usize, body: &F) {
         assert!(tasks < CLOSED, "{tasks} tasks");
@@ -401,6 +418,16 @@ mod tests {
         while arrived.load(SeqCst) < expected {
             assert!(start.elapsed() < Duration::from_secs(30), "waited in vain for {expected} threads");
             thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn every_item_once() {
+        let team = Team::new(3).unwrap();
+        for count in [0, 1, 2, 7, 500] {
+            let mut items: Vec<usize> = (0..count).collect();
+            team.for_each_mut(&mut items, |_, item| *item += 10);
+            assert_eq!(items, (10..10 + count).collect::<Vec<_>>());
         }
     }
 

@@ -183,7 +183,16 @@ fn tile<S: Lanes, const Q: usize, const VALUES: bool>(
             let out = out.as_mut_ptr().add(member * dim);
             let mut column = 0;
             while column + 4 * LANES <= dim {
-                add_values::<S, Q, 4>(s, &shape, rows.add(column), end - start, scores, width, out.add(column), 4 * LANES);
+                add_values::<S, Q, 4>(
+                    s,
+                    &shape,
+                    rows.add(column),
+                    end - start,
+                    scores,
+                    width,
+                    out.add(column),
+                    4 * LANES,
+                );
                 column += 4 * LANES;
             }
             let (rows, out, rest) = (rows.add(column), out.add(column), dim - column);

@@ -52,7 +52,7 @@ impl Lanes for Avx512 {
     }
     #[inline(always)]
     fn load_bf16(self, x: &[u8; 32]) -> Self::F {
-        present!({ _mm512_castsi512_ps(upper_halves(_mm512_castsi256_si512(_mm256_loadu_si256(x.as_ptr().cast())))) })
+        present!(_mm512_castsi512_ps(upper_halves(_mm512_castsi256_si512(_mm256_loadu_si256(x.as_ptr().cast())))))
     }
     #[inline(always)]
     fn load_f16(self, x: &[u8; 32]) -> Self::F {

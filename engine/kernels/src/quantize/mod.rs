@@ -25,7 +25,7 @@ use crate::lanes::{LANES, Lanes};
 use crate::order::fold_lanes;
 
 /// How activations enter a product with packed weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ActivationCodes {
     /// One signed byte an element.
     A8,

@@ -1,0 +1,44 @@
+//! Memory that a forward pass works in, kept from one to the next.
+
+use crate::aligned::Aligned;
+use crate::input::Input;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Buffers for the tokens of a batch; they only grow.
+#[derive(Default)]
+pub(crate) struct Workspace {
+    /// Normalised residual stream: input of the query, key, value, gate, up projections and of the head.
+    pub(crate) normed: Input,
+    /// [tokens, heads * head_dim].
+    pub(crate) query: Aligned<f32>,
+    /// [tokens, kv_heads * head_dim] each.
+    pub(crate) key: Aligned<f32>,
+    pub(crate) value: Aligned<f32>,
+    /// Input of the output projection.
+    pub(crate) attended: Input,
+    /// Input of the down projection.
+    pub(crate) hidden: Input,
+    /// What is added to the residual stream, [tokens, d_model].
+    pub(crate) update: Aligned<f32>,
+    /// One a thread.
+    pub(crate) scratch: Vec<Mutex<Scratch>>,
+}
+
+/// Memory of one thread.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    /// A product whose result goes on at once: [tokens, PRODUCT_ROWS], or logits of a block of the vocabulary.
+    pub(crate) product: Aligned<f32>,
+    /// Queries and outputs of an attention task, [queries, head_dim].
+    pub(crate) queries: Aligned<f32>,
+    pub(crate) attended: Aligned<f32>,
+    /// Scores of a group of queries.
+    pub(crate) scores: Aligned<f32>,
+}
+
+impl Workspace {
+    /// The memory of thread `worker`, which no other thread asks for at the same time.
+    pub(crate) fn scratch(scratch: &[Mutex<Scratch>], worker: usize) -> MutexGuard<'_, Scratch> {
+        scratch[worker].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
