@@ -338,6 +338,7 @@ impl Kernels {
     pub fn encode(&self, row: DenseRows<'_>, width: usize, grids: &[CodeGrid], codes: &mut [u8]) {
         assert_eq!(row.bytes.len(), row.columns * row.dtype.size_bytes());
         assert!(width > 0 && grids.len() == row.columns.div_ceil(width) && codes.len() == row.columns);
+        assert!(width.is_multiple_of(16) || grids.len() <= 1, "grids of {width} columns");
         // SAFETY: as above.
         unsafe { (self.encode)(row, width, grids, codes) }
     }

@@ -1,7 +1,7 @@
 //! Weights on evenly spaced grids: how far they reach, and the code of the nearest value of each.
 //!
 //! # Formula
-//! A row of weights has one grid for every `width` columns. For the weights w of one:
+//! A row of weights has one grid, or one for every `width` columns, a multiple of 16. For the weights w of one:
 //! ```text
 //! spans    low = min(w, 0)    high = max(w, 0)
 //! codes    code = clamp(round(w / scale) + zero, 0, max_code)
@@ -207,33 +207,75 @@ fn encode_of<S: Lanes, T: Stored<N>, const N: usize>(
     codes: &mut [u8],
 ) {
     let size = N / LANES;
-    let mut near = NearBoundaries { places: [(0, 0); NEAR], len: 0 };
-    for (index, grid) in grids.iter().enumerate() {
+    // Bit v: vector v of the block of `BLOCK` columns is to be divided. Which they are cannot be predicted, so they are
+    // noted without a branch.
+    let mut uncertain = 0u64;
+    for (grid, columns) in grids.iter().zip((0..codes.len()).step_by(width)) {
         let lanes = GridLanes::of(s, grid);
-        let end = (index * width + width).min(codes.len());
-        let mut column = index * width;
+        let end = (columns + width).min(codes.len());
+        let mut column = columns;
         while column < end {
-            if near.len + RUN > NEAR {
-                near.divide::<S, T, N>(s, bytes, width, grids, codes);
-            }
-            let run = column..end.min(column + RUN * LANES);
+            let block = column / BLOCK * BLOCK;
+            let run = column..end.min(block + BLOCK);
             let (chunks, tail) = bytes[run.start * size..run.end * size].as_chunks::<N>();
             let (blocks, code_tail) = codes[run.clone()].as_chunks_mut();
+            let mut vector = (column - block) / LANES;
             for (chunk, block) in chunks.iter().zip(blocks) {
+                s.prefetch(chunk, AHEAD);
                 let exact = lanes.encode(s, T::load(s, chunk), block);
-                near.note(exact, index, column);
-                column += LANES;
+                uncertain |= u64::from(!exact) << vector;
+                vector += 1;
             }
             if !tail.is_empty() {
                 let mut block = [0; LANES];
                 let exact = lanes.encode(s, T::load(s, &padded(tail)), &mut block);
-                near.note(exact, index, column);
+                uncertain |= u64::from(!exact) << vector;
                 code_tail.copy_from_slice(&block[..code_tail.len()]);
             }
             column = run.end;
+            if column == block + BLOCK || column == codes.len() {
+                divide::<S, T, N>(s, bytes, width, grids, block, uncertain, codes);
+                uncertain = 0;
+            }
         }
     }
-    near.divide::<S, T, N>(s, bytes, width, grids, codes);
+}
+
+/// Columns of the vectors that 64 bits note.
+const BLOCK: usize = 64 * LANES;
+
+/// Encodes vectors of the block of columns from `block` on by the definition: those whose bit is set.
+#[inline(always)]
+fn divide<S: Lanes, T: Stored<N>, const N: usize>(
+    s: S,
+    bytes: &[u8],
+    width: usize,
+    grids: &[CodeGrid],
+    block: usize,
+    mut vectors: u64,
+    codes: &mut [u8],
+) {
+    let size = N / LANES;
+    while vectors != 0 {
+        let column = block + LANES * vectors.trailing_zeros() as usize;
+        vectors &= vectors - 1;
+        let end = (column + LANES).min(codes.len());
+        let stored = &bytes[column * size..end * size];
+        let weights = match stored.first_chunk::<N>() {
+            Some(whole) => T::load(s, whole),
+            None => T::load(s, &padded(stored)),
+        };
+        let grid = grids[column / width];
+        let (mut values, mut exact) = ([0.0; LANES], [0; LANES]);
+        s.store(weights, &mut values);
+        for (code, value) in exact.iter_mut().zip(values) {
+            *code = grid.code(value);
+        }
+        match codes[column..end].first_chunk_mut() {
+            Some(whole) => *whole = exact,
+            None => codes[column..end].copy_from_slice(&exact[..end - column]),
+        }
+    }
 }
 
 /// A grid in registers.
@@ -270,57 +312,9 @@ impl<S: Lanes> GridLanes<S> {
     }
 }
 
-/// Vectors encoded between two looks at how many are to be divided.
-const RUN: usize = 32;
-/// Vectors noted before they are divided.
-const NEAR: usize = 64;
-
-/// Vectors with a weight near a boundary, noted without a branch: which they are cannot be predicted.
-struct NearBoundaries {
-    /// Grid and first column of each.
-    places: [(u32, u32); NEAR],
-    len: usize,
-}
-
-impl NearBoundaries {
-    #[inline(always)]
-    fn note(&mut self, exact: bool, grid: usize, column: usize) {
-        self.places[self.len % NEAR] = (grid as u32, column as u32);
-        self.len += usize::from(!exact);
-    }
-
-    /// Encodes them by the definition.
-    #[inline(always)]
-    fn divide<S: Lanes, T: Stored<N>, const N: usize>(
-        &mut self,
-        s: S,
-        bytes: &[u8],
-        width: usize,
-        grids: &[CodeGrid],
-        codes: &mut [u8],
-    ) {
-        let size = N / LANES;
-        for &(grid, column) in &self.places[..self.len] {
-            let (grid, column) = (grid as usize, column as usize);
-            let end = (column + LANES).min(grid * width + width).min(codes.len());
-            let stored = &bytes[column * size..end * size];
-            let weights = match stored.first_chunk::<N>() {
-                Some(whole) => T::load(s, whole),
-                None => T::load(s, &padded(stored)),
-            };
-            let (mut values, mut block) = ([0.0; LANES], [0; LANES]);
-            s.store(weights, &mut values);
-            for (code, value) in block.iter_mut().zip(values) {
-                *code = grids[grid].code(value);
-            }
-            match codes[column..end].first_chunk_mut() {
-                Some(whole) => *whole = block,
-                None => codes[column..end].copy_from_slice(&block[..end - column]),
-            }
-        }
-        self.len = 0;
-    }
-}
+/// How far ahead weights are asked for while others are encoded, in bytes. Rows lie one after the other, and looking for
+/// the span of the next would otherwise wait for memory that is idle now.
+const AHEAD: usize = 1 << 14;
 
 #[cfg(test)]
 mod tests {

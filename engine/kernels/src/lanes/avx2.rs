@@ -314,6 +314,11 @@ impl Lanes for Avx2 {
         })
     }
     #[inline(always)]
+    fn prefetch(self, x: &[u8], ahead: usize) {
+        // SAFETY: a prefetch is no access: any address may be given.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(x.as_ptr().wrapping_add(ahead).cast()) }
+    }
+    #[inline(always)]
     fn transpose(self, rows: [Self::B; LANES]) -> [Self::B; LANES] {
         let mut columns = rows;
         for half in 0..2 {

@@ -256,6 +256,11 @@ impl Lanes for Avx512 {
         present!(_mm512_reduce_max_ps(a))
     }
     #[inline(always)]
+    fn prefetch(self, x: &[u8], ahead: usize) {
+        // SAFETY: a prefetch is no access: any address may be given.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(x.as_ptr().wrapping_add(ahead).cast()) }
+    }
+    #[inline(always)]
     fn transpose(self, rows: [Self::B; LANES]) -> [Self::B; LANES] {
         // Words within quarters of a register first, four rows at a time, then the quarters.
         let mut four = [[self.splat_int(0); 4]; 4];

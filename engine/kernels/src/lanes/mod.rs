@@ -163,6 +163,11 @@ pub(crate) trait Lanes: Copy {
         self.store(a, &mut lanes);
         lanes.into_iter().fold(lanes[0], |greatest, lane| if lane > greatest { lane } else { greatest })
     }
+    /// Asks for the cache line `ahead` bytes behind the start of `x`, wherever that is: a hint, nothing is read.
+    #[inline(always)]
+    fn prefetch(self, x: &[u8], ahead: usize) {
+        _ = (x, ahead);
+    }
     /// Lane j of result i is lane i of `rows[j]`, four bytes each.
     #[inline(always)]
     fn transpose(self, rows: [Self::B; LANES]) -> [Self::B; LANES] {
