@@ -22,25 +22,26 @@
 //! ```text
 //! v = fl32(fl64(1 / s))    t = clamp(fl(w v), -zero, max_code - zero)    r = the nearest integer of t
 //! ```
-//! Their codes are r + zero where |t - r| < 1/2 - 2^-14 in every lane of sixteen; else these are divided in f64.
+//! Their codes are r + zero where |t - r| < 1/2 - 2^-14 in all lanes of sixteen; else these are divided in f64.
 //!
-//! *The product p = fl(w v) is near q.* Where v is a normal number, v = (1 + a) / s with |a| <= u + d + u d. The product
-//! is rounded once: p = w v (1 + b) + e, |b| <= u, and |e| <= 2^-150 where it is subnormal, else e = 0. Hence
+//! *The product p = fl(w v) is near q.* Where v is a normal number, v = (1 + a) / s with |a| <= u + d + u d. The
+//! product is rounded once: p = w v (1 + b) + e, |b| <= u, and |e| <= 2^-150 where it is subnormal, else e = 0. Hence
 //! |p - q| <= c |q| + 2^-150 with c = 2u + 2^-46. (Where v is not normal, all weights are divided.)
 //!
 //! *t = p.* Then |t| <= 255 and |q| < 256, and |t - q| < 256 c + 2^-150 < 1.01 * 2^-15. In f32 t - r is exact: a
-//! multiple of the last place of t, or t itself, and at most 1/2. So |q - r| < 1/2 - 2^-14 + 1.01 * 2^-15 < 1/2 - 2^-16.
-//! The quotient in f64 is off by at most 256 d, hence nearer than 1/2 to the integer r as well, and rounds to it; r is
-//! within the bounds of t, which are integers, and r + zero needs no clamping.
+//! multiple of the last place of t, or t itself, and at most 1/2. So
+//! |q - r| < 1/2 - 2^-14 + 1.01 * 2^-15 < 1/2 - 2^-16. The quotient in f64 is off by at most 256 d, hence nearer than
+//! 1/2 to the integer r as well, and rounds to it; r is within the bounds of t, which are integers, and r + zero needs
+//! no clamping.
 //!
-//! *p > max_code - zero.* Then q is at least 0, p >= q (1 - c) - 2^-150 and q > max_code - zero - 1/4: as p is finite or
-//! not, the quotient in f64 rounds to at least max_code - zero, and both codes are max_code. *p < -zero*: likewise 0.
+//! *p > max_code - zero =: M.* Then q >= (p - 2^-150) / (1 + c) > M - 1/4, since M <= 255, also where p is infinite.
+//! The quotient in f64 rounds to at least M and its code is max_code, as is that of t = M. *p < -zero*: likewise 0.
 //!
 //! r is found as fl(t + m) - m with m = 1.5 * 2^23 + zero: the sum lies between 2^23 and 2^24, where the last place is
 //! 1, and its low byte is r + zero. (It takes halves to even or odd as zero is even or odd; halves are divided.)
 //!
-//! Of random f32 one in 2^13 lies so near a boundary. Of bfloat16 it is more like one in some thousand, exact halves for
-//! the most part: a weight and the ends of its span are small integers times a power of two.
+//! Of random f32 one in 2^13 lies so near a boundary. Of bfloat16 it is more like one in 400, exact halves for the most
+//! part: a weight and the ends of its span are small integers times a power of two. Hence no branch (see `encode_of`).
 //!
 //! # Checked
 //! `tests/grid.rs`: every instruction set against the formula, over all bfloat16 and half values and adversarial f32,
@@ -312,8 +313,8 @@ impl<S: Lanes> GridLanes<S> {
     }
 }
 
-/// How far ahead weights are asked for while others are encoded, in bytes. Rows lie one after the other, and looking for
-/// the span of the next would otherwise wait for memory that is idle now.
+/// How far ahead weights are asked for while others are encoded, in bytes. Rows lie one after the other, and looking
+/// for the span of the next would otherwise wait for memory that is idle now.
 const AHEAD: usize = 1 << 14;
 
 #[cfg(test)]
