@@ -6,6 +6,8 @@ use crate::error::Error;
 use crate::family;
 use crate::format::DenseMatrix;
 use crate::linear::{Linear, Weights};
+use crate::tensor::TensorView;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// What a matrix is for.
@@ -146,7 +148,8 @@ impl WeightSize {
 }
 
 impl Model {
-    /// Builds the model of `checkpoint`; `choose` turns every matrix into the weights to run with.
+    /// Builds the model of `checkpoint`; `choose` turns every matrix into the weights to run with. What a mapped file
+    /// holds of a matrix that `choose` has packed is given back, so that the model takes the memory of its own weights.
     ///
     /// # Errors
     /// What the checkpoint lacks or holds wrongly, NaN and infinities included, and what `choose` returns.
@@ -155,7 +158,7 @@ impl Model {
         choose: &mut dyn FnMut(LinearSource) -> Result<Weights, E>,
     ) -> Result<Self, E> {
         let blueprint = family::blueprint(checkpoint)?;
-        let mut loader = Loader { checkpoint, choose };
+        let mut loader = Loader { checkpoint, choose, scanned: BTreeSet::new() };
         let tensors = &blueprint.tensors;
         let embedding = loader.dense(&TensorPart::whole(&tensors.embedding))?;
         let head_source = match &tensors.head {
@@ -170,18 +173,21 @@ impl Model {
             Some(head) => (&tensors.embedding, &head.weight.tensor),
             None => (&tensors.embedding, &tensors.embedding),
         };
-        let embedding = (loader.choose)(LinearSource {
-            tensor: embedding_name.clone(),
-            role: Role::Embedding,
-            layer: None,
-            matrix: embedding,
-        })?;
-        let head_weights = (loader.choose)(LinearSource {
-            tensor: head_name.clone(),
-            role: Role::Head,
-            layer: None,
-            matrix: head_source,
-        })?;
+        let (embedding_source, tied) = (embedding, tensors.head.is_none());
+        let mut choose = |tensor: &String, role: Role, matrix: &DenseMatrix| {
+            let (tensor, matrix) = (tensor.clone(), matrix.clone());
+            (loader.choose)(LinearSource { tensor, role, layer: None, matrix })
+        };
+        let embedding = choose(embedding_name, Role::Embedding, &embedding_source)?;
+        let head_weights = choose(head_name, Role::Head, &head_source)?;
+        let [embedding_packed, head_packed] =
+            [&embedding, &head_weights].map(|weights| matches!(weights, Weights::Packed { .. }));
+        if embedding_packed && (head_packed || !tied) {
+            embedding_source.release();
+        }
+        if head_packed && (embedding_packed || !tied) {
+            head_source.release();
+        }
         let head_bias = match tensors.head.as_ref().and_then(|head| head.bias.as_ref()) {
             Some(bias) => Some(loader.vector(bias)?),
             None => None,
@@ -241,38 +247,54 @@ impl Block {
 struct Loader<'a, E> {
     checkpoint: &'a Checkpoint,
     choose: &'a mut dyn FnMut(LinearSource) -> Result<Weights, E>,
+    /// Tensors known to be finite: the parts of a fused one share its bytes.
+    scanned: BTreeSet<String>,
 }
 
 impl<E: From<Error>> Loader<'_, E> {
+    /// The tensor called `name`, looked through for NaN and infinities the first time.
+    fn finite(&mut self, name: &str) -> Result<TensorView, Error> {
+        let view = self.checkpoint.tensor(name)?;
+        if !self.scanned.contains(name) {
+            self.checkpoint.scan_finite(&view)?;
+            self.scanned.insert(name.to_string());
+        }
+        Ok(view)
+    }
+
     /// A matrix as stored, or one part of a fused one, [out_features, in_features].
-    fn dense(&self, part: &TensorPart) -> Result<DenseMatrix, Error> {
-        let view = self.checkpoint.tensor(&part.tensor)?;
-        self.checkpoint.scan_finite(&view)?;
+    fn dense(&mut self, part: &TensorPart) -> Result<DenseMatrix, Error> {
+        let view = self.finite(&part.tensor)?;
         let stored = DenseMatrix::new(view.bytes.clone(), view.dtype, view.rows(), view.columns());
-        let matrix = match part.orientation {
-            Orientation::OutIn => stored,
-            Orientation::InOut => stored.transposed(),
-        };
         let (index, parts) = part.part;
-        let rows = matrix.rows() / parts;
-        Ok(matrix.slice(index * rows, rows))
+        Ok(match part.orientation {
+            Orientation::OutIn => {
+                let rows = stored.rows() / parts;
+                stored.slice(index * rows, rows)
+            }
+            Orientation::InOut => {
+                let rows = stored.columns() / parts;
+                let transposed = stored.transposed(index * rows, rows);
+                stored.release();
+                transposed
+            }
+        })
     }
 
     /// A vector, or one part of a fused one, widened to f32.
-    fn vector(&self, part: &TensorPart) -> Result<Vec<f32>, Error> {
-        let view = self.checkpoint.tensor(&part.tensor)?;
-        self.checkpoint.scan_finite(&view)?;
+    fn vector(&mut self, part: &TensorPart) -> Result<Vec<f32>, Error> {
+        let view = self.finite(&part.tensor)?;
         let values = view.to_f32();
         let (index, parts) = part.part;
         let len = values.len() / parts;
         Ok(values[index * len..(index + 1) * len].to_vec())
     }
 
-    fn named(&self, name: &str) -> Result<Vec<f32>, Error> {
+    fn named(&mut self, name: &str) -> Result<Vec<f32>, Error> {
         self.vector(&TensorPart::whole(name))
     }
 
-    fn norm(&self, names: &NormTensors) -> Result<NormWeights, Error> {
+    fn norm(&mut self, names: &NormTensors) -> Result<NormWeights, Error> {
         let bias = match &names.bias {
             Some(name) => self.named(name)?,
             None => Vec::new(),
@@ -287,7 +309,11 @@ impl<E: From<Error>> Loader<'_, E> {
             None => None,
         };
         let tensor = names.weight.tensor.clone();
+        let source = matrix.clone();
         let weights = (self.choose)(LinearSource { tensor, role, layer: Some(layer), matrix })?;
+        if matches!(weights, Weights::Packed { .. }) {
+            source.release();
+        }
         Ok(Linear { weights, bias })
     }
 

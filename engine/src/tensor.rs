@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::checkpoint::FileBytes;
+use rayon::prelude::*;
 
 /// Element type of a stored tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +60,12 @@ impl TensorBytes {
     /// The bytes.
     pub fn as_slice(&self) -> &[u8] {
         &self.owner.as_slice()[self.range.clone()]
+    }
+
+    /// Gives the memory of `range` of these bytes back where it belongs to a mapped file: they take none until they are
+    /// touched again. For bytes that have been read and are not needed soon.
+    pub fn release(&self, range: Range<usize>) {
+        self.owner.release(self.range.start + range.start..self.range.start + range.end);
     }
 }
 
@@ -134,34 +141,35 @@ impl TensorView {
         widen(self.dtype, bytes, out);
     }
 
-    /// The first NaN or infinity, or `None` when all elements are finite.
+    /// The first NaN or infinity, or `None` when all elements are finite. Parts of a large tensor are looked at in
+    /// parallel, on the threads of the runtime inside [`crate::runtime::Runtime::run`].
     ///
     /// A value is not finite where all bits of its exponent are set, so the scan is a comparison of integers.
     pub fn first_non_finite(&self) -> Option<NonFinite> {
         let bytes = self.bytes.as_slice();
-        let mut first_element = 0;
-        for block in bytes.chunks(SCAN_BLOCK_BYTES) {
+        let blocks = bytes.par_chunks(SCAN_BLOCK_BYTES).with_min_len(SCAN_BLOCKS).enumerate();
+        blocks.find_map_first(|(index, block)| {
             let all_finite = match self.dtype {
                 Dtype::F32 => finite_u32(block, 0x7f80_0000),
                 Dtype::F16 => finite_u16(block, 0x7c00),
                 Dtype::Bf16 => finite_u16(block, 0x7f80),
             };
-            let elements = block.len() / self.dtype.bytes();
-            if !all_finite {
-                let mut values = vec![0.0; elements];
-                widen(self.dtype, block, &mut values);
-                let (offset, value) = values.into_iter().enumerate().find(|(_, value)| !value.is_finite())?;
-                let element = first_element + offset;
-                return Some(NonFinite { row: element / self.columns(), column: element % self.columns(), value });
+            if all_finite {
+                return None;
             }
-            first_element += elements;
-        }
-        None
+            let mut values = vec![0.0; block.len() / self.dtype.bytes()];
+            widen(self.dtype, block, &mut values);
+            let (offset, value) = values.into_iter().enumerate().find(|(_, value)| !value.is_finite())?;
+            let element = index * (SCAN_BLOCK_BYTES / self.dtype.bytes()) + offset;
+            Some(NonFinite { row: element / self.columns(), column: element % self.columns(), value })
+        })
     }
 }
 
 /// Bytes scanned between two looks at the result; a multiple of every element size.
 const SCAN_BLOCK_BYTES: usize = 1 << 14;
+/// Blocks that are worth another thread.
+const SCAN_BLOCKS: usize = 16;
 
 fn finite_u32(bytes: &[u8], exponent: u32) -> bool {
     let mut found = 0u32;

@@ -25,7 +25,8 @@
 //! A stored scale can underflow where all weights are below 2^-126 * maxq in magnitude: it is then the nearest
 //! subnormal number or 0, and values are off by at most maxq * 2^-150 more. Nothing divides by a stored scale.
 
-use kernels::CodeBits;
+use kernels::grid::nearest_integer;
+use kernels::{CodeBits, CodeGrid};
 
 /// Whether the grid is centred on zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,25 +40,19 @@ pub enum Symmetry {
 /// The grid of one row and group.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Grid {
-    scale: f64,
-    zero: i32,
-    max_code: i32,
-}
-
-/// 1.5 * 2^52: added to a number below 2^51 in magnitude it leaves no bits for a fraction, so that the sum is rounded
-/// to an integer, halves to even, and ends in that integer's two's complement.
-const TO_INTEGER: f64 = 6_755_399_441_055_744.0;
-
-/// The nearest integer, halves to even, for |x| < 2^31. As `f64::round_ties_even`, which is a call on processors
-/// without an instruction for it; this one vectorises everywhere.
-fn nearest_integer(x: f64) -> i32 {
-    (x + TO_INTEGER).to_bits() as i32
+    codes: CodeGrid,
 }
 
 impl Grid {
     /// The grid that spans `weights` with codes of `bits` bits.
     pub fn span(weights: &[f32], bits: CodeBits, symmetry: Symmetry) -> Self {
         let (low, high) = range_with_zero(weights);
+        Self::between(low, high, bits, symmetry)
+    }
+
+    /// The grid that spans weights with low = min(w, 0) and high = max(w, 0), as [`kernels::Kernels::spans`] finds them.
+    #[inline]
+    pub fn between(low: f32, high: f32, bits: CodeBits, symmetry: Symmetry) -> Self {
         let (mut low, mut high) = (f64::from(low), f64::from(high));
         if symmetry == Symmetry::Symmetric {
             high = if -low > high { -low } else { high };
@@ -68,41 +63,44 @@ impl Grid {
         if low == 0.0 && high == 0.0 {
             (low, high) = (-1.0, 1.0);
         }
-        let max_code = i32::from(bits.max_code());
-        let scale = (high - low) / f64::from(max_code);
+        let scale = (high - low) / f64::from(bits.max_code());
         let zero = match symmetry {
             Symmetry::Asymmetric => nearest_integer(-low / scale),
             Symmetry::Symmetric => 1 << (bits.bits() - 1),
         };
-        Self { scale, zero, max_code }
+        Self { codes: CodeGrid::new(scale, zero, bits) }
     }
 
     /// Writes the code of every weight.
     pub fn encode(&self, weights: &[f32], codes: &mut [u8]) {
         for (code, &weight) in codes.iter_mut().zip(weights) {
-            let wanted = nearest_integer(f64::from(weight) / self.scale) + self.zero;
-            *code = wanted.clamp(0, self.max_code) as u8;
+            *code = self.codes.code(weight);
         }
+    }
+
+    /// What [`kernels::Kernels::encode`] takes: the codes of [`Self::encode`], faster.
+    pub fn codes(&self) -> CodeGrid {
+        self.codes
     }
 
     /// The distance of two values, as fitted.
     pub fn scale(&self) -> f64 {
-        self.scale
+        self.codes.scale()
     }
 
     /// The distance of two values as it is stored.
     pub fn stored_scale(&self) -> f32 {
-        self.scale as f32
+        self.scale() as f32
     }
 
     /// The code of zero.
     pub fn zero(&self) -> u8 {
-        self.zero as u8
+        self.codes.zero()
     }
 
     /// The weight that `code` stands for on the grid as fitted.
     pub fn value(&self, code: u8) -> f64 {
-        self.scale * f64::from(i32::from(code) - self.zero)
+        self.scale() * f64::from(i32::from(code) - i32::from(self.zero()))
     }
 }
 
@@ -128,16 +126,6 @@ fn range_with_zero(weights: &[f32]) -> (f32, f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nearest_integer_takes_halves_to_even() {
-        for twice in -2000..2000 {
-            for nudge in [-1e-9, 0.0, 1e-9] {
-                let x = f64::from(twice) / 2.0 + nudge;
-                assert_eq!(f64::from(nearest_integer(x)), x.round_ties_even(), "{x}");
-            }
-        }
-    }
 
     #[test]
     fn the_span_is_that_of_any_order() {

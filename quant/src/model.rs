@@ -22,7 +22,7 @@ pub fn build_model(checkpoint: &Checkpoint, recipe: &Recipe, runtime: &Runtime) 
                 unmatched.retain(|pattern| !pattern.matches(&source.tensor));
                 example.get_or_insert_with(|| source.tensor.clone());
             }
-            recipe.choose(source)
+            recipe.choose_with(runtime.kernels(), source)
         })?;
         match unmatched.first() {
             None => Ok(model),

@@ -52,7 +52,7 @@ fn run(rows: usize, columns: usize, tokens: usize) {
                 let shape = PackedShape { rows, columns, bits, group, zero_points: ZeroPoints::Stored };
                 let top = f32::from(bits.max_code());
                 let matrix = runtime.run(|| {
-                    PackedMatrix::build(shape, |row| {
+                    PackedMatrix::build(runtime.kernels(), shape, |row| {
                         for (k, code) in row.codes.iter_mut().enumerate() {
                             *code = ((values[row.row * columns + k] + 1.0) / 2.0 * top) as u8;
                         }

@@ -10,6 +10,7 @@ pub mod activation;
 pub mod attention;
 pub mod columns;
 pub mod dense;
+pub mod grid;
 pub mod grouped;
 pub mod isa;
 #[allow(dead_code)]
@@ -28,6 +29,7 @@ pub use activation::Nonlinearity;
 pub use attention::{AttentionShape, KeyValueSpan, QUERY_GROUP};
 pub use columns::ColumnsMut;
 pub use dense::{DenseRows, DenseType};
+pub use grid::CodeGrid;
 pub use grouped::panel::{CodeBits, PANEL_ROWS, Panel, ROW_BLOCK, Zeros, pack, segment_of};
 pub use isa::Isa;
 pub use quantize::{ActivationCodes, QuantizedRowMut, QuantizedRows};

@@ -8,7 +8,9 @@ use crate::activation::{self, Nonlinearity};
 use crate::attention::{self, AttentionShape, KeyValueSpan, QUERY_GROUP};
 use crate::columns::ColumnsMut;
 use crate::dense::{self, DenseRows};
-use crate::grouped::{self, panel::Panel, panel::segment_of};
+use crate::grid::{self, CodeGrid};
+use crate::grouped;
+use crate::grouped::panel::{self, CodeBits, Panel, segment_of};
 use crate::isa::Isa;
 use crate::quantize::{self, QuantizedRowMut, QuantizedRows};
 use crate::{lanes, log_sum_exp, norm, peak, rope};
@@ -28,6 +30,9 @@ pub struct Kernels {
     grouped: unsafe fn(&Panel<'_>, &QuantizedRows<'_>, &mut ColumnsMut<'_>),
     grouped_f32: unsafe fn(&Panel<'_>, &[f32], &mut ColumnsMut<'_>),
     quantize_row: unsafe fn(&[f32], usize, QuantizedRowMut<'_>),
+    spans: unsafe fn(DenseRows<'_>, usize, &mut [f32], &mut [f32]),
+    encode: unsafe fn(DenseRows<'_>, usize, &[CodeGrid], &mut [u8]),
+    pack: unsafe fn(CodeBits, usize, usize, &[u8], &mut [u8]),
     attend: unsafe fn(AttentionShape, &[f32], &[Range<usize>], &[KeyValueSpan<'_>], &mut [f32], &mut [f32]),
     multiply_add: unsafe fn(usize) -> f32,
     byte_products: unsafe fn(usize, &[u8; 1024]) -> i32,
@@ -88,6 +93,18 @@ macro_rules! table {
                 quantize::quantize_row::<L>($proof, x, segment, out)
             }
             $(#[target_feature(enable = $features)])?
+            unsafe fn spans(row: DenseRows<'_>, width: usize, low: &mut [f32], high: &mut [f32]) {
+                grid::spans::<L>($proof, row, width, low, high)
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn encode(row: DenseRows<'_>, width: usize, grids: &[CodeGrid], codes: &mut [u8]) {
+                grid::encode::<L>($proof, row, width, grids, codes)
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn pack(bits: CodeBits, rows: usize, columns: usize, codes: &[u8], packed: &mut [u8]) {
+                panel::pack_lanes::<L>($proof, bits, rows, columns, codes, packed)
+            }
+            $(#[target_feature(enable = $features)])?
             unsafe fn attend(
                 shape: AttentionShape,
                 queries: &[f32],
@@ -118,6 +135,9 @@ macro_rules! table {
                 grouped,
                 grouped_f32,
                 quantize_row,
+                spans,
+                encode,
+                pack,
                 attend,
                 multiply_add,
                 byte_products,
@@ -296,6 +316,40 @@ impl Kernels {
         assert!(out.scales.len() == segments && out.offsets.len() == segments);
         // SAFETY: as above.
         unsafe { (self.quantize_row)(x, segment, out) }
+    }
+
+    /// (min(w, 0), max(w, 0)) of every `width` weights of one row; see [`crate::grid`].
+    ///
+    /// # Panics
+    /// If lengths disagree.
+    pub fn spans(&self, row: DenseRows<'_>, width: usize, low: &mut [f32], high: &mut [f32]) {
+        assert_eq!(row.bytes.len(), row.columns * row.dtype.size_bytes());
+        assert!(width > 0 && low.len() == row.columns.div_ceil(width) && high.len() == low.len());
+        // SAFETY: as above.
+        unsafe { (self.spans)(row, width, low, high) }
+    }
+
+    /// The codes of one row with a grid for every `width` weights; see [`crate::grid`].
+    ///
+    /// # Panics
+    /// If lengths disagree.
+    pub fn encode(&self, row: DenseRows<'_>, width: usize, grids: &[CodeGrid], codes: &mut [u8]) {
+        assert_eq!(row.bytes.len(), row.columns * row.dtype.size_bytes());
+        assert!(width > 0 && grids.len() == row.columns.div_ceil(width) && codes.len() == row.columns);
+        assert!(width.is_multiple_of(16) || grids.len() <= 1, "grids of {width} columns");
+        // SAFETY: as above.
+        unsafe { (self.encode)(row, width, grids, codes) }
+    }
+
+    /// Packs codes [rows, columns] (row-major, one byte a code) into a panel's bytes, [`CodeBits::panel_bytes`] of
+    /// them; see [`crate::grouped::panel`].
+    ///
+    /// # Panics
+    /// If lengths disagree or a code does not fit the width.
+    pub fn pack(&self, bits: CodeBits, rows: usize, columns: usize, codes: &[u8], packed: &mut [u8]) {
+        panel::check_pack(bits, rows, columns, codes, packed);
+        // SAFETY: as above.
+        unsafe { (self.pack)(bits, rows, columns, codes, packed) }
     }
 
     /// Attention of several queries of one key/value head; see [`crate::attention`].

@@ -6,7 +6,7 @@ use std::thread;
 
 use sha2::{Digest, Sha256};
 
-use super::{Checkpoint, json};
+use super::{Checkpoint, FileBytes, json};
 use crate::error::Error;
 
 /// Files beside the weights that change what a model computes or how its text is encoded.
@@ -27,7 +27,8 @@ const COMPANIONS: &[&str] = &[
 
 impl Checkpoint {
     /// SHA-256 of the weight files, config.json and the tokenizer's files: (file name, hexadecimal digest), sorted by
-    /// name. Weights are hashed as they are used, through the map or the buffer; several files at once.
+    /// name. Weights are hashed as they are used, through the map or the buffer; several files at once. Pages of a map
+    /// are given back as they are hashed: weights in use are read again.
     ///
     /// # Errors
     /// A file that cannot be read, or a mapped one whose length is no longer that of the map.
@@ -44,9 +45,7 @@ impl Checkpoint {
             loop {
                 let job = next.fetch_add(1, Ordering::Relaxed);
                 let result = if let Some(file) = self.files.get(job) {
-                    file.bytes
-                        .check_length(&file.path)
-                        .map(|()| (file.name.clone(), hexadecimal(file.bytes.as_slice())))
+                    file.bytes.check_length(&file.path).map(|()| (file.name.clone(), file_digest(&file.bytes)))
                 } else if let Some((name, path)) = companions.get(job - self.files.len()) {
                     json::read_bytes(path).map(|bytes| (name.clone(), hexadecimal(&bytes)))
                 } else {
@@ -118,6 +117,21 @@ impl Checkpoint {
         let paths = COMPANIONS.iter().map(|name| (name.to_string(), self.directory.join(name)));
         paths.filter(|(_, path)| path.symlink_metadata().is_ok()).collect()
     }
+}
+
+/// Bytes hashed before their pages are given back.
+const HASHED_BYTES: usize = 4 << 20;
+
+/// SHA-256 of a weight file.
+fn file_digest(file: &FileBytes) -> String {
+    let mut hasher = Sha256::new();
+    let mut start = 0;
+    for part in file.as_slice().chunks(HASHED_BYTES) {
+        hasher.update(part);
+        file.release(start..start + part.len());
+        start += part.len();
+    }
+    digits(&hasher.finalize())
 }
 
 /// SHA-256 in hexadecimal digits.

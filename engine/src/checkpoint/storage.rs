@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::ops::Range;
 use std::path::Path;
 
 use memmap2::Mmap;
@@ -23,6 +24,14 @@ impl FileBytes {
         match self {
             Self::Mapped(map, _) => map,
             Self::Owned(bytes) => bytes,
+        }
+    }
+
+    /// Gives the memory of `range` back where it is a file's and can be read again; its bytes stay what they are.
+    pub(crate) fn release(&self, range: Range<usize>) {
+        match self {
+            Self::Mapped(map, _) => release(map, range),
+            Self::Owned(_) => {}
         }
     }
 
@@ -66,6 +75,29 @@ impl FileBytes {
         })
     }
 }
+
+/// Gives the memory of the pages inside `range` of a map back; they are read again when they are touched.
+#[cfg(unix)]
+#[allow(unsafe_code)]
+fn release(map: &Mmap, range: Range<usize>) {
+    // Where pages are larger, neighbours on the first and the last of them are given back too, and read again.
+    let start = range.start.next_multiple_of(SMALLEST_PAGE);
+    let end = if range.end == map.len() { range.end } else { range.end / SMALLEST_PAGE * SMALLEST_PAGE };
+    if start < end {
+        // SAFETY: the map is of a file and was never written to, so a page that is given back and touched again holds
+        // what it held before: the file's bytes, under the condition of `map` below.
+        let advised = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, end - start) };
+        // A system that does not take the advice keeps the pages: nothing but memory is lost.
+        _ = advised;
+    }
+}
+
+#[cfg(not(unix))]
+fn release(_: &Mmap, _: Range<usize>) {}
+
+/// Bytes of the smallest page there is.
+#[cfg(unix)]
+const SMALLEST_PAGE: usize = 4096;
 
 /// Maps a file read-only.
 #[allow(unsafe_code)]

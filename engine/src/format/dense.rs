@@ -33,18 +33,26 @@ impl DenseMatrix {
         Self { range: start..start + count * row_bytes, rows: count, ..self.clone() }
     }
 
-    /// The transposed matrix in a buffer of its own; for weights stored [in_features, out_features].
-    pub fn transposed(&self) -> Self {
+    /// Columns `first..first + count` as the rows of a matrix in a buffer of its own; for weights stored
+    /// [in_features, out_features].
+    pub fn transposed(&self, first: usize, count: usize) -> Self {
+        assert!(first + count <= self.columns, "columns {first}..{} of {}", first + count, self.columns);
         let size = self.dtype.bytes();
         let from = self.as_bytes();
-        let mut to = vec![0u8; from.len()];
+        let mut to = vec![0u8; self.rows * count * size];
         for row in 0..self.rows {
-            for column in 0..self.columns {
-                let (source, target) = ((row * self.columns + column) * size, (column * self.rows + row) * size);
+            for column in 0..count {
+                let (source, target) =
+                    ((row * self.columns + first + column) * size, (column * self.rows + row) * size);
                 to[target..target + size].copy_from_slice(&from[source..source + size]);
             }
         }
-        Self::new(TensorBytes::from_vec(to), self.dtype, self.columns, self.rows)
+        Self::new(TensorBytes::from_vec(to), self.dtype, count, self.rows)
+    }
+
+    /// Gives the memory of these weights back where they lie in a mapped file; they take none until they are read again.
+    pub fn release(&self) {
+        self.bytes.release(self.range.clone());
     }
 
     /// Number of rows.

@@ -2,10 +2,12 @@
 //!
 //! # Layout
 //! Panels of 64 output rows, the last one rounded up to 16; see `kernels::grouped::panel`. Of each panel: codes, then
-//! one f32 scale and, on an asymmetric grid, one byte of zero point a row and group. The bytes counted are the bytes
-//! held, padding included.
+//! one f32 scale and, on an asymmetric grid, one byte of zero point a row and group. A panel's bytes are a multiple of
+//! 64, and the first starts on a cache line: so does every panel, and every load of a kernel. The bytes counted are the
+//! bytes held, padding included (but not the fewer than 64 bytes before the first panel and behind the last).
 
-use kernels::{CodeBits, PANEL_ROWS, Panel, ROW_BLOCK, Zeros};
+use super::aligned::AlignedBytes;
+use kernels::{CodeBits, Kernels, PANEL_ROWS, Panel, ROW_BLOCK, Zeros};
 use rayon::prelude::*;
 
 /// Size and grid of a packed matrix.
@@ -37,7 +39,7 @@ pub enum ZeroPoints {
 pub struct GridRow<'a> {
     /// Which row.
     pub row: usize,
-    /// [columns].
+    /// [columns]; every one must be written, they hold what was there before.
     pub codes: &'a mut [u8],
     /// [groups].
     pub scales: &'a mut [f32],
@@ -49,7 +51,7 @@ pub struct GridRow<'a> {
 #[derive(Clone, Debug)]
 pub struct PackedMatrix {
     shape: PackedShape,
-    codes: Vec<u8>,
+    codes: AlignedBytes,
     scales: Vec<f32>,
     zeros: Vec<u8>,
 }
@@ -74,10 +76,12 @@ impl PackedShape {
 }
 
 impl PackedMatrix {
-    /// Fills a matrix row by row, panels in parallel: `fill` gets zeroed codes and writes codes, scales and zeros.
-    pub fn build(shape: PackedShape, fill: impl Fn(GridRow<'_>) + Sync) -> Self {
+    /// Fills a matrix row by row, panels in parallel: `fill` writes codes, scales and zeros, `kernels` pack them.
+    ///
+    /// Beside the matrix, one panel of codes a thread is held, one byte each.
+    pub fn build(kernels: &Kernels, shape: PackedShape, fill: impl Fn(GridRow<'_>) + Sync) -> Self {
         let groups = shape.groups();
-        let mut codes = vec![0u8; shape.bits.panel_bytes(shape.padded_rows(), shape.columns)];
+        let mut codes = AlignedBytes::zeroed(shape.bits.panel_bytes(shape.padded_rows(), shape.columns));
         let mut scales = vec![0f32; groups * shape.padded_rows()];
         let mut zeros = match shape.zero_points {
             ZeroPoints::Middle => Vec::new(),
@@ -86,12 +90,15 @@ impl PackedMatrix {
         let grid_len = groups * PANEL_ROWS;
         let mut zero_chunks: Vec<&mut [u8]> = zeros.chunks_mut(grid_len).collect();
         zero_chunks.resize_with(shape.rows.div_ceil(PANEL_ROWS), Default::default);
-        codes
-            .par_chunks_mut(shape.full_panel_bytes())
-            .zip(scales.par_chunks_mut(grid_len))
-            .zip(zero_chunks)
-            .enumerate()
-            .for_each(|(panel, ((codes, scales), zeros))| fill_panel(&shape, panel, codes, scales, zeros, &fill));
+        let panels = codes.as_mut_slice().par_chunks_mut(shape.full_panel_bytes());
+        panels.zip(scales.par_chunks_mut(grid_len)).zip(zero_chunks).enumerate().for_each_init(
+            || Scratch::new(&shape),
+            |scratch, (panel, ((codes, scales), zeros))| {
+                fill_panel(&shape, panel, scales, zeros, scratch, &fill);
+                let rows = shape.panel_rows(panel);
+                kernels.pack(shape.bits, rows, shape.columns, &scratch.codes[..rows * shape.columns], codes);
+            },
+        );
         Self { shape, codes, scales, zeros }
     }
 
@@ -102,7 +109,7 @@ impl PackedMatrix {
 
     /// Bytes held: codes, scales and zero points.
     pub fn bytes(&self) -> usize {
-        self.codes.len() + 4 * self.scales.len() + self.zeros.len()
+        self.codes.as_slice().len() + 4 * self.scales.len() + self.zeros.len()
     }
 
     /// Number of panels.
@@ -122,7 +129,7 @@ impl PackedMatrix {
             rows,
             columns: shape.columns,
             group: shape.group,
-            codes: &self.codes[start..start + shape.bits.panel_bytes(rows, shape.columns)],
+            codes: &self.codes.as_slice()[start..start + shape.bits.panel_bytes(rows, shape.columns)],
             scales: &self.scales[grid.clone()],
             zeros: match shape.zero_points {
                 ZeroPoints::Middle => Zeros::Constant(middle(shape.bits)),
@@ -152,27 +159,42 @@ fn middle(bits: CodeBits) -> u8 {
     1 << (bits.bits() - 1)
 }
 
+/// A panel before it is packed.
+struct Scratch {
+    /// [rows of a panel, columns].
+    codes: Vec<u8>,
+    /// [groups] of one row.
+    scales: Vec<f32>,
+    /// [groups] of one row.
+    zeros: Vec<u8>,
+}
+
+impl Scratch {
+    fn new(shape: &PackedShape) -> Self {
+        let (rows, groups) = (shape.panel_rows(0), shape.groups());
+        Self { codes: vec![0; rows * shape.columns], scales: vec![0.0; groups], zeros: vec![0; groups] }
+    }
+}
+
+/// Has the rows of a panel filled; scales and zeros go where they belong, codes stay in the scratch.
 fn fill_panel(
     shape: &PackedShape,
     panel: usize,
-    packed: &mut [u8],
     scales: &mut [f32],
     zeros: &mut [u8],
+    scratch: &mut Scratch,
     fill: &(impl Fn(GridRow<'_>) + Sync),
 ) {
-    let (rows, groups) = (shape.panel_rows(panel), shape.groups());
+    let rows = shape.panel_rows(panel);
     let padded = rows.next_multiple_of(ROW_BLOCK);
-    let mut codes = vec![0u8; rows * shape.columns];
-    let (mut row_scales, mut row_zeros) = (vec![0f32; groups], vec![0u8; groups]);
-    for (inside, row_codes) in codes.chunks_mut(shape.columns).enumerate() {
+    for (inside, codes) in scratch.codes.chunks_mut(shape.columns).take(rows).enumerate() {
         let row = panel * PANEL_ROWS + inside;
-        fill(GridRow { row, codes: row_codes, scales: &mut row_scales, zeros: &mut row_zeros });
-        for group in 0..groups {
-            scales[group * padded + inside] = row_scales[group];
-            if let Some(zero) = zeros.get_mut(group * padded + inside) {
-                *zero = row_zeros[group];
+        fill(GridRow { row, codes, scales: &mut scratch.scales, zeros: &mut scratch.zeros });
+        for (group, (&scale, &zero)) in scratch.scales.iter().zip(&scratch.zeros).enumerate() {
+            scales[group * padded + inside] = scale;
+            if let Some(slot) = zeros.get_mut(group * padded + inside) {
+                *slot = zero;
             }
         }
     }
-    kernels::pack(shape.bits, rows, shape.columns, &codes, packed);
 }

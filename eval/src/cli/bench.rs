@@ -114,7 +114,8 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
     let runtimes: Result<Vec<Runtime>, Failure> =
         threads.into_iter().map(|threads| runtime(threads, isa, context.verbosity)).collect();
     let runtimes = runtimes?;
-    let summary = inspect::summarize(&source);
+    let family = engine::family::blueprint(&source.checkpoint).map_or("unknown", |blueprint| blueprint.family);
+    let parameters = inspect::parameters(&source.checkpoint);
     let cpu = machine::processor();
     let mut rows = Vec::new();
     let mut differing = None;
@@ -147,10 +148,10 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
                 }
                 rows.push(Row {
                     model_filename: source.name.clone(),
-                    model_type: summary.blueprint.as_ref().map_or("unknown", |blueprint| blueprint.family).to_string(),
+                    model_type: family.to_string(),
                     quant: recipe.to_string(),
                     size,
-                    parameters: summary.parameters,
+                    parameters,
                     cpu: cpu.clone(),
                     isa: runtime.kernels().isa().name(),
                     threads: runtime.threads(),

@@ -92,9 +92,14 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
     let source = arguments.model.open(context.verbosity)?;
     let runtime = arguments.runtime.runtime(context.verbosity)?;
     let blueprint = engine::family::blueprint(&source.checkpoint)?;
-    let prompt = arguments.prompt.read(Some(&arguments.chat), &source, blueprint.vocab_size)?;
+    // A large tokenizer takes longer to open than a small model to quantize.
+    let (prompt, model) = std::thread::scope(|scope| {
+        let prompt = scope.spawn(|| arguments.prompt.read(Some(&arguments.chat), &source, blueprint.vocab_size));
+        let model = source.model(&recipe, &runtime, context.verbosity);
+        (prompt.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), model)
+    });
+    let (prompt, model) = (prompt?, model?);
     warn_beyond_context(&blueprint, prompt.tokens.len() + arguments.max_new_tokens, context);
-    let model = source.model(&recipe, &runtime, context.verbosity)?;
     let settings = arguments.settings(&source, prompt.tokenizer.as_ref());
     let generator = Generator::new(&model, &runtime, prompt.tokenizer.as_ref(), settings);
 

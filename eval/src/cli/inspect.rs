@@ -28,11 +28,10 @@ pub struct Summary {
 /// Looks at a checkpoint.
 pub fn summarize(source: &Source) -> Summary {
     let checkpoint = &source.checkpoint;
-    let (mut parameters, mut types) = (0u64, BTreeSet::new());
-    for name in checkpoint.tensor_names() {
-        parameters += elements(checkpoint, name);
-        types.insert(checkpoint.tensor(name).map_or("other", |view| view.dtype.name()));
-    }
+    let types: BTreeSet<&str> = checkpoint
+        .tensor_names()
+        .map(|name| checkpoint.tensor(name).map_or("other", |view| view.dtype.name()))
+        .collect();
     let blueprint = family::blueprint(checkpoint);
     let tokenizer = source.tokenizer().and_then(|tokenizer| {
         if let Ok(blueprint) = &blueprint {
@@ -43,13 +42,18 @@ pub fn summarize(source: &Source) -> Summary {
     let has_chat_template = tokenizer.as_ref().is_ok_and(|tokenizer| tokenizer.chat_template().is_some());
     let tokenizer = tokenizer.map(|tokenizer| (tokenizer.vocab_size(), tokenizer.vocabulary_file().to_string()));
     Summary {
-        parameters,
+        parameters: parameters(checkpoint),
         weight_bytes: checkpoint.weight_bytes(),
         element_types: types.into_iter().collect::<Vec<_>>().join(", "),
         blueprint,
         tokenizer: tokenizer.map_err(|error| error.to_string()),
         has_chat_template,
     }
+}
+
+/// Elements of all tensors, shared ones once.
+pub fn parameters(checkpoint: &Checkpoint) -> u64 {
+    checkpoint.tensor_names().map(|name| elements(checkpoint, name)).sum()
 }
 
 /// The number of a tensor's elements, 0 if there is no such tensor.

@@ -42,9 +42,11 @@ pub struct Prompt {
 }
 
 impl PromptFlags {
-    /// The tokens of the flags, for a model of `vocab_size` rows.
+    /// The tokens of the flags, for a model of `vocab_size` rows. Where `chat` is `None` no answer is going to be read,
+    /// and ids need no tokenizer: one of 150 000 tokens takes most of a second to open.
     pub fn read(&self, chat: Option<&ChatFlags>, source: &Source, vocab_size: usize) -> Result<Prompt, Failure> {
         let (tokens, tokenizer) = match (&self.tokens, &self.prompt) {
+            (Some(tokens), _) if chat.is_none() => (tokens.clone(), None),
             (Some(tokens), _) => {
                 (tokens.clone(), source.tokenizer().ok().filter(|it| it.check_fits(vocab_size).is_ok()))
             }

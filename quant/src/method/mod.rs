@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::recipe::Scheme;
 use engine::linear::Weights;
 use engine::model::LinearSource;
-use kernels::CodeBits;
+use kernels::{CodeBits, Kernels};
 use std::fmt;
 
 macro_rules! registry {
@@ -47,8 +47,8 @@ pub struct Method {
     pub groups: &'static [usize],
     /// Its own options, besides those that every method has.
     pub options: &'static [MethodOption],
-    /// Chooses the codes of one matrix.
-    pub(crate) quantize: fn(&LinearSource, &Scheme, &Choices) -> Result<Weights, Error>,
+    /// Chooses the codes of one matrix; the kernels change no bit.
+    pub(crate) quantize: fn(&Kernels, &LinearSource, &Scheme, &Choices) -> Result<Weights, Error>,
 }
 
 /// An option of a method: `:name=value` in a recipe.

@@ -12,5 +12,5 @@ pub(super) static METHOD: Method = Method {
     widths: &[],
     groups: &[],
     options: &[],
-    quantize: |source, _, _| Ok(Weights::Dense(source.matrix.clone())),
+    quantize: |_, source, _, _| Ok(Weights::Dense(source.matrix.clone())),
 };

@@ -10,7 +10,7 @@ use crate::recipe::Scheme;
 use engine::format::{DenseMatrix, GridRow, PackedMatrix, PackedShape, ZeroPoints};
 use engine::linear::Weights;
 use engine::model::LinearSource;
-use kernels::CodeBits;
+use kernels::{CodeBits, DenseRows, Kernels};
 
 pub(super) static METHOD: Method = Method {
     name: "rtn",
@@ -31,29 +31,42 @@ pub(super) static METHOD: Method = Method {
     quantize,
 };
 
-fn quantize(source: &LinearSource, scheme: &Scheme, choices: &Choices) -> Result<Weights, Error> {
+fn quantize(kernels: &Kernels, source: &LinearSource, scheme: &Scheme, choices: &Choices) -> Result<Weights, Error> {
     let symmetry = if choices.holds("sym", "true") { Symmetry::Symmetric } else { Symmetry::Asymmetric };
-    Ok(Weights::Packed { matrix: pack(&source.matrix, scheme, symmetry), activations: scheme.activations })
+    Ok(Weights::Packed { matrix: pack(kernels, &source.matrix, scheme, symmetry), activations: scheme.activations })
 }
 
-/// Rows in parallel, one row at a time as f32: nothing as large as the matrix is held but its codes.
-fn pack(matrix: &DenseMatrix, scheme: &Scheme, symmetry: Symmetry) -> PackedMatrix {
+/// Groups of a row whose grids are fitted before their weights are encoded: their bytes are then still near.
+const GROUPS_AT_A_TIME: usize = 32;
+
+/// Rows in parallel, read twice as they are stored: nothing as large as the matrix is held but its codes.
+fn pack(kernels: &Kernels, matrix: &DenseMatrix, scheme: &Scheme, symmetry: Symmetry) -> PackedMatrix {
     let zero_points = match symmetry {
         Symmetry::Asymmetric => ZeroPoints::Stored,
         Symmetry::Symmetric => ZeroPoints::Middle,
     };
     let (rows, columns) = (matrix.rows(), matrix.columns());
     let shape = PackedShape { rows, columns, bits: scheme.bits, group: scheme.group, zero_points };
-    PackedMatrix::build(shape, |row: GridRow<'_>| {
-        let mut weights = vec![0f32; columns];
-        matrix.row_to_f32(row.row, &mut weights);
-        let width = scheme.group.unwrap_or(columns);
-        let groups = weights.chunks(width).zip(row.codes.chunks_mut(width));
-        let grids = row.scales.iter_mut().zip(row.zeros);
-        for ((weights, codes), (scale, zero)) in groups.zip(grids) {
-            let grid = Grid::span(weights, scheme.bits, symmetry);
-            grid.encode(weights, codes);
-            (*scale, *zero) = (grid.stored_scale(), grid.zero());
+    let width = scheme.group.unwrap_or(columns);
+    let weights = matrix.as_rows();
+    let unfitted = Grid::between(0.0, 0.0, scheme.bits, symmetry).codes();
+    PackedMatrix::build(kernels, shape, |row: GridRow<'_>| {
+        let stored = weights.slice(row.row, 1);
+        let part_columns = (width * GROUPS_AT_A_TIME).min(columns);
+        let parts =
+            stored.bytes.chunks(part_columns * stored.dtype.size_bytes()).zip(row.codes.chunks_mut(part_columns));
+        let grids = row.scales.chunks_mut(GROUPS_AT_A_TIME).zip(row.zeros.chunks_mut(GROUPS_AT_A_TIME));
+        for ((bytes, codes), (scales, zeros)) in parts.zip(grids) {
+            let part = DenseRows { bytes, columns: codes.len(), ..stored };
+            let groups = scales.len();
+            let (mut low, mut high) = ([0.0; GROUPS_AT_A_TIME], [0.0; GROUPS_AT_A_TIME]);
+            kernels.spans(part, width, &mut low[..groups], &mut high[..groups]);
+            let mut grids = [unfitted; GROUPS_AT_A_TIME];
+            for (group, grid) in grids[..groups].iter_mut().enumerate() {
+                let fitted = Grid::between(low[group], high[group], scheme.bits, symmetry);
+                (*grid, scales[group], zeros[group]) = (fitted.codes(), fitted.stored_scale(), fitted.zero());
+            }
+            kernels.encode(part, width, &grids[..groups], codes);
         }
     })
 }

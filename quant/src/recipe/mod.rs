@@ -28,7 +28,7 @@ use crate::error::Error;
 use crate::method::{Choices, Method};
 use engine::linear::{Activations, Weights};
 use engine::model::{LinearSource, Role};
-use kernels::CodeBits;
+use kernels::{CodeBits, Kernels};
 use std::fmt;
 use std::str::FromStr;
 
@@ -150,19 +150,27 @@ impl Recipe {
         }
     }
 
-    /// The weights to run `source` with. Made to be the closure of [`engine::model::Model::build`]; call it inside
-    /// [`engine::runtime::Runtime::run`], rows are quantized in parallel.
+    /// The weights to run `source` with, chosen by the fastest kernels; see [`Self::choose_with`].
     ///
     /// # Errors
     /// If the matrix has no elements.
     pub fn choose(&self, source: LinearSource) -> Result<Weights, Error> {
+        self.choose_with(Kernels::best(), source)
+    }
+
+    /// The weights to run `source` with; which kernels choose them changes no bit. Made to be the closure of
+    /// [`engine::model::Model::build`]; call it inside [`engine::runtime::Runtime::run`], rows are quantized in parallel.
+    ///
+    /// # Errors
+    /// If the matrix has no elements.
+    pub fn choose_with(&self, kernels: &Kernels, source: LinearSource) -> Result<Weights, Error> {
         let (rows, columns) = (source.matrix.rows(), source.matrix.columns());
         if rows == 0 || columns == 0 {
             return Err(Error::EmptyMatrix { tensor: source.tensor, rows, columns });
         }
         match self.scheme_of(&source.tensor, source.role) {
             None => Ok(Weights::Dense(source.matrix)),
-            Some(scheme) => (self.method.quantize)(&source, &scheme, &self.choices),
+            Some(scheme) => (self.method.quantize)(kernels, &source, &scheme, &self.choices),
         }
     }
 

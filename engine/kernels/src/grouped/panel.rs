@@ -12,6 +12,9 @@
 //! So one 64-byte load holds four codes (8 bits) or more of sixteen rows, and a lower width unpacks by shift and mask
 //! alone into the 8-bit order. Lanes are output rows: no sum is ever taken across lanes.
 
+use crate::lanes::scalar::Scalar;
+use crate::lanes::{LANES, Lanes};
+
 /// Bits of a weight code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CodeBits {
@@ -144,68 +147,136 @@ impl Panel<'_> {
     }
 }
 
-/// Packs codes [rows, columns] (row-major, one byte a code) into a panel's bytes.
-///
-/// A step of columns at a time, all rows of the panel: a step's codes are joined as 32-bit words, four codes each, and
-/// written where the layout has them one after the other.
+/// Packs codes [rows, columns] (row-major, one byte a code) into a panel's bytes, in plain Rust; as
+/// [`crate::Kernels::pack`].
 ///
 /// # Panics
 /// If lengths disagree or a code does not fit the width.
 pub fn pack(bits: CodeBits, rows: usize, columns: usize, codes: &[u8], packed: &mut [u8]) {
+    check_pack(bits, rows, columns, codes, packed);
+    pack_lanes(Scalar, bits, rows, columns, codes, packed);
+}
+
+/// The lengths that packing relies on.
+pub(crate) fn check_pack(bits: CodeBits, rows: usize, columns: usize, codes: &[u8], packed: &[u8]) {
     assert_eq!(codes.len(), rows * columns, "codes of {rows} x {columns}");
     assert_eq!(packed.len(), bits.panel_bytes(rows, columns), "bytes of the panel");
-    let largest = codes.iter().fold(0, |largest, &code| if code > largest { code } else { largest });
-    assert!(largest <= bits.max_code(), "code {largest} in {} bits", bits.bits());
-    match bits {
-        CodeBits::Eight => pack_steps(rows, columns, codes, packed, |&[w]: &[u32; 1]| [w]),
-        CodeBits::Four => pack_steps(rows, columns, codes, packed, |&[a, b]| [a | b << 4]),
-        CodeBits::Two => pack_steps(rows, columns, codes, packed, |words: &[u32; 4]| [low_bits(words)]),
-        CodeBits::Three => pack_steps(rows, columns, codes, packed, |words: &[u32; 8]| {
-            let (first, second) = words.split_at(4);
-            let mut high = 0;
-            for (f, word) in words.iter().enumerate() {
-                high |= (word >> 2 & 0x0101_0101) << f;
-            }
-            [low_bits(first), low_bits(second), high]
-        }),
-    }
 }
 
-/// The low two bits of each code of four words, joined in one.
-fn low_bits(words: &[u32]) -> u32 {
-    let mut joined = 0;
-    for (f, word) in words.iter().enumerate() {
-        joined |= (word & 0x0303_0303) << (2 * f);
-    }
-    joined
-}
+/// Columns packed at a time: sixteen words of four codes, a multiple of every step.
+const PACK_COLUMNS: usize = 64;
 
-/// Packs steps of 4 * WORDS columns into PLANES words a row, as `join` says.
+/// See [`pack`]. Sixteen rows times sixteen words are transposed in registers: result i then holds word i of all rows,
+/// the order of the 8-bit layout, and a lower width joins some of them by shift and or.
 #[inline(always)]
-fn pack_steps<const WORDS: usize, const PLANES: usize>(
-    rows: usize,
-    columns: usize,
-    codes: &[u8],
-    packed: &mut [u8],
-    join: impl Fn(&[u32; WORDS]) -> [u32; PLANES],
-) {
+pub(crate) fn pack_lanes<S: Lanes>(s: S, bits: CodeBits, rows: usize, columns: usize, codes: &[u8], packed: &mut [u8]) {
     let plane = rows.next_multiple_of(ROW_BLOCK) * 4;
-    let step = 4 * WORDS;
-    for (index, planes) in packed.chunks_exact_mut(PLANES * plane).enumerate() {
-        let start = index * step;
-        let len = step.min(columns - start);
-        let mut padded = [[0u8; 4]; WORDS];
-        for row in 0..rows {
-            let step_codes = &codes[row * columns + start..][..len];
-            padded.as_flattened_mut()[..len].copy_from_slice(step_codes);
-            for (p, word) in join(&padded.map(u32::from_le_bytes)).into_iter().enumerate() {
-                planes[p * plane + row * 4..][..4].copy_from_slice(&word.to_le_bytes());
+    let block_bytes = plane / 4 * PACK_COLUMNS * bits.bits() as usize / 8;
+    let zeros = s.splat_bytes([0; 4]);
+    let mut seen = zeros;
+    for (block, packed) in packed.chunks_mut(block_bytes).enumerate() {
+        let start = block * PACK_COLUMNS;
+        let len = PACK_COLUMNS.min(columns - start);
+        for first_row in (0..rows).step_by(ROW_BLOCK) {
+            let mut words = [zeros; LANES];
+            let block = &codes[first_row * columns + start..];
+            if len == PACK_COLUMNS && block.len() >= (ROW_BLOCK - 1) * columns + PACK_COLUMNS {
+                // All of them: a loop whose length is known stays in registers.
+                for i in 0..ROW_BLOCK {
+                    if let Some(codes) = block[i * columns..].first_chunk() {
+                        words[i] = s.load_bytes(codes);
+                    }
+                }
+            } else {
+                for (word, row) in words.iter_mut().zip(block.chunks(columns)) {
+                    let mut padded = [0; PACK_COLUMNS];
+                    let len = len.min(row.len());
+                    padded[..len].copy_from_slice(&row[..len]);
+                    *word = s.load_bytes(&padded);
+                }
+            }
+            if bits != CodeBits::Eight {
+                for i in 0..ROW_BLOCK {
+                    seen = s.join::<0>(seen, words[i]);
+                }
+            }
+            let words = s.transpose(words);
+            let at = first_row * 4;
+            match bits {
+                CodeBits::Eight => store_planes(s, words, plane, &mut packed[at..]),
+                CodeBits::Four => {
+                    let mut planes = [zeros; 8];
+                    for (i, joined) in planes.iter_mut().enumerate() {
+                        *joined = s.join::<4>(words[2 * i], words[2 * i + 1]);
+                    }
+                    store_planes(s, planes, plane, &mut packed[at..]);
+                }
+                CodeBits::Two => {
+                    let mut planes = [zeros; 4];
+                    for (i, joined) in planes.iter_mut().enumerate() {
+                        *joined = join_low_bits(s, &words, 4 * i);
+                    }
+                    store_planes(s, planes, plane, &mut packed[at..]);
+                }
+                CodeBits::Three => {
+                    let mut planes = [zeros; 6];
+                    for step in 0..2 {
+                        planes[3 * step] = join_low_bits(s, &words, 8 * step);
+                        planes[3 * step + 1] = join_low_bits(s, &words, 8 * step + 4);
+                        planes[3 * step + 2] = join_high_bits(s, &words, 8 * step);
+                    }
+                    store_planes(s, planes, plane, &mut packed[at..]);
+                }
             }
         }
-        for p in 0..PLANES {
-            planes[p * plane + rows * 4..(p + 1) * plane].fill(0);
+    }
+    let mut beyond = [0; 64];
+    s.store_bytes(s.field::<0>(seen, !bits.max_code()), &mut beyond);
+    if beyond != [0; 64] {
+        let largest = codes.iter().fold(0, |largest, &code| if code > largest { code } else { largest });
+        panic!("code {largest} in {} bits", bits.bits());
+    }
+}
+
+/// Stores the planes of one row block, as many as there is room for.
+#[inline(always)]
+fn store_planes<S: Lanes, const P: usize>(s: S, planes: [S::B; P], plane: usize, packed: &mut [u8]) {
+    if packed.len() >= (P - 1) * plane + 64 {
+        // All of them: a loop whose length is known stays in registers.
+        for i in 0..P {
+            if let Some(packed) = packed[i * plane..].first_chunk_mut() {
+                s.store_bytes(planes[i], packed);
+            }
+        }
+    } else {
+        for (bytes, packed) in planes.iter().zip(packed.chunks_mut(plane)) {
+            if let Some(packed) = packed.first_chunk_mut() {
+                s.store_bytes(*bytes, packed);
+            }
         }
     }
+}
+
+/// The low two bits of the codes of four words, joined in one: word f gives bits 2f and 2f + 1.
+#[inline(always)]
+fn join_low_bits<S: Lanes>(s: S, words: &[S::B; LANES], first: usize) -> S::B {
+    let mut joined = s.field::<0>(words[first], 3);
+    joined = s.join::<2>(joined, s.field::<0>(words[first + 1], 3));
+    joined = s.join::<4>(joined, s.field::<0>(words[first + 2], 3));
+    s.join::<6>(joined, words[first + 3])
+}
+
+/// Bit 2 of the codes of eight words, joined in one: word f gives bit f.
+#[inline(always)]
+fn join_high_bits<S: Lanes>(s: S, words: &[S::B; LANES], first: usize) -> S::B {
+    let mut joined = s.field::<2>(words[first], 1);
+    joined = s.join::<1>(joined, s.field::<2>(words[first + 1], 1));
+    joined = s.join::<2>(joined, s.field::<2>(words[first + 2], 1));
+    joined = s.join::<3>(joined, s.field::<2>(words[first + 3], 1));
+    joined = s.join::<4>(joined, s.field::<2>(words[first + 4], 1));
+    joined = s.join::<5>(joined, s.field::<2>(words[first + 5], 1));
+    joined = s.join::<6>(joined, s.field::<2>(words[first + 6], 1));
+    s.join::<7>(joined, s.field::<2>(words[first + 7], 1))
 }
 
 /// The code of row `row` and column `k` of a packed panel: the layout read back one code at a time.

@@ -307,6 +307,51 @@ impl Lanes for Avx2 {
             _mm256_maskstore_ps(y.as_mut_ptr().wrapping_add(8), mask.1, x.1);
         }
     }
+
+    #[inline(always)]
+    fn all_greater(self, x: Self::F, y: Self::F) -> bool {
+        let greater = halves!(_mm256_cmp_ps::<_CMP_GT_OQ>, x, y);
+        present!(_mm256_movemask_ps(_mm256_and_ps(greater.0, greater.1)) == 0xff)
+    }
+    #[inline(always)]
+    fn to_bits(self, x: Self::F) -> Self::I {
+        halves!(_mm256_castps_si256, x)
+    }
+    #[inline(always)]
+    fn narrow(self, x: Self::I, y: &mut [u8; LANES]) {
+        present!({
+            // The packs saturate, so all but the low byte goes first; they work on quarters, put in order at the end.
+            let low_byte = _mm256_set1_epi32(0xff);
+            let words = _mm256_packus_epi32(_mm256_and_si256(x.0, low_byte), _mm256_and_si256(x.1, low_byte));
+            let bytes = _mm256_packus_epi16(words, words);
+            let ordered = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 0, 4, 1, 5));
+            _mm_storeu_si128(y.as_mut_ptr().cast(), _mm256_castsi256_si128(ordered))
+        })
+    }
+    #[inline(always)]
+    fn prefetch(self, x: &[u8], ahead: usize) {
+        // SAFETY: a prefetch is no access: any address may be given.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(x.as_ptr().wrapping_add(ahead).cast()) }
+    }
+    #[inline(always)]
+    fn transpose(self, rows: [Self::B; LANES]) -> [Self::B; LANES] {
+        let mut columns = rows;
+        for half in 0..2 {
+            // Of eight rows: words 0 to 7 to the first eight results, 8 to 15 to the others.
+            let [mut left, mut right] = [[rows[0].0; 8]; 2];
+            for i in 0..8 {
+                (left[i], right[i]) = rows[8 * half + i];
+            }
+            let (left, right) = (transpose_eight(left), transpose_eight(right));
+            for i in 0..8 {
+                match half {
+                    0 => (columns[i].0, columns[i + 8].0) = (left[i], right[i]),
+                    _ => (columns[i].1, columns[i + 8].1) = (left[i], right[i]),
+                }
+            }
+        }
+        columns
+    }
 }
 
 /// All bits set in the first `count` lanes, in all of them from 16 on.
@@ -315,4 +360,32 @@ fn low_lanes(s: Avx2, count: usize) -> (__m256i, __m256i) {
     let count = s.splat_int(count.min(LANES) as i32);
     let index = s.load_int(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
     halves!(_mm256_cmpgt_epi32, count, index)
+}
+
+/// Word j of result i is word i of `rows[j]`.
+#[inline(always)]
+fn transpose_eight(rows: [__m256i; 8]) -> [__m256i; 8] {
+    // Words within halves of a register first, four rows at a time, then the halves.
+    let mut four = [[rows[0]; 4]; 2];
+    for (i, four) in four.iter_mut().enumerate() {
+        let [a, b, c, d] = [rows[4 * i], rows[4 * i + 1], rows[4 * i + 2], rows[4 * i + 3]];
+        *four = present!({
+            let (ab_low, ab_high) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+            let (cd_low, cd_high) = (_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
+            [
+                _mm256_unpacklo_epi64(ab_low, cd_low),
+                _mm256_unpackhi_epi64(ab_low, cd_low),
+                _mm256_unpacklo_epi64(ab_high, cd_high),
+                _mm256_unpackhi_epi64(ab_high, cd_high),
+            ]
+        });
+    }
+    let mut columns = rows;
+    for c in 0..4 {
+        present!({
+            columns[c] = _mm256_permute2x128_si256::<0x20>(four[0][c], four[1][c]);
+            columns[c + 4] = _mm256_permute2x128_si256::<0x31>(four[0][c], four[1][c]);
+        })
+    }
+    columns
 }

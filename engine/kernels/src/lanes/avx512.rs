@@ -274,6 +274,64 @@ impl Lanes for Avx512 {
         // SAFETY: as above; masked-off lanes are not written.
         unsafe { _mm512_mask_storeu_ps(y.as_mut_ptr(), mask, x) }
     }
+
+    #[inline(always)]
+    fn all_greater(self, x: Self::F, y: Self::F) -> bool {
+        present!(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, y) == !0)
+    }
+    #[inline(always)]
+    fn to_bits(self, x: Self::F) -> Self::I {
+        present!(_mm512_castps_si512(x))
+    }
+    #[inline(always)]
+    fn narrow(self, x: Self::I, y: &mut [u8; LANES]) {
+        present!(_mm_storeu_si128(y.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(x)))
+    }
+    #[inline(always)]
+    fn least(self, a: Self::F) -> f32 {
+        present!(_mm512_reduce_min_ps(a))
+    }
+    #[inline(always)]
+    fn greatest(self, a: Self::F) -> f32 {
+        present!(_mm512_reduce_max_ps(a))
+    }
+    #[inline(always)]
+    fn prefetch(self, x: &[u8], ahead: usize) {
+        // SAFETY: a prefetch is no access: any address may be given.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(x.as_ptr().wrapping_add(ahead).cast()) }
+    }
+    #[inline(always)]
+    fn transpose(self, rows: [Self::B; LANES]) -> [Self::B; LANES] {
+        // Words within quarters of a register first, four rows at a time, then the quarters.
+        let mut four = [[self.splat_int(0); 4]; 4];
+        for (i, four) in four.iter_mut().enumerate() {
+            let [a, b, c, d] = [rows[4 * i], rows[4 * i + 1], rows[4 * i + 2], rows[4 * i + 3]];
+            *four = present!({
+                let (ab_low, ab_high) = (_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+                let (cd_low, cd_high) = (_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+                [
+                    _mm512_unpacklo_epi64(ab_low, cd_low),
+                    _mm512_unpackhi_epi64(ab_low, cd_low),
+                    _mm512_unpacklo_epi64(ab_high, cd_high),
+                    _mm512_unpackhi_epi64(ab_high, cd_high),
+                ]
+            });
+        }
+        let mut columns = rows;
+        for c in 0..4 {
+            present!({
+                let even = _mm512_shuffle_i32x4::<0x88>(four[0][c], four[1][c]);
+                let odd = _mm512_shuffle_i32x4::<0xdd>(four[0][c], four[1][c]);
+                let even_after = _mm512_shuffle_i32x4::<0x88>(four[2][c], four[3][c]);
+                let odd_after = _mm512_shuffle_i32x4::<0xdd>(four[2][c], four[3][c]);
+                columns[c] = _mm512_shuffle_i32x4::<0x88>(even, even_after);
+                columns[c + 4] = _mm512_shuffle_i32x4::<0x88>(odd, odd_after);
+                columns[c + 8] = _mm512_shuffle_i32x4::<0xdd>(even, even_after);
+                columns[c + 12] = _mm512_shuffle_i32x4::<0xdd>(odd, odd_after);
+            })
+        }
+        columns
+    }
 }
 
 /// A mask of the first `count` lanes, all of them from 16 on.

@@ -171,4 +171,48 @@ pub(crate) trait Lanes: Copy {
             *slot = value;
         }
     }
+
+    /// Whether x > y in every lane; no where one is NaN.
+    fn all_greater(self, x: Self::F, y: Self::F) -> bool;
+    /// The bits of every lane.
+    fn to_bits(self, x: Self::F) -> Self::I;
+    /// The low byte of lane i to `y[i]`.
+    fn narrow(self, x: Self::I, y: &mut [u8; LANES]);
+    /// The least lane. No lane may be NaN, and zeros must have one sign.
+    #[inline(always)]
+    fn least(self, a: Self::F) -> f32 {
+        let mut lanes = [0.0; LANES];
+        self.store(a, &mut lanes);
+        lanes.into_iter().fold(lanes[0], |least, lane| if lane < least { lane } else { least })
+    }
+    /// The greatest lane; as `least`.
+    #[inline(always)]
+    fn greatest(self, a: Self::F) -> f32 {
+        let mut lanes = [0.0; LANES];
+        self.store(a, &mut lanes);
+        lanes.into_iter().fold(lanes[0], |greatest, lane| if lane > greatest { lane } else { greatest })
+    }
+    /// Asks for the cache line `ahead` bytes behind the start of `x`, wherever that is: a hint, nothing is read.
+    #[inline(always)]
+    fn prefetch(self, x: &[u8], ahead: usize) {
+        _ = (x, ahead);
+    }
+    /// Lane j of result i is lane i of `rows[j]`, four bytes each.
+    #[inline(always)]
+    fn transpose(self, rows: [Self::B; LANES]) -> [Self::B; LANES] {
+        let mut transposed = [[[0u8; 4]; LANES]; LANES];
+        let mut row = [0; 4 * LANES];
+        for (j, words) in rows.into_iter().enumerate() {
+            self.store_bytes(words, &mut row);
+            for (column, word) in transposed.iter_mut().zip(row.as_chunks::<4>().0) {
+                column[j] = *word;
+            }
+        }
+        let mut columns = rows;
+        for (column, words) in columns.iter_mut().zip(&transposed) {
+            row.copy_from_slice(words.as_flattened());
+            *column = self.load_bytes(&row);
+        }
+        columns
+    }
 }

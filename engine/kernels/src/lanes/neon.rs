@@ -333,6 +333,28 @@ macro_rules! lanes {
                     vgetq_lane_f64::<0>(two) + vgetq_lane_f64::<1>(two)
                 })
             }
+
+            #[inline(always)]
+            fn all_greater(self, x: Self::F, y: Self::F) -> bool {
+                let greater = four!(I, vcgtq_f32(x[I], y[I]));
+                present!({
+                    let all = vandq_u32(vandq_u32(greater[0], greater[1]), vandq_u32(greater[2], greater[3]));
+                    vminvq_u32(all) == u32::MAX
+                })
+            }
+            #[inline(always)]
+            fn to_bits(self, x: Self::F) -> Self::I {
+                four!(I, vreinterpretq_s32_f32(x[I]))
+            }
+            #[inline(always)]
+            fn narrow(self, x: Self::I, y: &mut [u8; LANES]) {
+                let halves = four!(I, vmovn_u32(vreinterpretq_u32_s32(x[I])));
+                present!({
+                    let low = vmovn_u16(vcombine_u16(halves[0], halves[1]));
+                    let high = vmovn_u16(vcombine_u16(halves[2], halves[3]));
+                    vst1q_u8(y.as_mut_ptr(), vcombine_u8(low, high))
+                })
+            }
         }
     };
 }

@@ -212,6 +212,19 @@ impl Lanes for Scalar {
     fn tree_f64(self, a: Self::D) -> f64 {
         tree!(a)
     }
+
+    #[inline(always)]
+    fn all_greater(self, x: Self::F, y: Self::F) -> bool {
+        x.iter().zip(&y).all(|(x, y)| x > y)
+    }
+    #[inline(always)]
+    fn to_bits(self, x: Self::F) -> Self::I {
+        each!(i, x[i].to_bits() as i32)
+    }
+    #[inline(always)]
+    fn narrow(self, x: Self::I, y: &mut [u8; LANES]) {
+        *y = each!(i, x[i] as u8);
+    }
 }
 
 /// IEEE half to f32, exactly, by integer operations alone.

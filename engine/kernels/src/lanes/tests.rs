@@ -69,6 +69,11 @@ fn bytes<S: Lanes>(s: S, x: S::B) -> [u8; 64] {
     y
 }
 
+#[inline(always)]
+fn scalar_bits<S: Lanes>(_: S, x: f32) -> u32 {
+    pattern(x)
+}
+
 /// One expression for scalar and for the lanes under test: `s` names the lanes, the result must be equal.
 macro_rules! agree {
     ($test:expr, $view:ident, |$s:ident| $e:expr $(, $context:expr)*) => {{
@@ -290,6 +295,43 @@ fn partial_vectors<S: Lanes>(test: S) {
 }
 
 #[inline(always)]
+fn whole_vectors<S: Lanes>(test: S) {
+    let mut random = Random(7);
+    for round in 0..FLOATS.len() {
+        // Greater in all lanes but one, which meets every value in every lane.
+        for lane in 0..LANES {
+            let mut x = [3e38; LANES];
+            let mut y: [f32; LANES] = std::array::from_fn(|i| FLOATS[(round + i) % FLOATS.len()]);
+            y = y.map(|value| if value < 3e38 { value } else { 1.0 });
+            assert!(test.all_greater(test.load(&x), test.load(&y)), "{x:?} > {y:?}");
+            x[lane] = FLOATS[round];
+            for below in [FLOATS[round], FLOATS[(round + 1) % FLOATS.len()], -0.0, 0.5, f32::NAN] {
+                y[lane] = below;
+                let found = test.all_greater(test.load(&x), test.load(&y));
+                assert_eq!(found, x[lane] > below, "{} > {below} in lane {lane}", x[lane]);
+            }
+        }
+    }
+    for _ in 0..64 {
+        let x: [i32; LANES] = std::array::from_fn(|_| random.bits() as i32);
+        let mut low = [0; LANES];
+        test.narrow(test.load_int(&x), &mut low);
+        assert_eq!(low, x.map(|word| word as u8));
+        let any = random.floats();
+        agree!(test, integers, |s| s.to_bits(s.load(&any)), any);
+        let values = random.floats().map(|value| if value.is_nan() { f32::INFINITY } else { value });
+        agree!(test, scalar_bits, |s| s.least(s.load(&values)), values);
+        agree!(test, scalar_bits, |s| s.greatest(s.load(&values)), values);
+        let rows: [[u8; 64]; LANES] = std::array::from_fn(|_| random.bytes());
+        let columns = test.transpose(rows.each_ref().map(|row| test.load_bytes(row)));
+        for (i, column) in columns.into_iter().enumerate() {
+            let expected: [u8; 64] = std::array::from_fn(|at| rows[at / 4][4 * i + at % 4]);
+            assert_eq!(bytes(test, column), expected, "column {i}");
+        }
+    }
+}
+
+#[inline(always)]
 fn elementary_functions<S: Lanes>(test: S) {
     for x in FLOATS {
         agree!(test, floats, |s| exp_lanes(s, s.splat(x)), x);
@@ -320,6 +362,7 @@ fn everything<S: Lanes>(test: S) {
     byte_operations(test);
     products(test);
     partial_vectors(test);
+    whole_vectors(test);
     elementary_functions(test);
 }
 

@@ -253,4 +253,18 @@ impl Lanes for Wide {
         let four = ((a[0] + a[2]) + (a[1] + a[3])).to_array();
         (four[0] + four[2]) + (four[1] + four[3])
     }
+
+    #[inline(always)]
+    fn all_greater(self, x: Self::F, y: Self::F) -> bool {
+        (x.0.simd_gt(y.0) & x.1.simd_gt(y.1)).all()
+    }
+    #[inline(always)]
+    fn to_bits(self, x: Self::F) -> Self::I {
+        let bits = |x: f32x8| i32x8::new(x.to_array().map(|lane| lane.to_bits() as i32));
+        (bits(x.0), bits(x.1))
+    }
+    #[inline(always)]
+    fn narrow(self, x: Self::I, y: &mut [u8; LANES]) {
+        Scalar.narrow(integer_array(x), y);
+    }
 }
