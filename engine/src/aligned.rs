@@ -31,6 +31,18 @@ impl<T: Copy + Default> Aligned<T> {
         self.len = len;
     }
 
+    /// Appends `elements`, keeping those before; room grows by doubling.
+    pub fn extend_from_slice(&mut self, elements: &[T]) {
+        let (old, len) = (self.len, self.len + elements.len());
+        if self.buffer.len() < len + LINE / size_of::<T>() {
+            let mut grown = Self::zeroed(len.max(2 * old));
+            grown.as_mut_slice()[..old].copy_from_slice(self.as_slice());
+            *self = grown;
+        }
+        self.len = len;
+        self.as_mut_slice()[old..].copy_from_slice(elements);
+    }
+
     /// The elements.
     pub fn as_slice(&self) -> &[T] {
         &self.buffer[self.start..self.start + self.len]
@@ -39,6 +51,15 @@ impl<T: Copy + Default> Aligned<T> {
     /// The elements.
     pub fn as_mut_slice(&mut self) -> &mut [T] {
         &mut self.buffer[self.start..self.start + self.len]
+    }
+}
+
+impl<T: Copy + Default> Clone for Aligned<T> {
+    /// A copy is aligned for itself: its buffer lies elsewhere.
+    fn clone(&self) -> Self {
+        let mut copy = Self::zeroed(self.len);
+        copy.as_mut_slice().copy_from_slice(self.as_slice());
+        copy
     }
 }
 
@@ -53,6 +74,14 @@ mod tests {
             floats.resize(len);
             assert_eq!((floats.as_slice().len(), floats.as_mut_slice().as_ptr().addr() % LINE), (len, 0));
         }
+        let mut grown = Aligned::<f32>::default();
+        (0..100).for_each(|i| grown.extend_from_slice(&[i as f32; 7]));
+        assert_eq!(
+            (grown.as_slice()[699], grown.as_slice()[7], grown.as_slice().as_ptr().addr() % LINE),
+            (99.0, 1.0, 0)
+        );
+        let copy = floats.clone();
+        assert_eq!((copy.as_slice(), copy.as_slice().as_ptr().addr() % LINE), (floats.as_slice(), 0));
         assert_eq!(Aligned::<i8>::zeroed(77).as_slice(), [0; 77]);
     }
 }

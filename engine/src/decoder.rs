@@ -80,6 +80,16 @@ impl<'a> Decoder<'a> {
         &self.model.blueprint
     }
 
+    /// What computes it.
+    pub(crate) fn runtime(&self) -> &'a Runtime {
+        self.runtime
+    }
+
+    /// The output head.
+    pub(crate) fn head(&self) -> &'a Linear {
+        &self.model.head
+    }
+
     /// An empty cache after `prefix`.
     pub fn cache_after(&self, prefix: &KvPrefix) -> KvCache {
         let blueprint = self.blueprint();

@@ -5,6 +5,7 @@
 //! ```
 //! Sharing copies nothing and changes no bit: attention walks the segments in order of position.
 
+use crate::aligned::Aligned;
 use std::sync::Arc;
 
 /// Keys and values of consecutive positions, all blocks.
@@ -12,9 +13,9 @@ use std::sync::Arc;
 struct Segment {
     len: usize,
     /// One a block, [len, kv_heads * head_dim].
-    keys: Vec<Vec<f32>>,
+    keys: Vec<Aligned<f32>>,
     /// One a block, [len, kv_heads * head_dim].
-    values: Vec<Vec<f32>>,
+    values: Vec<Aligned<f32>>,
 }
 
 /// A prefix that nothing appends to any more; cheap to clone.
@@ -47,7 +48,7 @@ impl KvPrefix {
 impl KvCache {
     /// An empty continuation of `prefix` in a model of `layers` blocks and `width` = kv_heads * head_dim.
     pub fn after(prefix: &KvPrefix, layers: usize, width: usize) -> Self {
-        let own = Segment { len: 0, keys: vec![Vec::new(); layers], values: vec![Vec::new(); layers] };
+        let own = Segment { len: 0, keys: vec![Aligned::default(); layers], values: vec![Aligned::default(); layers] };
         Self { prefix: prefix.clone(), own, width }
     }
 
@@ -94,8 +95,8 @@ impl KvCache {
             .chain(std::iter::once(&self.own))
             .map(|segment| SegmentView {
                 identity: std::ptr::from_ref(segment).addr(),
-                keys: &segment.keys[layer],
-                values: &segment.values[layer],
+                keys: segment.keys[layer].as_slice(),
+                values: segment.values[layer].as_slice(),
             })
             .collect()
     }

@@ -13,6 +13,7 @@ pub mod error;
 pub mod family;
 pub mod format;
 pub mod generate;
+pub mod head;
 mod input;
 pub mod kv_cache;
 pub mod linear;

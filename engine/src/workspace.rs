@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Buffers for the tokens of a batch; they only grow.
 #[derive(Default)]
 pub(crate) struct Workspace {
-    /// Normalised residual stream: input of the query, key, value, gate, up projections and of the head.
+    /// Normalised residual stream: input of the query, key, value, gate and up projections.
     pub(crate) normed: Input,
     /// [tokens, heads * head_dim].
     pub(crate) query: Aligned<f32>,
@@ -18,6 +18,8 @@ pub(crate) struct Workspace {
     pub(crate) attended: Input,
     /// Input of the down projection.
     pub(crate) hidden: Input,
+    /// Hidden states of scored positions.
+    pub(crate) head: Input,
     /// What is added to the residual stream, [tokens, d_model].
     pub(crate) update: Aligned<f32>,
     /// One a thread.

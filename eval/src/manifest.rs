@@ -11,7 +11,10 @@ use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// Version of the numerics contract: results of one version have the same bits everywhere.
-pub const NUMERICS_VERSION: u64 = 1;
+///
+/// 2: a log-sum-exp is taken in blocks of 512 tokens (`kernels::log_sum_exp`), which moves the last bits of
+/// log-probabilities over larger vocabularies. Logits are those of version 1.
+pub const NUMERICS_VERSION: u64 = 2;
 
 /// Version of the files in a run directory.
 const FORMAT: u64 = 1;

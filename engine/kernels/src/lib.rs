@@ -32,6 +32,7 @@ pub use dense::{DenseRows, DenseType};
 pub use grid::CodeGrid;
 pub use grouped::panel::{CodeBits, PANEL_ROWS, Panel, ROW_BLOCK, Zeros, pack, segment_of};
 pub use isa::Isa;
+pub use log_sum_exp::LOGIT_BLOCK;
 pub use quantize::{ActivationCodes, QuantizedRowMut, QuantizedRows};
 pub use table::Kernels;
 pub use team::Team;

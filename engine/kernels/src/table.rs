@@ -12,6 +12,7 @@ use crate::grid::{self, CodeGrid};
 use crate::grouped;
 use crate::grouped::panel::{self, CodeBits, Panel, segment_of};
 use crate::isa::Isa;
+use crate::log_sum_exp::LOGIT_BLOCK;
 use crate::quantize::{self, QuantizedRowMut, QuantizedRows};
 use crate::{lanes, log_sum_exp, norm, peak, rope};
 use std::ops::Range;
@@ -25,7 +26,7 @@ pub struct Kernels {
     rotate: unsafe fn(&mut [f32], &[f32], &[f32]),
     activate: unsafe fn(Nonlinearity, &mut [f32]),
     gate: unsafe fn(Nonlinearity, &mut [f32], &[f32]),
-    log_sum_exp: unsafe fn(&[f32]) -> f64,
+    exp_sum: unsafe fn(&[f32]) -> (f32, f64),
     dense: unsafe fn(DenseRows<'_>, &[f32], &mut ColumnsMut<'_>),
     grouped: unsafe fn(&Panel<'_>, &QuantizedRows<'_>, &mut ColumnsMut<'_>),
     grouped_f32: unsafe fn(&Panel<'_>, &[f32], &mut ColumnsMut<'_>),
@@ -73,8 +74,8 @@ macro_rules! table {
                 activation::gated::<L>($proof, kind, gate, up)
             }
             $(#[target_feature(enable = $features)])?
-            unsafe fn log_sum_exp(x: &[f32]) -> f64 {
-                log_sum_exp::log_sum_exp::<L>($proof, x)
+            unsafe fn exp_sum(x: &[f32]) -> (f32, f64) {
+                log_sum_exp::exp_sum::<L>($proof, x)
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn dense(weights: DenseRows<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
@@ -130,7 +131,7 @@ macro_rules! table {
                 rotate,
                 activate,
                 gate,
-                log_sum_exp,
+                exp_sum,
                 dense,
                 grouped,
                 grouped_f32,
@@ -255,14 +256,22 @@ impl Kernels {
         unsafe { (self.gate)(kind, gate, up) }
     }
 
+    /// The maximum of up to [`LOGIT_BLOCK`] logits and the sum of exp(x - maximum); see [`crate::log_sum_exp`].
+    ///
+    /// # Panics
+    /// If x is empty or longer than a block.
+    pub fn exp_sum(&self, x: &[f32]) -> (f32, f64) {
+        assert!(!x.is_empty() && x.len() <= LOGIT_BLOCK);
+        // SAFETY: as above.
+        unsafe { (self.exp_sum)(x) }
+    }
+
     /// ln(sum(exp(x))) of one row; see [`crate::log_sum_exp`].
     ///
     /// # Panics
     /// If x is empty.
     pub fn log_sum_exp(&self, x: &[f32]) -> f64 {
-        assert!(!x.is_empty());
-        // SAFETY: as above.
-        unsafe { (self.log_sum_exp)(x) }
+        log_sum_exp::combine(&x.chunks(LOGIT_BLOCK).map(|block| self.exp_sum(block)).collect::<Vec<_>>())
     }
 
     /// y = x w^T with dense weights; x: [y.rows(), weights.columns], y.width() == weights.rows(). See [`crate::dense`].

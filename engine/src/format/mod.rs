@@ -2,7 +2,6 @@
 //!
 //! A format says how bits are stored and multiplied; how they were chosen is the business of the `quant` crate.
 
-mod aligned;
 mod dense;
 mod packed;
 

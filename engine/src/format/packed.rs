@@ -6,7 +6,7 @@
 //! 64, and the first starts on a cache line: so does every panel, and every load of a kernel. The bytes counted are the
 //! bytes held, padding included (but not the fewer than 64 bytes before the first panel and behind the last).
 
-use super::aligned::AlignedBytes;
+use crate::aligned::Aligned;
 use kernels::{CodeBits, Kernels, PANEL_ROWS, Panel, ROW_BLOCK, Zeros};
 use rayon::prelude::*;
 
@@ -51,7 +51,7 @@ pub struct GridRow<'a> {
 #[derive(Clone, Debug)]
 pub struct PackedMatrix {
     shape: PackedShape,
-    codes: AlignedBytes,
+    codes: Aligned<u8>,
     scales: Vec<f32>,
     zeros: Vec<u8>,
 }
@@ -81,7 +81,7 @@ impl PackedMatrix {
     /// Beside the matrix, one panel of codes a thread is held, one byte each.
     pub fn build(kernels: &Kernels, shape: PackedShape, fill: impl Fn(GridRow<'_>) + Sync) -> Self {
         let groups = shape.groups();
-        let mut codes = AlignedBytes::zeroed(shape.bits.panel_bytes(shape.padded_rows(), shape.columns));
+        let mut codes = Aligned::zeroed(shape.bits.panel_bytes(shape.padded_rows(), shape.columns));
         let mut scales = vec![0f32; groups * shape.padded_rows()];
         let mut zeros = match shape.zero_points {
             ZeroPoints::Middle => Vec::new(),

@@ -201,15 +201,27 @@ impl<'a> Scheduler<'a> {
         for chunk in &chunks {
             self.counts.computed += chunk.tokens.len();
         }
-        let mut outputs = self.decoder.forward(&mut chunks)?;
+        let outputs = self.decoder.forward(&mut chunks)?;
         drop(chunks);
+        let next = |stream: &Stream| {
+            vec![Target { readers: vec![(stream.request, None)], ..Target::at(stream.cache.len() - 1) }]
+        };
+        let targets: Vec<Vec<Target>> = streams.iter().map(next).chain(targets).collect();
+        let mut scored = self.score(&mut run.scores, &targets, outputs).into_iter();
 
         let mut finished = Vec::new();
-        let reading_outputs = outputs.split_off(streams.len());
-        self.advance_streams(run, streams, outputs, &mut finished);
+        for (stream, outcome) in streams.into_iter().zip(scored.by_ref()) {
+            match outcome {
+                Ok(()) => {
+                    let next = run.scores[stream.request].next_token();
+                    self.extend_stream(run, stream, next, &mut finished);
+                }
+                Err(failure) => finished.push((stream.request, Outcome::Failed(failure))),
+            }
+        }
         // The last ready node was taken first: put back in reverse, the stack keeps its order.
-        for (((reading, count), targets), output) in readings.into_iter().zip(targets).zip(reading_outputs).rev() {
-            self.advance_reading(run, reading, count, targets, output, &mut finished);
+        for ((reading, count), outcome) in readings.into_iter().zip(scored).rev() {
+            self.advance_reading(run, reading, count, outcome, &mut finished);
         }
         Ok(finished)
     }
@@ -228,23 +240,36 @@ impl<'a> Scheduler<'a> {
         taken
     }
 
-    /// Takes in one batch's part of a node: scores, failures, children, streams.
+    /// Reads the targets of every chunk off its hidden states; a chunk that failed is left out.
+    fn score(
+        &self,
+        scores: &mut [Scores],
+        targets: &[Vec<Target>],
+        outputs: Vec<Result<Vec<f32>, NumericalFailure>>,
+    ) -> Vec<Result<(), NumericalFailure>> {
+        let sound =
+            outputs.iter().zip(targets).filter_map(|(output, targets)| Some((output.as_deref().ok()?, &targets[..])));
+        let mut read = scoring::read(&self.decoder, &sound.collect::<Vec<_>>()).into_iter();
+        (outputs.iter().zip(targets))
+            .map(|(output, targets)| {
+                output.as_ref().map_err(|failure| *failure)?;
+                scoring::score(&self.decoder, targets, &read.next().unwrap_or_default(), scores)
+            })
+            .collect()
+    }
+
+    /// Takes in one batch's part of a node: failures, children, streams.
     fn advance_reading(
         &self,
         run: &mut Run<'_>,
         mut reading: Reading,
         count: usize,
-        targets: Vec<Target>,
-        output: Result<Vec<f32>, NumericalFailure>,
+        outcome: Result<(), NumericalFailure>,
         finished: &mut Vec<(usize, Outcome)>,
     ) {
-        let failure = match output {
-            Ok(hidden) => scoring::score(&self.decoder, &hidden, &targets, &mut run.scores).err(),
-            Err(failure) => Some(failure),
-        };
         let node = &run.tree.nodes[reading.node];
         let members = node.members.clone();
-        if let Some(failure) = failure {
+        if let Err(failure) = outcome {
             // Nothing below this node can be computed.
             finished.extend(run.tree.order[members].iter().map(|&request| (request, Outcome::Failed(failure))));
             return;
@@ -273,22 +298,6 @@ impl<'a> Scheduler<'a> {
         }
         for &child in children.iter().rev() {
             run.ready.push(Reading { node: child, cache: self.decoder.cache_after(&prefix), done: 0 });
-        }
-    }
-
-    fn advance_streams(
-        &self,
-        run: &mut Run<'_>,
-        streams: Vec<Stream>,
-        outputs: Vec<Result<Vec<f32>, NumericalFailure>>,
-        finished: &mut Vec<(usize, Outcome)>,
-    ) {
-        for (stream, output) in streams.into_iter().zip(outputs) {
-            let request = stream.request;
-            match output.and_then(|hidden| scoring::next_token(&self.decoder, &hidden, stream.cache.len() - 1)) {
-                Ok(next) => self.extend_stream(run, stream, next, finished),
-                Err(failure) => finished.push((request, Outcome::Failed(failure))),
-            }
         }
     }
 

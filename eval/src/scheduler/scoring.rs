@@ -2,6 +2,7 @@
 
 use crate::request::Outcome;
 use engine::decoder::{Decoder, NumericalFailure};
+use engine::head::Distribution;
 
 /// A position whose next-token distribution is read.
 #[derive(Debug)]
@@ -39,70 +40,46 @@ impl Scores {
     }
 }
 
-/// Logits held at a time: 32 MiB.
-const LOGITS_AT_ONCE: usize = 8 << 20;
+/// Reads the distributions at the targets of several chunks, the head applied to all of them together; of each chunk,
+/// hidden states [last position - first position + 1, d_model] of consecutive positions.
+pub fn read(decoder: &Decoder<'_>, chunks: &[(&[f32], &[Target])]) -> Vec<Vec<Distribution>> {
+    let d_model = decoder.blueprint().d_model;
+    let (mut rows, mut tokens) = (Vec::new(), Vec::new());
+    for (hidden, targets) in chunks {
+        for target in *targets {
+            let row = target.position - targets[0].position;
+            rows.extend_from_slice(&hidden[row * d_model..(row + 1) * d_model]);
+            tokens.push(target.readers.iter().filter_map(|&(_, token)| token).collect());
+        }
+    }
+    let mut distributions = decoder.distributions(&rows, &tokens).into_iter();
+    chunks.iter().map(|(_, targets)| distributions.by_ref().take(targets.len()).collect()).collect()
+}
 
-/// Reads `targets` off hidden states [last position - first position + 1, d_model] of consecutive positions.
+/// Takes in what was read at `targets`, up to the first position with a logit that is not finite.
 pub fn score(
     decoder: &Decoder<'_>,
-    hidden: &[f32],
     targets: &[Target],
+    distributions: &[Distribution],
     scores: &mut [Scores],
 ) -> Result<(), NumericalFailure> {
-    let Some(first) = targets.first().map(|target| target.position) else { return Ok(()) };
-    let blueprint = decoder.blueprint();
-    let (d_model, vocab_size) = (blueprint.d_model, blueprint.vocab_size);
-    for block in targets.chunks((LOGITS_AT_ONCE / vocab_size).max(1)) {
-        let mut rows = Vec::with_capacity(block.len() * d_model);
-        for target in block {
-            let row = target.position - first;
-            rows.extend_from_slice(&hidden[row * d_model..(row + 1) * d_model]);
+    for (target, distribution) in targets.iter().zip(distributions) {
+        if !distribution.is_finite {
+            return Err(NumericalFailure { layer: decoder.blueprint().layers, position: target.position });
         }
-        let logits = decoder.logits(&rows);
-        let normalizers = decoder.log_sum_exps(&logits);
-        for ((target, row), &normalizer) in block.iter().zip(logits.chunks(vocab_size)).zip(&normalizers) {
-            check(decoder, row, target.position)?;
-            let best = argmax(row);
-            for &(request, token) in &target.readers {
-                match token {
-                    Some(token) => {
-                        scores[request].log_probs.push(log_prob(row, token, normalizer));
-                        scores[request].greedy.push(token == best);
-                    }
-                    None => scores[request].next = best,
+        let mut logits = distribution.logits.iter();
+        for &(request, token) in &target.readers {
+            match token {
+                Some(token) => {
+                    // A token outside the vocabulary has no probability.
+                    let logit = logits.next().copied().flatten();
+                    let log_prob = logit.map_or(f64::NEG_INFINITY, |it| f64::from(it) - distribution.log_sum_exp);
+                    scores[request].log_probs.push(log_prob);
+                    scores[request].greedy.push(token == distribution.best);
                 }
+                None => scores[request].next = distribution.best,
             }
         }
     }
     Ok(())
-}
-
-/// The most probable token after one hidden state [d_model].
-pub fn next_token(decoder: &Decoder<'_>, hidden: &[f32], position: usize) -> Result<u32, NumericalFailure> {
-    let logits = decoder.logits(hidden);
-    check(decoder, &logits, position)?;
-    Ok(argmax(&logits))
-}
-
-/// ln p(token); a token outside the vocabulary has none.
-fn log_prob(row: &[f32], token: u32, normalizer: f64) -> f64 {
-    row.get(token as usize).map_or(f64::NEG_INFINITY, |&logit| f64::from(logit) - normalizer)
-}
-
-fn check(decoder: &Decoder<'_>, row: &[f32], position: usize) -> Result<(), NumericalFailure> {
-    match row.iter().all(|logit| logit.is_finite()) {
-        true => Ok(()),
-        false => Err(NumericalFailure { layer: decoder.blueprint().layers, position }),
-    }
-}
-
-/// The largest logit's token, the lowest id of equals.
-fn argmax(row: &[f32]) -> u32 {
-    let mut best = 0;
-    for (token, &logit) in row.iter().enumerate() {
-        if logit > row[best] {
-            best = token;
-        }
-    }
-    best as u32
 }

@@ -18,7 +18,7 @@
 //!
 //! # Tile
 //! Queries are taken 24 at a time, positions 32 at a time, so that keys and values stay in the nearest cache while the
-//! queries pass by, six in registers. Sums of values wait in `out` between blocks of positions.
+//! queries pass by: tiles of 4 queries and 4 keys, and of 6 queries and 64 columns of values, in registers. Sums of values wait in `out` between blocks of positions.
 //!
 //! # Order
 //! Scores: `LaneTree16` over head_dim. Two passes: maximum, then exponentials; their sum in `LaneTree16` over the
@@ -134,13 +134,13 @@ fn tiles<S: Lanes, const VALUES: bool>(s: S, group: &Group<'_>, scores: &mut [f3
         while position < end {
             let block = position..end.min(position + POSITION_BLOCK);
             let mut query = group.members.start.max(span.queries.start);
-            while query + 6 <= last {
+            while VALUES && query + 6 <= last {
                 tile::<S, 6, VALUES>(s, group, span, block.clone(), query, scores, out);
                 query += 6;
             }
-            while query + 2 <= last {
-                tile::<S, 2, VALUES>(s, group, span, block.clone(), query, scores, out);
-                query += 2;
+            while query + 4 <= last {
+                tile::<S, 4, VALUES>(s, group, span, block.clone(), query, scores, out);
+                query += 4;
             }
             while query < last {
                 tile::<S, 1, VALUES>(s, group, span, block.clone(), query, scores, out);
@@ -235,10 +235,11 @@ unsafe fn dot_keys<S: Lanes, const Q: usize, const K: usize>(
     // SAFETY, here and below: as promised; vectors end at or below head_dim.
     macro_rules! step {
         (|$from:ident| $load:expr) => {
-            let k: [S::F; K] = std::array::from_fn(|j| {
+            let mut k = [s.splat(0.0); K];
+            for j in 0..K {
                 let $from = unsafe { keys.add(j * shape.stride) };
-                $load
-            });
+                k[j] = $load;
+            }
             for i in 0..Q {
                 let $from = unsafe { queries.add(i * dim) };
                 let q = $load;
@@ -255,12 +256,19 @@ unsafe fn dot_keys<S: Lanes, const Q: usize, const K: usize>(
     if whole < dim {
         step!(|from| s.load_partial(unsafe { std::slice::from_raw_parts(from.add(whole), dim - whole) }));
     }
+    if Q == 4 && K == 4 {
+        let mut sums = [0.0; LANES];
+        let row = |i: usize| [acc[i % Q][0], acc[i % Q][1 % K], acc[i % Q][2 % K], acc[i % Q][3 % K]];
+        s.store(s.tree16([row(0), row(1), row(2), row(3)]), &mut sums);
+        for i in 0..Q {
+            unsafe { std::slice::from_raw_parts_mut(scores.add(i * width), K) }
+                .copy_from_slice(&sums[i * K..(i + 1) * K]);
+        }
+        return;
+    }
     for i in 0..Q {
-        let to = unsafe { std::slice::from_raw_parts_mut(scores.add(i * width), K) };
-        if K == 4 {
-            to.copy_from_slice(&s.tree4([acc[i][0], acc[i][1 % K], acc[i][2 % K], acc[i][3 % K]]));
-        } else {
-            (0..K).for_each(|j| to[j] = s.tree(acc[i][j]));
+        for j in 0..K {
+            unsafe { *scores.add(i * width + j) = s.tree(acc[i][j]) };
         }
     }
 }
@@ -294,10 +302,11 @@ unsafe fn add_values<S: Lanes, const Q: usize, const D: usize>(
     macro_rules! positions {
         (|$from:ident| $load_last:expr) => {
             for position in 0..len {
-                let v: [S::F; D] = std::array::from_fn(|d| {
+                let mut v = [s.splat(0.0); D];
+                for d in 0..D {
                     let $from = unsafe { values.add(d * LANES) };
-                    if d + 1 == D { $load_last } else { s.load(unsafe { &*$from.cast() }) }
-                });
+                    v[d] = if d + 1 == D { $load_last } else { s.load(unsafe { &*$from.cast() }) };
+                }
                 for i in 0..Q {
                     let p = s.splat(unsafe { *terms.add(i * width + position) });
                     for d in 0..D {

@@ -338,9 +338,11 @@ unsafe fn tile<S: Lanes, E: Element, const R: usize, const T: usize, const FIRST
         }
     }
     for _ in 0..block.columns / LANES {
-        let weights: [S::F; R] = std::array::from_fn(|r| unsafe {
-            E::load(s, std::slice::from_raw_parts(w.add(r * block.row_stride), LANES * E::SIZE), 0)
-        });
+        let mut weights = [s.splat(0.0); R];
+        for r in 0..R {
+            weights[r] =
+                unsafe { E::load(s, std::slice::from_raw_parts(w.add(r * block.row_stride), LANES * E::SIZE), 0) };
+        }
         for t in 0..T {
             let v = s.load(unsafe { &*x.add(t * block.x_stride).cast() });
             for r in 0..R {

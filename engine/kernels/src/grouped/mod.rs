@@ -150,6 +150,8 @@ struct Tile {
     /// Output of the first row for the first token, `y_stride` from one token to the next.
     y: *mut f32,
     y_stride: usize,
+    /// Whether sums begin with these segments.
+    is_first: bool,
 }
 
 /// See the module. R row blocks x T tokens is the register tile of the instruction set.
@@ -160,7 +162,6 @@ pub(crate) fn matmul<S: Lanes, const R: usize, const T: usize>(
     x: &QuantizedRows<'_>,
     y: &mut ColumnsMut<'_>,
 ) {
-    (0..y.rows()).for_each(|token| y.row(token).fill(0.0));
     let mut unpacked = Unpacked::new();
     for first in (0..panel.columns).step_by(BLOCK_COLUMNS) {
         let end = (first + BLOCK_COLUMNS).min(panel.columns);
@@ -227,6 +228,7 @@ fn all_tokens<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
                 token_stride,
                 y: y_start.add(token * y_stride + row),
                 y_stride,
+                is_first: block.first == 0,
             }
         }
     };
@@ -274,13 +276,21 @@ unsafe fn tile<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
     zero_stride: usize,
     rows: usize,
 ) {
+    if at.is_first {
+        for t in 0..T {
+            // SAFETY: by the caller's promise; of a row block that is not whole, only `rows` outputs exist.
+            unsafe { std::slice::from_raw_parts_mut(at.y.add(t * at.y_stride), (R - 1) * ROW_BLOCK + rows) }.fill(0.0);
+        }
+    }
     let mut first_step = 0;
     for index in 0..at.segments {
         let steps = if index + 1 == at.segments { at.last_steps } else { at.steps };
         // SAFETY, here and below: by the caller's promise.
         let offset = |t: usize| unsafe { *at.offsets.add(t * at.token_stride + index) };
-        let zeros: [S::I; R] =
-            std::array::from_fn(|r| s.widen_u8(unsafe { &*at.zeros.add(index * zero_stride + r * ROW_BLOCK).cast() }));
+        let mut zeros = [s.splat_int(0); R];
+        for r in 0..R {
+            zeros[r] = s.widen_u8(unsafe { &*at.zeros.add(index * zero_stride + r * ROW_BLOCK).cast() });
+        }
         let mut acc = [[s.splat_int(0); R]; T];
         for t in 0..T {
             for r in 0..R {
@@ -297,8 +307,10 @@ unsafe fn tile<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
             }
             unsafe { accumulate::<S, R, T, WIDE>(s, &at, at.low, first_step, steps, &mut acc) };
         }
-        let scales: [S::F; R] =
-            std::array::from_fn(|r| s.load(unsafe { &*at.scales.add(index * at.grid_stride + r * ROW_BLOCK).cast() }));
+        let mut scales = [s.splat(0.0); R];
+        for r in 0..R {
+            scales[r] = s.load(unsafe { &*at.scales.add(index * at.grid_stride + r * ROW_BLOCK).cast() });
+        }
         for t in 0..T {
             let token_scale = s.splat(unsafe { *at.token_scales.add(t * at.token_stride + index) });
             for r in 0..R {
@@ -338,8 +350,10 @@ unsafe fn accumulate<S: Lanes, const R: usize, const T: usize, const WIDE: bool>
     macro_rules! steps {
         ($sums:ident, $dot:ident, $n:literal) => {
             for step in 0..$n {
-                let w: [S::B; R] =
-                    std::array::from_fn(|r| s.load_bytes(unsafe { &*codes.add(step * at.row_bytes + r * 64).cast() }));
+                let mut w = [s.splat_bytes([0; 4]); R];
+                for r in 0..R {
+                    w[r] = s.load_bytes(unsafe { &*codes.add(step * at.row_bytes + r * 64).cast() });
+                }
                 for t in 0..T {
                     let v = s.splat_bytes(unsafe { *x.add(t * at.stride + 4 * step).cast() });
                     for r in 0..R {
@@ -421,7 +435,10 @@ fn tile_f32<S: Lanes, const T: usize>(
     let (padded, segment, columns) = (panel.padded_rows(), segment_of(panel.group), panel.columns);
     let x = &x[token * columns..(token + T) * columns];
     let rows = row_block * ROW_BLOCK..panel.rows.min((row_block + 1) * ROW_BLOCK);
-    let mut sums: [S::F; T] = std::array::from_fn(|t| s.load_partial(&y.row(token + t)[rows.clone()]));
+    let mut sums = [s.splat(0.0); T];
+    for t in 0..T {
+        sums[t] = s.load_partial(&y.row(token + t)[rows.clone()]);
+    }
     for start in (block.first..block.end).step_by(segment) {
         let end = (start + segment).min(block.end);
         let group = if panel.group.is_some() { start / segment } else { 0 };

@@ -140,6 +140,22 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn tree16(self, a: [[Self::F; 4]; 4]) -> Self::F {
+        // Halves of two vectors share a register from the first sum on, quarters of four from the second, and so on:
+        // 15 sums for 16 vectors. Quarter i belongs to row i.
+        present!({
+            let eights = |x, y| _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(x, y), _mm512_shuffle_f32x4::<0xee>(x, y));
+            let fours = |j: usize| {
+                let (low, high) = (eights(a[0][j], a[1][j]), eights(a[2][j], a[3][j]));
+                _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(low, high), _mm512_shuffle_f32x4::<0xdd>(low, high))
+            };
+            let twos = |x, y| _mm512_add_ps(_mm512_shuffle_ps::<0x44>(x, y), _mm512_shuffle_ps::<0xee>(x, y));
+            let (low, high) = (twos(fours(0), fours(1)), twos(fours(2), fours(3)));
+            _mm512_add_ps(_mm512_shuffle_ps::<0x88>(low, high), _mm512_shuffle_ps::<0xdd>(low, high))
+        })
+    }
+
+    #[inline(always)]
     fn splat_int(self, x: i32) -> Self::I {
         present!(_mm512_set1_epi32(x))
     }

@@ -96,6 +96,18 @@ pub(crate) trait Lanes: Copy {
         a.map(|a| self.tree(a))
     }
 
+    /// [`Lanes::tree`] of sixteen vectors: lane 4i + j is that of `a[i][j]`.
+    #[inline(always)]
+    fn tree16(self, a: [[Self::F; 4]; 4]) -> Self::F {
+        let mut sums = [0.0; LANES];
+        for i in 0..4 {
+            for j in 0..4 {
+                sums[4 * i + j] = self.tree(a[i][j]);
+            }
+        }
+        self.load(&sums)
+    }
+
     /// All lanes `x`.
     fn splat_int(self, x: i32) -> Self::I;
     /// Lane i from `x[i]`.

@@ -99,6 +99,11 @@ fn one_operand<S: Lanes>(test: S, x: [f32; LANES]) {
     let scaled: [[f32; LANES]; 4] = [x, x.map(|v| v * 3.0), x.map(|v| v + 1.0), x.map(|v| -v)];
     let found = test.tree4(scaled.map(|v| test.load(&v))).map(pattern);
     assert_eq!(found, scaled.map(|v| pattern(Scalar.tree(v))), "tree4 {x:?}");
+    let vectors: [[[f32; LANES]; 4]; 4] =
+        std::array::from_fn(|i| std::array::from_fn(|j| x.map(|v| v * (4 * i + j) as f32 + i as f32)));
+    let rows = vectors.map(|row| row.map(|v| test.load(&v)));
+    let expected: [u32; LANES] = std::array::from_fn(|lane| pattern(Scalar.tree(vectors[lane / 4][lane % 4])));
+    assert_eq!(floats(test, test.tree16(rows)), expected, "tree16 {x:?}");
     let sum = test.tree_f64(test.add_f64(test.add_f64(test.zero_f64(), test.load(&x)), test.load(&x)));
     let expected = Scalar.tree_f64(Scalar.add_f64(Scalar.add_f64(Scalar.zero_f64(), x), x));
     assert!(sum.to_bits() == expected.to_bits() || (sum.is_nan() && expected.is_nan()), "tree_f64 {x:?}");

@@ -117,15 +117,15 @@ pub(crate) fn quantize_row<S: Lanes>(s: S, x: &[f32], segment: usize, out: Quant
                 store_codes(s, code, &mut high[at..at + chunk.len()]);
             }
         }
-        out.offsets[index] = sums.map(|sum| {
+        for (offset, sum) in out.offsets[index].iter_mut().zip(sums) {
             let mut lanes = [0; LANES];
             s.store_int(sum, &mut lanes);
             let mut total = 0;
             for lane in lanes {
                 total -= lane;
             }
-            total as i16
-        });
+            *offset = total as i16;
+        }
     }
 }
 
