@@ -222,7 +222,7 @@ fn encode_of<S: Lanes, T: Stored<N>, const N: usize>(
             let (blocks, code_tail) = codes[run.clone()].as_chunks_mut();
             let mut vector = (column - block) / LANES;
             for (chunk, block) in chunks.iter().zip(blocks) {
-                s.prefetch(chunk, AHEAD);
+                s.prefetch(chunk.as_ptr().wrapping_add(AHEAD));
                 let exact = lanes.encode(s, T::load(s, chunk), block);
                 uncertain |= u64::from(!exact) << vector;
                 vector += 1;

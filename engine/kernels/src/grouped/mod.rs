@@ -36,12 +36,12 @@ pub mod panel;
 use self::panel::{CodeBits, PANEL_ROWS, Panel, ROW_BLOCK, Zeros, segment_of};
 use crate::columns::ColumnsMut;
 use crate::dense::bytes_at;
-use crate::lanes::Lanes;
+use crate::lanes::{LANES, Lanes};
 use crate::quantize::QuantizedRows;
 use std::mem::MaybeUninit;
 
 /// Columns whose codes lie ready at a time: a multiple of every segment and of every step of packing.
-const BLOCK_COLUMNS: usize = 256;
+const BLOCK_COLUMNS: usize = 512;
 
 /// Codes of a block of columns as bytes, [columns / 4][rows][4].
 #[repr(align(64))]
@@ -238,6 +238,14 @@ fn all_tokens<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
     macro_rules! tiles {
         ($t:expr) => {
             while token + $t <= tokens {
+                // The next tile's lines arrive while this one is computed.
+                if block.first == 0 && token + 2 * $t <= tokens {
+                    for t in token + $t..token + 2 * $t {
+                        for row in (0..panel.rows).step_by(LANES) {
+                            s.prefetch(y_start.wrapping_add(t * y_stride + row).cast());
+                        }
+                    }
+                }
                 let mut row_block = 0;
                 // SAFETY: `tile_at` points inside the slices for R row blocks below `whole` and $t tokens.
                 unsafe {

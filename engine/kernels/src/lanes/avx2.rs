@@ -329,9 +329,9 @@ impl Lanes for Avx2 {
         })
     }
     #[inline(always)]
-    fn prefetch(self, x: &[u8], ahead: usize) {
+    fn prefetch(self, at: *const u8) {
         // SAFETY: a prefetch is no access: any address may be given.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(x.as_ptr().wrapping_add(ahead).cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
     #[inline(always)]
     fn transpose(self, rows: [Self::B; LANES]) -> [Self::B; LANES] {

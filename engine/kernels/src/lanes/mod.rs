@@ -204,10 +204,10 @@ pub(crate) trait Lanes: Copy {
         self.store(a, &mut lanes);
         lanes.into_iter().fold(lanes[0], |greatest, lane| if lane > greatest { lane } else { greatest })
     }
-    /// Asks for the cache line `ahead` bytes behind the start of `x`, wherever that is: a hint, nothing is read.
+    /// Asks for the cache line of `at`, wherever that is: a hint, nothing is read.
     #[inline(always)]
-    fn prefetch(self, x: &[u8], ahead: usize) {
-        _ = (x, ahead);
+    fn prefetch(self, at: *const u8) {
+        _ = at;
     }
     /// Lane j of result i is lane i of `rows[j]`, four bytes each.
     #[inline(always)]
