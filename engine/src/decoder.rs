@@ -10,7 +10,7 @@ use crate::blueprint::{Activation, Blueprint, FeedForward, Norm, Positions};
 use crate::error::Error;
 use crate::input::TASK_TOKENS;
 use crate::kv_cache::{KvCache, KvPrefix};
-use crate::linear::{Linear, PRODUCT_ROWS, Weights, multiply};
+use crate::linear::{Linear, PRODUCT_ROWS, Weights, multiply, runs};
 use crate::model::{Block, Model, NormWeights};
 use crate::runtime::Runtime;
 use crate::workspace::Workspace;
@@ -335,24 +335,29 @@ impl<'a> Decoder<'a> {
         let (kernels, tokens) = (self.runtime.kernels(), work.normed.tokens());
         let (normed, scratch) = (&work.normed, &work.scratch);
         work.hidden.prepare(tokens, &[&block.down]);
-        let mut tasks: Vec<_> = work.hidden.columns_mut().chunks(PRODUCT_ROWS).into_iter().enumerate().collect();
-        self.runtime.team().for_each_mut(&mut tasks, |worker, (index, hidden)| {
-            let up = block.up.product(normed, *index);
-            match (self.blueprint().feed_forward, &block.gate) {
-                (FeedForward::Gated(activation), Some(gate)) => {
-                    gate.product(normed, *index).write(kernels, hidden);
-                    let mut scratch = Workspace::scratch(scratch, worker);
-                    scratch.product.resize(tokens * hidden.width());
-                    let width = hidden.width();
-                    up.write(kernels, &mut ColumnsMut::new(scratch.product.as_mut_slice(), width));
-                    for (token, up) in scratch.product.as_slice().chunks(width).enumerate() {
-                        kernels.gate(nonlinearity(activation), hidden.row(token), up);
+        let mut tasks: Vec<_> = (runs(self.runtime, tokens, work.hidden.columns_mut()).into_iter())
+            .map(|(run, hidden)| (run, Some(hidden)))
+            .collect();
+        self.runtime.team().for_each_mut(&mut tasks, |worker, (run, hidden)| {
+            let Some(hidden) = hidden.take() else { return };
+            for (index, mut hidden) in run.clone().zip(hidden.chunks(PRODUCT_ROWS)) {
+                let up = block.up.product(normed, index);
+                match (self.blueprint().feed_forward, &block.gate) {
+                    (FeedForward::Gated(activation), Some(gate)) => {
+                        gate.product(normed, index).write(kernels, &mut hidden);
+                        let mut scratch = Workspace::scratch(scratch, worker);
+                        let width = hidden.width();
+                        scratch.product.resize(tokens * width);
+                        up.write(kernels, &mut ColumnsMut::new(scratch.product.as_mut_slice(), width));
+                        for (token, up) in scratch.product.as_slice().chunks(width).enumerate() {
+                            kernels.gate(nonlinearity(activation), hidden.row(token), up);
+                        }
                     }
-                }
-                (FeedForward::Gated(activation) | FeedForward::Plain(activation), _) => {
-                    up.write(kernels, hidden);
-                    for token in 0..tokens {
-                        kernels.activate(nonlinearity(activation), hidden.row(token));
+                    (FeedForward::Gated(activation) | FeedForward::Plain(activation), _) => {
+                        up.write(kernels, &mut hidden);
+                        for token in 0..tokens {
+                            kernels.activate(nonlinearity(activation), hidden.row(token));
+                        }
                     }
                 }
             }

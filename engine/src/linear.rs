@@ -7,6 +7,7 @@ use crate::input::Form;
 pub use crate::input::Input;
 use crate::runtime::Runtime;
 use kernels::{ActivationCodes, ColumnsMut, DenseRows, Kernels, PANEL_ROWS, Panel, QuantizedRows, segment_of};
+use std::ops::Range;
 
 /// How activations enter a product with packed weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -148,10 +149,42 @@ pub fn multiply(runtime: &Runtime, input: &Input, outputs: &mut [(&Linear, &mut 
     for (layer, y) in outputs {
         let rows = layer.weights.rows();
         assert_eq!(y.len(), input.tokens() * rows, "outputs");
-        let blocks = ColumnsMut::new(y, rows).chunks(PRODUCT_ROWS);
-        tasks.extend(blocks.into_iter().enumerate().map(|(index, y)| (layer.product(input, index), y)));
+        for (run, y) in runs(runtime, input.tokens(), ColumnsMut::new(y, rows)) {
+            tasks.push((&**layer, run, Some(y)));
+        }
     }
-    runtime.team().for_each_mut(&mut tasks, |_, (product, y)| product.write(runtime.kernels(), y));
+    runtime.team().for_each_mut(&mut tasks, |_, (layer, run, y)| {
+        let Some(y) = y.take() else { return };
+        for (index, mut y) in run.clone().zip(y.chunks(PRODUCT_ROWS)) {
+            layer.product(input, index).write(runtime.kernels(), &mut y);
+        }
+    });
+}
+
+/// Tokens up to which a product is bound by memory, so that what counts is to read long runs of it.
+const FEW_TOKENS: usize = 8;
+
+/// The products of a matrix in runs, one a task, with their outputs.
+///
+/// A product of many tokens is a task by itself: a thread that loses its core holds little. Of few tokens, a product
+/// takes a microsecond: threads take runs of them, long ones first, so that memory is read in long streams and all end
+/// together.
+pub(crate) fn runs<'a>(
+    runtime: &Runtime,
+    tokens: usize,
+    outputs: ColumnsMut<'a>,
+) -> Vec<(Range<usize>, ColumnsMut<'a>)> {
+    let products = outputs.width().div_ceil(PRODUCT_ROWS);
+    let (mut runs, mut rest, mut first) = (Vec::new(), outputs, 0);
+    while first < products {
+        let share = (products - first) / (2 * runtime.threads());
+        let run = first..first + if tokens > FEW_TOKENS { 1 } else { share.max(1) };
+        let width = (run.len() * PRODUCT_ROWS).min(rest.width());
+        let (block, tail) = rest.split_at(width);
+        (first, rest) = (run.end, tail);
+        runs.push((run, block));
+    }
+    runs
 }
 
 impl Product<'_> {

@@ -338,6 +338,12 @@ unsafe fn tile<S: Lanes, E: Element, const R: usize, const T: usize, const FIRST
         }
     }
     for _ in 0..block.columns / LANES {
+        if T == 1 {
+            // One token waits for memory: the next tile of rows is asked for while this one is multiplied.
+            for r in 0..R {
+                s.prefetch(w.wrapping_add(r * block.row_stride + block.tile_stride));
+            }
+        }
         let mut weights = [s.splat(0.0); R];
         for r in 0..R {
             weights[r] =

@@ -43,6 +43,12 @@ use std::mem::MaybeUninit;
 /// Columns whose codes lie ready at a time: a multiple of every segment and of every step of packing.
 const BLOCK_COLUMNS: usize = 512;
 
+/// Columns of a block where one or two tokens share it: unpacking it and multiplying it then overlap in the processor.
+const FEW_COLUMNS: usize = 128;
+
+/// Bytes that packed codes are asked for ahead of their use.
+const AHEAD: usize = 4096;
+
 /// Codes of a block of columns as bytes, [columns / 4][rows][4].
 #[repr(align(64))]
 struct Unpacked([MaybeUninit<u8>; PANEL_ROWS * BLOCK_COLUMNS]);
@@ -57,6 +63,9 @@ macro_rules! unpack {
             let mut row = 0;
             while row < $row_bytes {
                 let mut plane = step * planes * $row_bytes + row;
+                for line in 0..planes {
+                    $s.prefetch($packed.as_ptr().wrapping_add(plane + line * $row_bytes + AHEAD));
+                }
                 $(
                     // SAFETY: one of the step's planes, and row + 64 <= row_bytes.
                     let $plane = $s.load_bytes(unsafe { bytes_at($packed, plane) });
@@ -80,11 +89,11 @@ impl Unpacked {
         Self([MaybeUninit::uninit(); PANEL_ROWS * BLOCK_COLUMNS])
     }
 
-    /// The codes of columns from `first` on, at most a block of them, where the panel stores them or unpacked here.
+    /// The codes of columns `first..end`, at most a block of them, where the panel stores them or unpacked here.
     #[inline(always)]
-    fn codes<'a, S: Lanes>(&'a mut self, s: S, panel: &Panel<'a>, first: usize) -> &'a [u8] {
+    fn codes<'a, S: Lanes>(&'a mut self, s: S, panel: &Panel<'a>, first: usize, end: usize) -> &'a [u8] {
         let row_bytes = panel.padded_rows() * 4;
-        let columns = (panel.bits.padded_columns(panel.columns) - first).min(BLOCK_COLUMNS);
+        let columns = panel.bits.padded_columns(end - first);
         let from = first / panel.bits.step() * panel.bits.planes() * row_bytes;
         let packed = &panel.codes[from..from + columns / panel.bits.step() * panel.bits.planes() * row_bytes];
         match panel.bits {
@@ -163,9 +172,10 @@ pub(crate) fn matmul<S: Lanes, const R: usize, const T: usize>(
     y: &mut ColumnsMut<'_>,
 ) {
     let mut unpacked = Unpacked::new();
-    for first in (0..panel.columns).step_by(BLOCK_COLUMNS) {
-        let end = (first + BLOCK_COLUMNS).min(panel.columns);
-        let block = Block { panel, first, end, codes: unpacked.codes(s, panel, first) };
+    let block_columns = if y.rows() <= 2 { FEW_COLUMNS } else { BLOCK_COLUMNS };
+    for first in (0..panel.columns).step_by(block_columns) {
+        let end = (first + block_columns).min(panel.columns);
+        let block = Block { panel, first, end, codes: unpacked.codes(s, panel, first, end) };
         match panel.bits {
             CodeBits::Eight => all_tokens::<S, R, T, true>(s, block, x, y),
             _ => all_tokens::<S, R, T, false>(s, block, x, y),
@@ -358,6 +368,12 @@ unsafe fn accumulate<S: Lanes, const R: usize, const T: usize, const WIDE: bool>
     macro_rules! steps {
         ($sums:ident, $dot:ident, $n:literal) => {
             for step in 0..$n {
+                if T == 1 {
+                    // One token waits for memory: the processor fetches ahead only to the end of a page.
+                    for r in 0..R {
+                        s.prefetch(codes.wrapping_add(step * at.row_bytes + r * 64 + AHEAD));
+                    }
+                }
                 let mut w = [s.splat_bytes([0; 4]); R];
                 for r in 0..R {
                     w[r] = s.load_bytes(unsafe { &*codes.add(step * at.row_bytes + r * 64).cast() });
@@ -415,7 +431,7 @@ pub(crate) fn matmul_f32<S: Lanes, const T: usize>(s: S, panel: &Panel<'_>, x: &
     let mut unpacked = Unpacked::new();
     for first in (0..panel.columns).step_by(BLOCK_COLUMNS) {
         let end = (first + BLOCK_COLUMNS).min(panel.columns);
-        let block = Block { panel, first, end, codes: unpacked.codes(s, panel, first) };
+        let block = Block { panel, first, end, codes: unpacked.codes(s, panel, first, end) };
         let row_blocks = panel.padded_rows() / ROW_BLOCK;
         let mut token = 0;
         while token + T <= y.rows() {
