@@ -14,7 +14,7 @@ use crate::linear::{Linear, PRODUCT_ROWS, Weights, multiply, runs};
 use crate::model::{Block, Model, NormWeights};
 use crate::runtime::Runtime;
 use crate::workspace::Workspace;
-use kernels::{ColumnsMut, Nonlinearity, math};
+use kernels::{ColumnsMut, Kernels, Nonlinearity, math};
 use std::ops::Range;
 
 /// A model and what computes it.
@@ -271,7 +271,7 @@ impl<'a> Decoder<'a> {
         let rows = state.rows_mut(d_model, &work.update);
         let mut tasks: Vec<_> = rows.into_iter().zip(work.normed.rows_mut()).collect();
         self.runtime.team().for_each_mut(&mut tasks, |_, (rows, normed)| {
-            rows.add();
+            rows.add(self.runtime.kernels());
             for (x, y) in rows.x.chunks(d_model).zip(normed.x.chunks_mut(d_model)) {
                 self.norm(norm, x, y);
             }
@@ -283,7 +283,7 @@ impl<'a> Decoder<'a> {
     /// x += update.
     fn add_update(&self, state: &mut State, update: &Aligned<f32>, layer: usize) {
         let mut tasks = state.rows_mut(self.blueprint().d_model, update);
-        self.runtime.team().for_each_mut(&mut tasks, |_, rows| rows.add());
+        self.runtime.team().for_each_mut(&mut tasks, |_, rows| rows.add(self.runtime.kernels()));
         state.note_failures(layer);
     }
 
@@ -382,16 +382,11 @@ struct ResidualRows<'a> {
 
 impl ResidualRows<'_> {
     /// x += update; notes rows that are no longer finite.
-    fn add(&mut self) {
+    fn add(&mut self, kernels: &Kernels) {
         let d_model = self.x.len() / self.broken.len();
         let rows = self.x.chunks_mut(d_model).zip(self.update.chunks(d_model)).zip(self.broken.iter_mut());
         for ((x, update), broken) in rows {
-            let mut largest = 0;
-            for (value, &u) in x.iter_mut().zip(update) {
-                *value += u;
-                largest = largest.max(value.to_bits() & 0x7fff_ffff);
-            }
-            *broken = largest >= f32::INFINITY.to_bits();
+            *broken = !kernels.add(x, update);
         }
     }
 }

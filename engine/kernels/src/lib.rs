@@ -21,6 +21,7 @@ pub mod norm;
 pub mod order;
 pub mod peak;
 pub mod quantize;
+pub mod residual;
 pub mod rope;
 mod table;
 pub mod team;

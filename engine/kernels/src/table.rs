@@ -14,7 +14,7 @@ use crate::grouped::panel::{self, CodeBits, Panel, segment_of};
 use crate::isa::Isa;
 use crate::log_sum_exp::LOGIT_BLOCK;
 use crate::quantize::{self, QuantizedRowMut, QuantizedRows};
-use crate::{lanes, log_sum_exp, norm, peak, rope};
+use crate::{lanes, log_sum_exp, norm, peak, residual, rope};
 use std::ops::Range;
 
 /// The kernels of one instruction set.
@@ -23,6 +23,7 @@ pub struct Kernels {
     isa: Isa,
     rms_norm: unsafe fn(&[f32], &[f32], f32, &mut [f32]),
     layer_norm: unsafe fn(&[f32], &[f32], &[f32], f32, &mut [f32]),
+    add: unsafe fn(&mut [f32], &[f32]) -> bool,
     rotate: unsafe fn(&mut [f32], &[f32], &[f32]),
     activate: unsafe fn(Nonlinearity, &mut [f32]),
     gate: unsafe fn(Nonlinearity, &mut [f32], &[f32]),
@@ -60,6 +61,10 @@ macro_rules! table {
             $(#[target_feature(enable = $features)])?
             unsafe fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, y: &mut [f32]) {
                 norm::layer_norm::<L>($proof, x, weight, bias, eps, y)
+            }
+            $(#[target_feature(enable = $features)])?
+            unsafe fn add(x: &mut [f32], update: &[f32]) -> bool {
+                residual::add::<L>($proof, x, update)
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn rotate(x: &mut [f32], cos: &[f32], sin: &[f32]) {
@@ -128,6 +133,7 @@ macro_rules! table {
                 isa: $isa,
                 rms_norm,
                 layer_norm,
+                add,
                 rotate,
                 activate,
                 gate,
@@ -228,6 +234,16 @@ impl Kernels {
         assert!(x.len() == weight.len() && x.len() == bias.len() && x.len() == y.len());
         // SAFETY: as above.
         unsafe { (self.layer_norm)(x, weight, bias, eps, y) }
+    }
+
+    /// x = x + update of one row; whether every sum is finite. See [`crate::residual`].
+    ///
+    /// # Panics
+    /// If lengths differ.
+    pub fn add(&self, x: &mut [f32], update: &[f32]) -> bool {
+        assert_eq!(x.len(), update.len());
+        // SAFETY: as above.
+        unsafe { (self.add)(x, update) }
     }
 
     /// Rotates one head in place; see [`crate::rope`].

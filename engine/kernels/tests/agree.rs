@@ -71,6 +71,27 @@ fn norms() {
 }
 
 #[test]
+fn additions() {
+    let mut rng = Rng::new(9);
+    for n in [1, 15, 16, 17, 100] {
+        let (x, update) = (rng.floats(n), rng.floats(n));
+        let sums = agree("add", |k| {
+            let mut y = x.clone();
+            assert!(k.add(&mut y, &update));
+            y
+        });
+        assert!(sums.iter().zip(x.iter().zip(&update)).all(|(sum, (x, u))| *sum == x + u));
+        for broken in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for at in [0, n / 2, n - 1] {
+                let mut x = x.clone();
+                x[at] = broken;
+                assert!(isas().into_iter().all(|isa| !Kernels::of(isa).unwrap().add(&mut x.clone(), &update)));
+            }
+        }
+    }
+}
+
+#[test]
 fn rotation() {
     let mut rng = Rng::new(2);
     for (head_dim, half) in [(8, 4), (16, 8), (18, 9), (20, 10), (24, 12), (64, 32), (128, 64), (64, 8)] {
@@ -185,9 +206,17 @@ fn stored(rng: &mut Rng, dtype: DenseType, count: usize) -> (Vec<u8>, Vec<f64>) 
 fn dense() {
     let mut rng = Rng::new(5);
     for dtype in [DenseType::F32, DenseType::Bf16, DenseType::F16] {
-        for (rows, columns, tokens) in
-            [(1, 1, 1), (3, 15, 2), (4, 16, 6), (5, 17, 7), (9, 33, 13), (16, 60, 1), (70, 172, 11)]
-        {
+        for (rows, columns, tokens) in [
+            (1, 1, 1),
+            (3, 15, 2),
+            (4, 16, 6),
+            (5, 17, 7),
+            (9, 33, 13),
+            (16, 60, 1),
+            (70, 172, 11),
+            (37, 1100, 99),
+            (5, 2100, 8),
+        ] {
             let (bytes, wide) = stored(&mut rng, dtype, rows * columns);
             // An odd address: checkpoints promise no alignment.
             let shifted = [&[0u8][..], &bytes].concat();
@@ -269,8 +298,8 @@ fn activation_codes() {
 #[test]
 fn grouped() {
     let mut rng = Rng::new(7);
-    let shapes: [(usize, usize, usize); 7] =
-        [(1, 1, 1), (16, 16, 1), (17, 33, 5), (64, 128, 6), (64, 130, 7), (40, 172, 13), (33, 300, 2)];
+    let shapes =
+        [(1, 1, 1), (16, 16, 1), (17, 33, 5), (64, 128, 6), (64, 130, 7), (40, 172, 13), (33, 300, 2), (64, 1090, 17)];
     for bits in CodeBits::ALL {
         for group in [None, Some(16), Some(32), Some(64), Some(128)] {
             for (rows, columns, tokens) in shapes {

@@ -17,7 +17,7 @@
 //! The spans of a query tile the positions it sees, in ascending order.
 //!
 //! # Tile
-//! Queries are taken 24 at a time, positions 32 at a time, so that keys and values stay in the nearest cache while the
+//! Queries are taken 24 at a time, positions 64 at a time, so that keys and values stay in the nearest cache while the
 //! queries pass by: tiles of 4 queries and 4 keys, and of 6 queries and 64 columns of values, in registers. Sums of values wait in `out` between blocks of positions.
 //!
 //! # Order
@@ -61,7 +61,7 @@ pub struct AttentionShape {
 /// Queries whose scores are held at a time.
 pub const QUERY_GROUP: usize = 24;
 /// Positions that all queries of a group meet before the next ones.
-const POSITION_BLOCK: usize = 32;
+const POSITION_BLOCK: usize = 64;
 
 /// Queries whose scores are held together.
 struct Group<'a> {

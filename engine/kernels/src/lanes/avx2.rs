@@ -184,16 +184,6 @@ impl Lanes for Avx2 {
         halves!(_mm256_mullo_epi32, a, b)
     }
     #[inline(always)]
-    fn store_low_bytes(self, x: Self::I, y: &mut [i8; LANES]) {
-        present!({
-            // Bytes 0, 4, 8, 12 of each quarter, gathered to its first four bytes.
-            let first = _mm256_set1_epi32(0x0c08_0400);
-            let (low, high) = (_mm256_shuffle_epi8(x.0, first), _mm256_shuffle_epi8(x.1, first));
-            let quarter = |v| _mm_unpacklo_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256::<1>(v));
-            _mm_storeu_si128(y.as_mut_ptr().cast(), _mm_unpacklo_epi64(quarter(low), quarter(high)))
-        })
-    }
-    #[inline(always)]
     fn half_int(self, a: Self::I) -> Self::I {
         halves!(_mm256_srai_epi32::<1>, a)
     }

@@ -189,8 +189,8 @@ impl Lanes for Avx512 {
         present!(_mm512_dpwssd_epi32(acc, w, _mm512_set1_epi16(x)))
     }
     #[inline(always)]
-    fn store_low_bytes(self, x: Self::I, y: &mut [i8; LANES]) {
-        present!(_mm_storeu_si128(y.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(x)))
+    fn sum_int(self, a: Self::I) -> i32 {
+        present!(_mm512_reduce_add_epi32(a))
     }
     #[inline(always)]
     fn half_int(self, a: Self::I) -> Self::I {

@@ -127,8 +127,13 @@ pub(crate) trait Lanes: Copy {
     fn mul_add_i16(self, acc: Self::I, w: Self::I, x: i16) -> Self::I {
         self.add_int(acc, self.mul_int(w, self.splat_int(i32::from(x))))
     }
-    /// The low byte of every lane.
-    fn store_low_bytes(self, x: Self::I, y: &mut [i8; LANES]);
+    /// The sum of all lanes, wrapping.
+    #[inline(always)]
+    fn sum_int(self, a: Self::I) -> i32 {
+        let mut lanes = [0; LANES];
+        self.store_int(a, &mut lanes);
+        lanes.into_iter().fold(0, i32::wrapping_add)
+    }
     /// a >> 1, keeping the sign.
     fn half_int(self, a: Self::I) -> Self::I;
 

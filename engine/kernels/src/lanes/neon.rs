@@ -250,16 +250,6 @@ macro_rules! lanes {
                 four!(I, vmulq_s32(a[I], b[I]))
             }
             #[inline(always)]
-            fn store_low_bytes(self, x: Self::I, y: &mut [i8; LANES]) {
-                present!({
-                    let (low, high) = (
-                        vcombine_s16(vmovn_s32(x[0]), vmovn_s32(x[1])),
-                        vcombine_s16(vmovn_s32(x[2]), vmovn_s32(x[3])),
-                    );
-                    vst1q_s8(y.as_mut_ptr(), vcombine_s8(vmovn_s16(low), vmovn_s16(high)))
-                })
-            }
-            #[inline(always)]
             fn half_int(self, a: Self::I) -> Self::I {
                 four!(I, vshrq_n_s32::<1>(a[I]))
             }

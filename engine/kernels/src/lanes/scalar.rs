@@ -145,10 +145,6 @@ impl Lanes for Scalar {
         each!(i, a[i].wrapping_mul(b[i]))
     }
     #[inline(always)]
-    fn store_low_bytes(self, x: Self::I, y: &mut [i8; LANES]) {
-        *y = x.map(|value| value as i8);
-    }
-    #[inline(always)]
     fn half_int(self, a: Self::I) -> Self::I {
         each!(i, a[i] >> 1)
     }

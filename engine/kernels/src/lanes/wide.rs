@@ -185,10 +185,6 @@ impl Lanes for Wide {
         (a.0 * b.0, a.1 * b.1)
     }
     #[inline(always)]
-    fn store_low_bytes(self, x: Self::I, y: &mut [i8; LANES]) {
-        *y = integer_array(x).map(|value| value as i8);
-    }
-    #[inline(always)]
     fn half_int(self, a: Self::I) -> Self::I {
         (a.0 >> 1, a.1 >> 1)
     }

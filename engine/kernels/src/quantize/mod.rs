@@ -9,6 +9,12 @@
 //!
 //! A segment of zeros has scale 0 and codes 0. Division is a true division; `round` takes halves to even.
 //!
+//! # Division
+//! Of 8-bit codes, x / scale is at most 127.5 in magnitude, and both it and x * (1 / scale), each rounded, are within
+//! 127.5 * 2^-23 < 2^-15 of the exact quotient. Where the product is further than 2^-14 from a half, both round to the
+//! same integer: a vector of sixteen is divided only where one of them is nearer, once in hundreds. 1 / scale may be
+//! infinite; then the product is further than that from any integer, or a NaN, and is divided too.
+//!
 //! # Shapes
 //! x: f32 [columns]; codes: i8 [padded columns], zero beyond `columns`; scales: f32 [segments]; offsets: [segments],
 //! minus the sum of the segment's codes (16-bit codes: of its high and of its low bytes), which carry the weights' zero
@@ -69,24 +75,24 @@ pub struct QuantizedRowMut<'a> {
 /// See the module.
 #[inline(always)]
 pub(crate) fn quantize_row<S: Lanes>(s: S, x: &[f32], segment: usize, out: QuantizedRowMut<'_>) {
-    let wide = !out.low.is_empty();
-    let top = if wide { A16_MAX } else { 127.0 };
+    match out.low.is_empty() {
+        true => quantize_segments::<S, false>(s, x, segment, out),
+        false => quantize_segments::<S, true>(s, x, segment, out),
+    }
+}
+
+#[inline(always)]
+fn quantize_segments<S: Lanes, const WIDE: bool>(s: S, x: &[f32], segment: usize, out: QuantizedRowMut<'_>) {
     out.high[x.len()..].fill(0);
-    if wide {
+    if WIDE {
         out.low[x.len()..].fill(0);
     }
     for (index, values) in x.chunks(segment).enumerate() {
         let range = index * segment..index * segment + values.len();
         let high = &mut out.high[range.clone()];
-        let low = if wide { &mut out.low[range] } else { &mut [][..] };
+        let low = if WIDE { &mut out.low[range] } else { &mut [][..] };
         let lanes = fold_lanes!(s, s.splat(0.0), values, |acc, v| s.max(s.abs(v), acc));
-        let mut maxima = [0.0; LANES];
-        s.store(lanes, &mut maxima);
-        let mut largest = 0.0f32;
-        for m in maxima {
-            largest = if m > largest { m } else { largest };
-        }
-        let scale = largest / top;
+        let scale = s.greatest(lanes) / if WIDE { A16_MAX } else { 127.0 };
         out.scales[index] = scale;
         out.offsets[index] = [0, 0];
         if scale == 0.0 {
@@ -96,48 +102,61 @@ pub(crate) fn quantize_row<S: Lanes>(s: S, x: &[f32], segment: usize, out: Quant
             low.fill(0);
             continue;
         }
-        let (divisor, upper, lower) = (s.splat(scale), s.splat(top), s.splat(-top));
-        let mut sums = [s.splat_int(0); 2];
-        for (block, chunk) in values.chunks(LANES).enumerate() {
-            let at = block * LANES;
-            let code = s.round(s.div(s.load_partial(chunk), divisor));
-            let code = s.max(lower, s.min(upper, code));
-            if wide {
-                // |code / 255| is at least 1 / 510 away from a half, far more than the product's rounding error.
-                let quotient = s.round(s.mul(code, s.splat(1.0 / 255.0)));
-                let rest = s.to_int(s.sub(code, s.mul(quotient, s.splat(255.0))));
-                sums[1] = s.add_int(sums[1], rest);
-                store_codes(s, rest, &mut low[at..at + chunk.len()]);
-                let quotient = s.to_int(quotient);
-                sums[0] = s.add_int(sums[0], quotient);
-                store_codes(s, quotient, &mut high[at..at + chunk.len()]);
-            } else {
-                let code = s.to_int(code);
-                sums[0] = s.add_int(sums[0], code);
-                store_codes(s, code, &mut high[at..at + chunk.len()]);
+        let (mut high_sum, mut low_sum) = (s.splat_int(0), s.splat_int(0));
+        let (chunks, tail) = values.as_chunks::<LANES>();
+        let (highs, high_tail) = high.as_chunks_mut::<LANES>();
+        let (lows, low_tail) = low.as_chunks_mut::<LANES>();
+        let grid = Grid { scale: s.splat(scale), inverse: s.splat(1.0 / scale) };
+        for i in 0..chunks.len() {
+            let (code, rest) = encode::<S, WIDE>(s, s.load(&chunks[i]), grid);
+            high_sum = s.add_int(high_sum, code);
+            s.narrow(code, unsigned(&mut highs[i]));
+            if WIDE {
+                low_sum = s.add_int(low_sum, rest);
+                s.narrow(rest, unsigned(&mut lows[i]));
             }
         }
-        for (offset, sum) in out.offsets[index].iter_mut().zip(sums) {
-            let mut lanes = [0; LANES];
-            s.store_int(sum, &mut lanes);
-            let mut total = 0;
-            for lane in lanes {
-                total -= lane;
-            }
-            *offset = total as i16;
+        if !tail.is_empty() {
+            let (code, rest) = encode::<S, WIDE>(s, s.load_partial(tail), grid);
+            let mut sixteen = [[0i8; LANES]; 2];
+            s.narrow(code, unsigned(&mut sixteen[0]));
+            s.narrow(rest, unsigned(&mut sixteen[1]));
+            (high_sum, low_sum) = (s.add_int(high_sum, code), s.add_int(low_sum, rest));
+            high_tail.copy_from_slice(&sixteen[0][..high_tail.len()]);
+            low_tail.copy_from_slice(&sixteen[1][..low_tail.len()]);
         }
+        out.offsets[index] = [(-s.sum_int(high_sum)) as i16, (-s.sum_int(low_sum)) as i16];
     }
 }
 
-/// The low bytes of the first `y.len()` lanes.
+/// A segment's scale and its reciprocal, in all lanes.
+#[derive(Clone, Copy)]
+struct Grid<F> {
+    scale: F,
+    inverse: F,
+}
+
+/// The codes of sixteen values: (code, 0) of 8 bits, (high, low) of 16.
 #[inline(always)]
-fn store_codes<S: Lanes>(s: S, codes: S::I, y: &mut [i8]) {
-    match y.first_chunk_mut() {
-        Some(sixteen) => s.store_low_bytes(codes, sixteen),
-        None => {
-            let mut sixteen = [0; LANES];
-            s.store_low_bytes(codes, &mut sixteen);
-            y.copy_from_slice(&sixteen[..y.len()]);
-        }
+fn encode<S: Lanes, const WIDE: bool>(s: S, x: S::F, grid: Grid<S::F>) -> (S::I, S::I) {
+    if WIDE {
+        let (top, base) = (s.splat(A16_MAX), s.splat(255.0));
+        let code = s.max(s.splat(-A16_MAX), s.min(top, s.round(s.div(x, grid.scale))));
+        // |code / 255| is at least 1 / 510 from a half, far more than the product's rounding error.
+        let high = s.round(s.mul(code, s.splat(1.0 / 255.0)));
+        return (s.to_int(high), s.to_int(s.sub(code, s.mul(high, base))));
     }
+    let product = s.mul(x, grid.inverse);
+    let mut code = s.round(product);
+    if !s.all_greater(s.splat(0.5 - 1.0 / 16384.0), s.abs(s.sub(product, code))) {
+        code = s.round(s.div(x, grid.scale));
+    }
+    (s.to_int(s.max(s.splat(-127.0), s.min(s.splat(127.0), code))), s.splat_int(0))
+}
+
+/// The same bytes, as the lanes take them.
+#[inline(always)]
+fn unsigned(codes: &mut [i8; LANES]) -> &mut [u8; LANES] {
+    // SAFETY: u8 and i8 have one layout, and every bit pattern is valid for both.
+    unsafe { &mut *std::ptr::from_mut(codes).cast() }
 }
