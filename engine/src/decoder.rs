@@ -69,6 +69,9 @@ struct State {
     failures: Vec<Option<NumericalFailure>>,
 }
 
+/// Memory for the activations of a batch, without keys and values: larger batches are computed in parts.
+const WORKSPACE_BYTES: usize = 48 << 20;
+
 impl<'a> Decoder<'a> {
     /// The decoder of `model` on `runtime`.
     pub fn new(model: &'a Model, runtime: &'a Runtime) -> Self {
@@ -109,6 +112,52 @@ impl<'a> Decoder<'a> {
     /// A token outside the vocabulary, or a position beyond a learned position table. A numerical failure is the
     /// chunk's own result, not the batch's.
     pub fn forward(&self, chunks: &mut [Chunk<'_>]) -> Result<Vec<Result<Vec<f32>, NumericalFailure>>, Error> {
+        let mut outputs: Vec<Result<Vec<f32>, NumericalFailure>> = chunks.iter().map(|_| Ok(Vec::new())).collect();
+        // The chunks one after the other, as many tokens at a time as the workspace has room for.
+        let limit = self.tokens_at_once();
+        let (mut first, mut done) = (0, 0);
+        while first < chunks.len() {
+            let (mut part, mut room, start) = (Vec::new(), limit, first);
+            for chunk in &mut chunks[start..] {
+                if room == 0 {
+                    break;
+                }
+                let end = chunk.tokens.len().min(done + room);
+                let wanted = |position: usize| position.clamp(done, end) - done;
+                part.push(Chunk {
+                    cache: &mut *chunk.cache,
+                    tokens: &chunk.tokens[done..end],
+                    sequence_len: chunk.sequence_len,
+                    wanted: wanted(chunk.wanted.start)..wanted(chunk.wanted.end),
+                });
+                room -= end - done;
+                if end < chunk.tokens.len() {
+                    done = end;
+                    break;
+                }
+                (first, done) = (first + 1, 0);
+            }
+            for (output, found) in outputs[start..].iter_mut().zip(self.forward_at_once(&mut part)?) {
+                match (output.as_mut(), found) {
+                    (Ok(hidden), Ok(found)) => hidden.extend(found),
+                    (Ok(_), Err(failure)) => *output = Err(failure),
+                    (Err(_), _) => {}
+                }
+            }
+        }
+        Ok(outputs)
+    }
+
+    /// Tokens whose workspace stays below [`WORKSPACE_BYTES`].
+    fn tokens_at_once(&self) -> usize {
+        let blueprint = self.blueprint();
+        let (query, kv) = (blueprint.heads * blueprint.head_dim, blueprint.kv_heads * blueprint.head_dim);
+        let floats = 3 * blueprint.d_model + 2 * query + 2 * kv + blueprint.d_ff;
+        let codes = 2 * (blueprint.d_model + query + blueprint.d_ff);
+        (WORKSPACE_BYTES / (4 * floats + codes)).max(1)
+    }
+
+    fn forward_at_once(&self, chunks: &mut [Chunk<'_>]) -> Result<Vec<Result<Vec<f32>, NumericalFailure>>, Error> {
         let mut state = self.embed(chunks)?;
         let mut workspace = self.runtime.workspace();
         for (layer, block) in self.model.blocks.iter().enumerate() {

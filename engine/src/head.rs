@@ -107,3 +107,35 @@ fn joined(blocks: &[Block], position: usize, tokens: usize) -> Distribution {
         logits,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_put_together_are_the_row() {
+        let kernels = Kernels::best();
+        // Equal largest logits in two blocks and within one: the lowest token is the best.
+        let mut row: Vec<f32> = (0..1300).map(|i| ((i * 7919 % 1009) as f32 - 500.0) / 64.0).collect();
+        (row[700], row[650], row[1200]) = (9.0, 9.0, 9.0);
+        let tokens = [0, 511, 512, 1299, 1300];
+        let read = |row: &[f32]| {
+            let blocks: Vec<Block> = (row.chunks(LOGIT_BLOCK).enumerate())
+                .map(|(index, part)| {
+                    let first = index * LOGIT_BLOCK;
+                    Block { first, read: vec![read_block(kernels, first, part, &tokens)] }
+                })
+                .collect();
+            joined(&blocks, 0, tokens.len())
+        };
+        let found = read(&row);
+        assert_eq!((found.best, found.is_finite), (650, true));
+        assert_eq!(found.log_sum_exp.to_bits(), kernels.log_sum_exp(&row).to_bits());
+        let expected = [Some(row[0]), Some(row[511]), Some(row[512]), Some(row[1299]), None];
+        assert_eq!(found.logits, expected);
+        for broken in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            row[900] = broken;
+            assert!(!read(&row).is_finite);
+        }
+    }
+}
