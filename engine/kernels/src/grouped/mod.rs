@@ -13,10 +13,11 @@
 //! A segment is a weight group, or 128 columns where weights have one scale a row.
 //!
 //! # Tile
-//! Columns are taken 256 at a time: their codes, up to 16 KB, are unpacked to bytes once (8-bit codes lie ready), and
-//! while they stay in the nearest cache all tokens pass by them, R blocks of sixteen rows times T tokens in registers.
-//! Sums go on in y from block to block. One body serves every number of tokens: what tiles of T leave over is done by
-//! tiles of 4, 2 and 1.
+//! Columns are taken 1024 at a time: their codes, up to 64 KB, are unpacked to bytes once (8-bit codes lie ready), and
+//! while they stay in the nearer caches all tokens pass by them, R blocks of sixteen rows times T tokens in registers.
+//! Sums go on in y from segment to segment. One body serves every number of tokens: what tiles of T leave over is done
+//! by tiles of 4, 2 and 1. Where one or two tokens share the codes, memory is the limit: blocks are short, so that the
+//! processor unpacks one while it multiplies the last.
 //!
 //! # Order
 //! Lanes are output rows. Per output: segments ascending, acc = acc + (isum as f32) * (s_w * s_x), the product of
@@ -41,7 +42,7 @@ use crate::quantize::QuantizedRows;
 use std::mem::MaybeUninit;
 
 /// Columns whose codes lie ready at a time: a multiple of every segment and of every step of packing.
-const BLOCK_COLUMNS: usize = 512;
+const BLOCK_COLUMNS: usize = 1024;
 
 /// Columns of a block where one or two tokens share it: unpacking it and multiplying it then overlap in the processor.
 const FEW_COLUMNS: usize = 128;
