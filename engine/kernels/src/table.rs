@@ -171,7 +171,7 @@ table!(
     // SAFETY: as above.
     AVX2, Isa::Avx2, lanes::avx2::Avx2, unsafe { lanes::avx2::Avx2::assume() },
     enable "avx2,f16c",
-    dense 2 x 2, grouped 1 x 6 or 4, grouped_f32 4, chains 6
+    dense 2 x 3, grouped 1 x 6 or 4, grouped_f32 4, chains 6
 );
 #[cfg(target_arch = "aarch64")]
 table!(
