@@ -46,13 +46,13 @@ pub struct Kernels {
 /// methods are the only callers.
 ///
 /// `dense` is rows x tokens of the register tile, `grouped` row blocks x tokens, or so many tokens where codes have eight
-/// bits, `grouped_f32` tokens. As many `chains` of a multiply
+/// bits, `grouped_f32` tokens, `attend` queries x keys and vectors of values of six queries. As many `chains` of a multiply
 /// and an add hide their latency.
 macro_rules! table {
     (
         $table:ident, $isa:expr, $lanes:ty, $proof:expr, $(enable $features:literal,)?
         dense $dr:literal x $dt:literal, grouped $gr:literal x $gt:literal or $gw:literal, grouped_f32 $ft:literal,
-        chains $chains:literal
+        attend $mq:literal x $mk:literal and $vd:literal, chains $chains:literal
     ) => {
         static $table: Kernels = {
             type L = $lanes;
@@ -117,7 +117,7 @@ macro_rules! table {
                 scores: &mut [f32],
                 out: &mut [f32],
             ) {
-                attention::attend::<L>($proof, shape, queries, visible, spans, scores, out)
+                attention::attend::<L, $mq, $mk, $vd>($proof, shape, queries, visible, spans, scores, out)
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn multiply_add(steps: usize) -> f32 {
@@ -152,40 +152,40 @@ macro_rules! table {
 
 table!(
     SCALAR, Isa::Scalar, lanes::scalar::Scalar, lanes::scalar::Scalar,
-    dense 2 x 2, grouped 1 x 2 or 2, grouped_f32 2, chains 4
+    dense 2 x 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, chains 4
 );
 #[cfg(target_arch = "x86_64")]
 table!(
     // SAFETY: the table is handed out only where the instruction set is present.
     AVX512, Isa::Avx512, lanes::avx512::Avx512, unsafe { lanes::avx512::Avx512::assume() },
     enable "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni",
-    dense 4 x 6, grouped 4 x 6 or 6, grouped_f32 12, chains 24
+    dense 4 x 6, grouped 4 x 6 or 6, grouped_f32 12, attend 4 x 4 and 4, chains 24
 );
 
 table!(
     WIDE, Isa::Wide, lanes::wide::Wide, lanes::wide::Wide,
-    dense 2 x 2, grouped 1 x 2 or 2, grouped_f32 2, chains 4
+    dense 2 x 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, chains 4
 );
 #[cfg(target_arch = "x86_64")]
 table!(
     // SAFETY: as above.
     AVX2, Isa::Avx2, lanes::avx2::Avx2, unsafe { lanes::avx2::Avx2::assume() },
     enable "avx2,f16c",
-    dense 2 x 3, grouped 1 x 6 or 4, grouped_f32 4, chains 6
+    dense 2 x 3, grouped 1 x 6 or 4, grouped_f32 4, attend 2 x 2 and 1, chains 6
 );
 #[cfg(target_arch = "aarch64")]
 table!(
     // SAFETY: as above.
     NEON, Isa::Neon, lanes::neon::Neon, unsafe { lanes::neon::Neon::assume() },
     enable "neon",
-    dense 2 x 2, grouped 1 x 3 or 4, grouped_f32 4, chains 6
+    dense 2 x 2, grouped 1 x 3 or 4, grouped_f32 4, attend 2 x 2 and 1, chains 6
 );
 #[cfg(target_arch = "aarch64")]
 table!(
     // SAFETY: as above; the processor's dot products are checked where the table is handed out.
     NEON_DOT, Isa::Neon, lanes::neon::NeonDot, unsafe { lanes::neon::NeonDot::assume() },
     enable "neon,dotprod",
-    dense 2 x 2, grouped 1 x 6 or 5, grouped_f32 4, chains 6
+    dense 2 x 2, grouped 1 x 6 or 5, grouped_f32 4, attend 2 x 2 and 1, chains 6
 );
 
 impl Kernels {
