@@ -46,11 +46,14 @@ pub struct Kernels {
 /// The instruction set must be present, and lengths must agree as the safe methods of [`Kernels`] check them: those
 /// methods are the only callers.
 ///
-/// `dense` is rows x tokens, `grouped` row blocks x tokens, `grouped_f32` tokens of the register tile.
+/// `dense` is rows x tokens of the register tile, `grouped` row blocks x tokens, or so many tokens where codes have eight
+/// bits, `grouped_f32` tokens, `attend` queries x keys and vectors of values of six queries. As many `chains` of a multiply
+/// and an add hide their latency.
 macro_rules! table {
     (
         $table:ident, $isa:expr, $lanes:ty, $proof:expr, $(enable $features:literal,)?
-        dense $dr:literal x $dt:literal, grouped $gr:literal x $gt:literal, grouped_f32 $ft:literal
+        dense $dr:literal x $dt:literal, grouped $gr:literal x $gt:literal or $gw:literal, grouped_f32 $ft:literal,
+        attend $mq:literal x $mk:literal and $vd:literal, chains $chains:literal
     ) => {
         static $table: Kernels = {
             type L = $lanes;
@@ -88,7 +91,7 @@ macro_rules! table {
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn grouped(panel: &Panel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>) {
-                grouped::matmul::<L, $gr, $gt>($proof, panel, x, y)
+                grouped::matmul::<L, $gr, $gt, $gw>($proof, panel, x, y)
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn grouped_f32(panel: &Panel<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
@@ -119,15 +122,15 @@ macro_rules! table {
                 scores: &mut [f32],
                 out: &mut [f32],
             ) {
-                attention::attend::<L>($proof, shape, queries, visible, spans, scores, out)
+                attention::attend::<L, $mq, $mk, $vd>($proof, shape, queries, visible, spans, scores, out)
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn multiply_add(steps: usize) -> f32 {
-                peak::multiply_add::<L, { $dr * $dt }>($proof, steps)
+                peak::multiply_add::<L, $chains>($proof, steps)
             }
             $(#[target_feature(enable = $features)])?
             unsafe fn byte_products(steps: usize, bytes: &[u8; 1024]) -> i32 {
-                peak::byte_products::<L, { $gr * $gt }>($proof, steps, bytes)
+                peak::byte_products::<L, $gr, $gt>($proof, steps, bytes)
             }
             Kernels {
                 isa: $isa,
@@ -153,36 +156,42 @@ macro_rules! table {
     };
 }
 
-table!(SCALAR, Isa::Scalar, lanes::scalar::Scalar, lanes::scalar::Scalar, dense 2 x 2, grouped 1 x 2, grouped_f32 2);
+table!(
+    SCALAR, Isa::Scalar, lanes::scalar::Scalar, lanes::scalar::Scalar,
+    dense 2 x 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, chains 4
+);
 #[cfg(target_arch = "x86_64")]
 table!(
     // SAFETY: the table is handed out only where the instruction set is present.
     AVX512, Isa::Avx512, lanes::avx512::Avx512, unsafe { lanes::avx512::Avx512::assume() },
     enable "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni",
-    dense 4 x 6, grouped 4 x 6, grouped_f32 12
+    dense 4 x 6, grouped 4 x 6 or 6, grouped_f32 12, attend 4 x 4 and 4, chains 24
 );
 
-table!(WIDE, Isa::Wide, lanes::wide::Wide, lanes::wide::Wide, dense 2 x 2, grouped 1 x 2, grouped_f32 2);
+table!(
+    WIDE, Isa::Wide, lanes::wide::Wide, lanes::wide::Wide,
+    dense 2 x 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, chains 4
+);
 #[cfg(target_arch = "x86_64")]
 table!(
     // SAFETY: as above.
     AVX2, Isa::Avx2, lanes::avx2::Avx2, unsafe { lanes::avx2::Avx2::assume() },
     enable "avx2,f16c",
-    dense 2 x 2, grouped 1 x 4, grouped_f32 4
+    dense 2 x 3, grouped 1 x 6 or 4, grouped_f32 4, attend 2 x 2 and 1, chains 6
 );
 #[cfg(target_arch = "aarch64")]
 table!(
     // SAFETY: as above.
     NEON, Isa::Neon, lanes::neon::Neon, unsafe { lanes::neon::Neon::assume() },
     enable "neon",
-    dense 2 x 2, grouped 1 x 4, grouped_f32 4
+    dense 2 x 2, grouped 1 x 3 or 4, grouped_f32 4, attend 2 x 2 and 1, chains 6
 );
 #[cfg(target_arch = "aarch64")]
 table!(
     // SAFETY: as above; the processor's dot products are checked where the table is handed out.
     NEON_DOT, Isa::Neon, lanes::neon::NeonDot, unsafe { lanes::neon::NeonDot::assume() },
     enable "neon,dotprod",
-    dense 2 x 2, grouped 1 x 4, grouped_f32 4
+    dense 2 x 2, grouped 1 x 6 or 5, grouped_f32 4, attend 2 x 2 and 1, chains 6
 );
 
 impl Kernels {

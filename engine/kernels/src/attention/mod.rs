@@ -86,9 +86,10 @@ fn hull(ranges: &[Range<usize>]) -> Range<usize> {
     hull
 }
 
-/// See the module. `scores` is scratch of QUERY_GROUP * (the positions that queries of a group see).
+/// See the module. MQ queries x MK keys and six queries x D vectors of values are the register tiles of the instruction
+/// set. `scores` is scratch of QUERY_GROUP * (the positions that queries of a group see).
 #[inline(always)]
-pub(crate) fn attend<S: Lanes>(
+pub(crate) fn attend<S: Lanes, const MQ: usize, const MK: usize, const D: usize>(
     s: S,
     shape: AttentionShape,
     queries: &[f32],
@@ -105,7 +106,7 @@ pub(crate) fn attend<S: Lanes>(
         let group = Group { shape, queries, visible, spans, members: members.clone(), columns };
         let scores = &mut scores[..members.len() * width];
         let out = &mut out[members.start * dim..members.end * dim];
-        tiles::<S, false>(s, &group, scores, out);
+        tiles::<S, MQ, MK, D, false>(s, &group, scores, out);
         let mut denominators = [0.0; QUERY_GROUP];
         for (index, row) in scores.chunks_mut(width).enumerate() {
             let (seen, start) = (&visible[first + index], group.columns.start);
@@ -115,18 +116,25 @@ pub(crate) fn attend<S: Lanes>(
             denominators[index] = softmax_terms(s, shape.scale, &mut row[from..to]);
         }
         out.fill(0.0);
-        tiles::<S, true>(s, &group, scores, out);
+        tiles::<S, MQ, MK, D, true>(s, &group, scores, out);
         for (row, denominator) in out.chunks_mut(dim).zip(denominators) {
-            for chunk in row.chunks_mut(LANES) {
-                s.store_partial(s.div(s.load_partial(chunk), s.splat(denominator)), chunk);
+            let (chunks, tail) = row.as_chunks_mut::<LANES>();
+            for chunk in chunks {
+                s.store(s.div(s.load(chunk), s.splat(denominator)), chunk);
             }
+            s.store_partial(s.div(s.load_partial(tail), s.splat(denominator)), tail);
         }
     }
 }
 
 /// All tiles of a group: scores of queries and keys or, with VALUES, sums of values.
 #[inline(always)]
-fn tiles<S: Lanes, const VALUES: bool>(s: S, group: &Group<'_>, scores: &mut [f32], out: &mut [f32]) {
+fn tiles<S: Lanes, const MQ: usize, const MK: usize, const D: usize, const VALUES: bool>(
+    s: S,
+    group: &Group<'_>,
+    scores: &mut [f32],
+    out: &mut [f32],
+) {
     for span in group.spans {
         let end = group.columns.end.min(span.start + span.keys.len() / group.shape.stride);
         let last = group.members.end.min(span.queries.end);
@@ -135,15 +143,15 @@ fn tiles<S: Lanes, const VALUES: bool>(s: S, group: &Group<'_>, scores: &mut [f3
             let block = position..end.min(position + POSITION_BLOCK);
             let mut query = group.members.start.max(span.queries.start);
             while VALUES && query + 6 <= last {
-                tile::<S, 6, VALUES>(s, group, span, block.clone(), query, scores, out);
+                tile::<S, 6, MQ, MK, D, VALUES>(s, group, span, block.clone(), query, scores, out);
                 query += 6;
             }
             while query + 4 <= last {
-                tile::<S, 4, VALUES>(s, group, span, block.clone(), query, scores, out);
+                tile::<S, 4, MQ, MK, D, VALUES>(s, group, span, block.clone(), query, scores, out);
                 query += 4;
             }
             while query < last {
-                tile::<S, 1, VALUES>(s, group, span, block.clone(), query, scores, out);
+                tile::<S, 1, MQ, MK, D, VALUES>(s, group, span, block.clone(), query, scores, out);
                 query += 1;
             }
             position = block.end;
@@ -153,7 +161,7 @@ fn tiles<S: Lanes, const VALUES: bool>(s: S, group: &Group<'_>, scores: &mut [f3
 
 /// Q queries from `query` on and those positions of `block` that one of them sees.
 #[inline(always)]
-fn tile<S: Lanes, const Q: usize, const VALUES: bool>(
+fn tile<S: Lanes, const Q: usize, const MQ: usize, const MK: usize, const D: usize, const VALUES: bool>(
     s: S,
     group: &Group<'_>,
     span: &KeyValueSpan<'_>,
@@ -182,8 +190,8 @@ fn tile<S: Lanes, const Q: usize, const VALUES: bool>(
         if VALUES {
             let out = out.as_mut_ptr().add(member * dim);
             let mut column = 0;
-            while column + 4 * LANES <= dim {
-                add_values::<S, Q, 4>(
+            while column + D * LANES <= dim {
+                add_values::<S, Q, D>(
                     s,
                     &shape,
                     rows.add(column),
@@ -191,26 +199,40 @@ fn tile<S: Lanes, const Q: usize, const VALUES: bool>(
                     scores,
                     width,
                     out.add(column),
-                    4 * LANES,
+                    D * LANES,
                 );
-                column += 4 * LANES;
+                column += D * LANES;
             }
             let (rows, out, rest) = (rows.add(column), out.add(column), dim - column);
             match rest.div_ceil(LANES) {
                 0 => {}
                 1 => add_values::<S, Q, 1>(s, &shape, rows, end - start, scores, width, out, rest),
-                2 => add_values::<S, Q, 2>(s, &shape, rows, end - start, scores, width, out, rest),
-                3 => add_values::<S, Q, 3>(s, &shape, rows, end - start, scores, width, out, rest),
-                _ => add_values::<S, Q, 4>(s, &shape, rows, end - start, scores, width, out, rest),
+                2 if D > 1 => add_values::<S, Q, 2>(s, &shape, rows, end - start, scores, width, out, rest),
+                3 if D > 2 => add_values::<S, Q, 3>(s, &shape, rows, end - start, scores, width, out, rest),
+                _ => add_values::<S, Q, D>(s, &shape, rows, end - start, scores, width, out, rest),
             }
         } else {
             let mut index = 0;
             while index + 4 <= end - start {
-                dot_keys::<S, Q, 4>(s, &shape, queries, rows.add(index * shape.stride), scores.add(index), width);
+                dot_keys::<S, Q, 4, MQ, MK>(
+                    s,
+                    &shape,
+                    queries,
+                    rows.add(index * shape.stride),
+                    scores.add(index),
+                    width,
+                );
                 index += 4;
             }
             while index < end - start {
-                dot_keys::<S, Q, 1>(s, &shape, queries, rows.add(index * shape.stride), scores.add(index), width);
+                dot_keys::<S, Q, 1, MQ, MK>(
+                    s,
+                    &shape,
+                    queries,
+                    rows.add(index * shape.stride),
+                    scores.add(index),
+                    width,
+                );
                 index += 1;
             }
         }
@@ -222,7 +244,7 @@ fn tile<S: Lanes, const Q: usize, const VALUES: bool>(
 /// # Safety
 /// Q rows of queries, K rows of keys and Q rows of K scores must lie there.
 #[inline(always)]
-unsafe fn dot_keys<S: Lanes, const Q: usize, const K: usize>(
+unsafe fn dot_keys<S: Lanes, const Q: usize, const K: usize, const MQ: usize, const MK: usize>(
     s: S,
     shape: &AttentionShape,
     queries: *const f32,
@@ -230,6 +252,52 @@ unsafe fn dot_keys<S: Lanes, const Q: usize, const K: usize>(
     scores: *mut f32,
     width: usize,
 ) {
+    // SAFETY, here and below: as promised.
+    let mut acc = [[s.splat(0.0); K]; Q];
+    if Q == 4 && K == 4 && MQ * MK < 16 {
+        for i in (0..Q).step_by(MQ) {
+            for j in (0..K).step_by(MK) {
+                // SAFETY: rows i.. of the queries and j.. of the keys.
+                let (queries, keys) = unsafe { (queries.add(i * shape.head_dim), keys.add(j * shape.stride)) };
+                // SAFETY: MQ and MK divide 4: so many rows are left.
+                let part = unsafe { dot_lanes::<S, MQ, MK>(s, shape, queries, keys) };
+                for (acc, part) in acc[i..i + MQ].iter_mut().zip(part) {
+                    acc[j..j + MK].copy_from_slice(&part);
+                }
+            }
+        }
+    } else {
+        // SAFETY: as promised.
+        acc = unsafe { dot_lanes::<S, Q, K>(s, shape, queries, keys) };
+    }
+    if Q == 4 && K == 4 {
+        let mut sums = [0.0; LANES];
+        let row = |i: usize| [acc[i % Q][0], acc[i % Q][1 % K], acc[i % Q][2 % K], acc[i % Q][3 % K]];
+        s.store(s.tree16([row(0), row(1), row(2), row(3)]), &mut sums);
+        for i in 0..Q {
+            unsafe { std::slice::from_raw_parts_mut(scores.add(i * width), K) }
+                .copy_from_slice(&sums[i * K..(i + 1) * K]);
+        }
+        return;
+    }
+    for i in 0..Q {
+        for j in 0..K {
+            unsafe { *scores.add(i * width + j) = s.tree(acc[i][j]) };
+        }
+    }
+}
+
+/// The lanes of q . k of Q queries and K consecutive keys, all in registers.
+///
+/// # Safety
+/// Q rows of queries and K rows of keys must lie there.
+#[inline(always)]
+unsafe fn dot_lanes<S: Lanes, const Q: usize, const K: usize>(
+    s: S,
+    shape: &AttentionShape,
+    queries: *const f32,
+    keys: *const f32,
+) -> [[S::F; K]; Q] {
     let dim = shape.head_dim;
     let mut acc = [[s.splat(0.0); K]; Q];
     // SAFETY, here and below: as promised; vectors end at or below head_dim.
@@ -256,21 +324,7 @@ unsafe fn dot_keys<S: Lanes, const Q: usize, const K: usize>(
     if whole < dim {
         step!(|from| s.load_partial(unsafe { std::slice::from_raw_parts(from.add(whole), dim - whole) }));
     }
-    if Q == 4 && K == 4 {
-        let mut sums = [0.0; LANES];
-        let row = |i: usize| [acc[i % Q][0], acc[i % Q][1 % K], acc[i % Q][2 % K], acc[i % Q][3 % K]];
-        s.store(s.tree16([row(0), row(1), row(2), row(3)]), &mut sums);
-        for i in 0..Q {
-            unsafe { std::slice::from_raw_parts_mut(scores.add(i * width), K) }
-                .copy_from_slice(&sums[i * K..(i + 1) * K]);
-        }
-        return;
-    }
-    for i in 0..Q {
-        for j in 0..K {
-            unsafe { *scores.add(i * width + j) = s.tree(acc[i][j]) };
-        }
-    }
+    acc
 }
 
 /// Adds p v of `len` positions to `columns` columns, at most 16 D, of Q rows of outputs.
@@ -295,8 +349,11 @@ unsafe fn add_values<S: Lanes, const Q: usize, const D: usize>(
     for i in 0..Q {
         for d in 0..D {
             let from = unsafe { out.add(i * shape.head_dim + d * LANES) };
-            let len = if d + 1 == D { last } else { LANES };
-            acc[i][d] = s.load_partial(unsafe { std::slice::from_raw_parts(from, len) });
+            acc[i][d] = if d + 1 == D && last < LANES {
+                s.load_partial(unsafe { std::slice::from_raw_parts(from, last) })
+            } else {
+                s.load(unsafe { &*from.cast() })
+            };
         }
     }
     macro_rules! positions {
@@ -325,8 +382,11 @@ unsafe fn add_values<S: Lanes, const Q: usize, const D: usize>(
     for i in 0..Q {
         for d in 0..D {
             let to = unsafe { out.add(i * shape.head_dim + d * LANES) };
-            let len = if d + 1 == D { last } else { LANES };
-            s.store_partial(acc[i][d], unsafe { std::slice::from_raw_parts_mut(to, len) });
+            if d + 1 == D && last < LANES {
+                s.store_partial(acc[i][d], unsafe { std::slice::from_raw_parts_mut(to, last) });
+            } else {
+                s.store(acc[i][d], unsafe { &mut *to.cast() });
+            }
         }
     }
 }

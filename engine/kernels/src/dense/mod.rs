@@ -9,8 +9,8 @@
 //! x: f32 [tokens, columns]       y: f32 [tokens, rows], a block of columns of a wider matrix
 //! ```
 //! The weights are widened, which is exact, sixteen elements at a time in registers; where more than a tile of tokens
-//! shares them, 64 rows by 1024 columns at a time into a buffer that stays in the second-level cache. There is never a
-//! copy of the matrix.
+//! shares them (four tiles, of f32), 64 rows by 1024 columns at a time into a buffer that stays in the second-level
+//! cache. There is never a copy of the matrix.
 //!
 //! # Order
 //! Every output is one `LaneTree16` over k, for one token as for many. A tile of R rows x T tokens keeps R * T
@@ -192,8 +192,10 @@ fn matmul_of<S: Lanes, E: Element, const R: usize, const T: usize>(
                         is_first: first == 0,
                         is_last: first + count == columns,
                     };
-                    // Widening in the loop costs a fifth of its speed (measured): tokens beyond a tile share it.
-                    if E::SIZE < 4 && tokens > T {
+                    // Widening in the loop costs a fifth of its speed (measured): tokens beyond a tile share it. Of f32, many
+                    // tokens share that rows lie in one stream, which costs another tenth where they do not.
+                    let few = if E::SIZE < 4 { T } else { 4 * T };
+                    if tokens > few {
                         let widened = workspace.widened.as_mut_ptr().cast();
                         widen::<S, E, R>(s, &block, rows, widened);
                         let block = Block {
@@ -349,15 +351,20 @@ unsafe fn tile<S: Lanes, E: Element, const R: usize, const T: usize, const FIRST
                 s.prefetch(w.wrapping_add(r * block.row_stride + block.tile_stride));
             }
         }
-        let mut weights = [s.splat(0.0); R];
-        for r in 0..R {
-            weights[r] =
-                unsafe { E::load(s, std::slice::from_raw_parts(w.add(r * block.row_stride), LANES * E::SIZE), 0) };
-        }
-        for t in 0..T {
-            let v = s.load(unsafe { &*x.add(t * block.x_stride).cast() });
+        if E::SIZE == 4 {
+            // SAFETY: as above; R rows and T tokens, sixteen numbers of each.
+            unsafe { s.accumulate_tile(&mut acc, w.cast(), block.row_stride / 4, x, block.x_stride) };
+        } else {
+            let mut weights = [s.splat(0.0); R];
             for r in 0..R {
-                acc[t][r] = s.accumulate(acc[t][r], weights[r], v);
+                weights[r] =
+                    unsafe { E::load(s, std::slice::from_raw_parts(w.add(r * block.row_stride), LANES * E::SIZE), 0) };
+            }
+            for t in 0..T {
+                let v = s.load(unsafe { &*x.add(t * block.x_stride).cast() });
+                for r in 0..R {
+                    acc[t][r] = s.accumulate(acc[t][r], weights[r], v);
+                }
             }
         }
         (w, x) = unsafe { (w.add(block.step_stride), x.add(LANES)) };

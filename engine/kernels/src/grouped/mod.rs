@@ -17,7 +17,8 @@
 //! while they stay in the nearer caches all tokens pass by them, R blocks of sixteen rows times T tokens in registers.
 //! Sums go on in y from segment to segment. One body serves every number of tokens: what tiles of T leave over is done
 //! by tiles of 4, 2 and 1. Where one or two tokens share the codes, memory is the limit: blocks are short, so that the
-//! processor unpacks one while it multiplies the last.
+//! processor unpacks one while it multiplies the last. Where an instruction set sums products of codes up to 15 in 16
+//! bits, sums are widened after as many steps as are sure to fit: 128 / the largest code.
 //!
 //! # Order
 //! Lanes are output rows. Per output: segments ascending, acc = acc + (isum as f32) * (s_w * s_x), the product of
@@ -26,8 +27,8 @@
 //! # Range
 //! A segment has at most 128 columns, so |isum| <= 255 * 127 * 128 < 2^22 with 8-bit activations, converted exactly;
 //! with 16-bit activations |isum| <= 255 * 32512 * 128 < 2^31, exact in i32 and rounded once, to nearest even, when it
-//! is converted to f32. The accumulator starts at -z * sum(x), so that it ends at the exact inner sum; sums in between
-//! may wrap, which cancels.
+//! is converted to f32. -z * sum(x) is added last, for codes an instruction set multiplies less a centre (`Lanes::CENTRE`)
+//! -(z - centre) * sum(x); sums in between may wrap, which cancels.
 //!
 //! # Source
 //! u8 x s8 products with a zero-point correction: the arithmetic of gemmlowp (Jacob et al. 2018, eq. 7).
@@ -142,6 +143,8 @@ struct Tile {
     segments: usize,
     steps: usize,
     last_steps: usize,
+    /// Steps whose products may be summed narrow.
+    narrow_steps: usize,
     /// Codes of the first row block, `row_bytes` bytes from one step to the next.
     codes: *const u8,
     row_bytes: usize,
@@ -166,7 +169,7 @@ struct Tile {
 
 /// See the module. R row blocks x T tokens is the register tile of the instruction set.
 #[inline(always)]
-pub(crate) fn matmul<S: Lanes, const R: usize, const T: usize>(
+pub(crate) fn matmul<S: Lanes, const R: usize, const T: usize, const WIDE_T: usize>(
     s: S,
     panel: &Panel<'_>,
     x: &QuantizedRows<'_>,
@@ -178,7 +181,7 @@ pub(crate) fn matmul<S: Lanes, const R: usize, const T: usize>(
         let end = (first + block_columns).min(panel.columns);
         let block = Block { panel, first, end, codes: unpacked.codes(s, panel, first, end) };
         match panel.bits {
-            CodeBits::Eight => all_tokens::<S, R, T, true>(s, block, x, y),
+            CodeBits::Eight => all_tokens::<S, R, WIDE_T, true>(s, block, x, y),
             _ => all_tokens::<S, R, T, false>(s, block, x, y),
         }
     }
@@ -223,6 +226,7 @@ fn all_tokens<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
                 segments,
                 steps: segment / 4,
                 last_steps,
+                narrow_steps: 128 / usize::from(panel.bits.max_code()),
                 codes: block.codes.as_ptr().add(4 * row),
                 row_bytes,
                 scales: panel.scales.as_ptr().add(group * padded + row),
@@ -297,8 +301,17 @@ unsafe fn tile<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
 ) {
     if at.is_first {
         for t in 0..T {
-            // SAFETY: by the caller's promise; of a row block that is not whole, only `rows` outputs exist.
-            unsafe { std::slice::from_raw_parts_mut(at.y.add(t * at.y_stride), (R - 1) * ROW_BLOCK + rows) }.fill(0.0);
+            for r in 0..R {
+                // SAFETY: by the caller's promise; of a row block that is not whole, only `rows` outputs exist.
+                unsafe {
+                    let y = at.y.add(t * at.y_stride + r * ROW_BLOCK);
+                    if rows == ROW_BLOCK {
+                        s.store(s.splat(0.0), &mut *y.cast());
+                    } else {
+                        s.store_partial(s.splat(0.0), std::slice::from_raw_parts_mut(y, rows));
+                    }
+                }
+            }
         }
     }
     let mut first_step = 0;
@@ -311,20 +324,28 @@ unsafe fn tile<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
             zeros[r] = s.widen_u8(unsafe { &*at.zeros.add(index * zero_stride + r * ROW_BLOCK).cast() });
         }
         let mut acc = [[s.splat_int(0); R]; T];
+        unsafe { accumulate::<S, R, T, WIDE>(s, &at, at.high, first_step, steps, &mut acc) };
+        // Zero points last: sums that begin at nothing need not wait in memory.
         for t in 0..T {
+            let centred = s.splat_int(centred::<S, WIDE>(offset(t)[0]));
             for r in 0..R {
-                acc[t][r] = s.mul_add_i16(acc[t][r], zeros[r], offset(t)[0]);
+                acc[t][r] = s.mul_add_i16(s.add_int(acc[t][r], centred), zeros[r], offset(t)[0]);
             }
         }
-        unsafe { accumulate::<S, R, T, WIDE>(s, &at, at.high, first_step, steps, &mut acc) };
         if !at.low.is_null() {
             let base = s.splat_int(255);
             for t in 0..T {
                 for r in 0..R {
-                    acc[t][r] = s.mul_add_i16(s.mul_int(acc[t][r], base), zeros[r], offset(t)[1]);
+                    acc[t][r] = s.mul_int(acc[t][r], base);
                 }
             }
             unsafe { accumulate::<S, R, T, WIDE>(s, &at, at.low, first_step, steps, &mut acc) };
+            for t in 0..T {
+                let centred = s.splat_int(centred::<S, WIDE>(offset(t)[1]));
+                for r in 0..R {
+                    acc[t][r] = s.mul_add_i16(s.add_int(acc[t][r], centred), zeros[r], offset(t)[1]);
+                }
+            }
         }
         let mut scales = [s.splat(0.0); R];
         for r in 0..R {
@@ -348,6 +369,12 @@ unsafe fn tile<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
         }
         first_step += steps;
     }
+}
+
+/// What `dot_u8` leaves out where its codes are centred, for minus the sum of the activations.
+#[inline(always)]
+fn centred<S: Lanes, const WIDE: bool>(offset: i16) -> i32 {
+    if WIDE { -S::CENTRE * i32::from(offset) } else { 0 }
 }
 
 /// Adds the integer products of `steps` steps of four columns, from `first` on, of one byte plane of the activations.
@@ -392,35 +419,63 @@ unsafe fn accumulate<S: Lanes, const R: usize, const T: usize, const WIDE: bool>
             }
         };
     }
-    /// `$n` steps whose sums are narrow for as long as the instruction set allows.
-    macro_rules! narrow_steps {
-        ($n:literal) => {
-            let mut narrow = [[s.open(s.splat_int(0)); R]; T];
-            for t in 0..T {
-                for r in 0..R {
-                    narrow[t][r] = s.open(acc[t][r]);
+    /// All steps, sums in `$sums`.
+    macro_rules! all_steps {
+        ($sums:ident, $dot:ident) => {
+            for _ in 0..steps / S::UNROLL {
+                if S::UNROLL == 4 {
+                    steps!($sums, $dot, 4);
+                } else {
+                    steps!($sums, $dot, 1);
                 }
             }
-            steps!(narrow, dot_u4, $n);
+            for _ in 0..steps % S::UNROLL {
+                steps!($sums, $dot, 1);
+            }
+        };
+    }
+    /// Between `$open` and its counterpart, `$body` on narrow sums.
+    macro_rules! narrow {
+        (|$narrow:ident| $body:expr) => {
+            let mut $narrow = [[s.open(s.splat_int(0)); R]; T];
             for t in 0..T {
                 for r in 0..R {
-                    acc[t][r] = s.close(acc[t][r], narrow[t][r]);
+                    $narrow[t][r] = s.open(acc[t][r]);
+                }
+            }
+            $body;
+            for t in 0..T {
+                for r in 0..R {
+                    acc[t][r] = s.close(acc[t][r], $narrow[t][r]);
                 }
             }
         };
     }
-    for _ in 0..steps / 4 {
-        if WIDE {
-            steps!(acc, dot_u8, 4);
-        } else {
-            narrow_steps!(4);
+    if WIDE {
+        all_steps!(acc, dot_u8);
+    } else if !S::NARROW {
+        narrow!(|sums| {
+            all_steps!(sums, dot_u4);
+        });
+    } else {
+        /// `$run` steps; the first apart: its products need not be added to zeros.
+        macro_rules! run {
+            ($run:expr) => {
+                narrow!(|sums| {
+                    steps!(sums, dot_u4, 1);
+                    for _ in 1..$run {
+                        steps!(sums, dot_u4, 1);
+                    }
+                });
+            };
         }
-    }
-    for _ in 0..steps % 4 {
-        if WIDE {
-            steps!(acc, dot_u8, 1);
-        } else {
-            narrow_steps!(1);
+        let first = steps.min(at.narrow_steps);
+        run!(first);
+        let mut left = steps - first;
+        while left > 0 {
+            let next = left.min(at.narrow_steps);
+            run!(next);
+            left -= next;
         }
     }
 }

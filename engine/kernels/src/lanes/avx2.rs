@@ -1,11 +1,17 @@
 //! Sixteen lanes in two AVX registers, lanes 0 to 7 and 8 to 15; byte products by `vpmaddubsw` and `vpmaddwd`.
 //!
-//! Differs from scalar in: `dot_u8` multiplies the even and the odd weights apart. `vpmaddubsw` adds two products in
-//! i16 and saturates: one product, at most 255 * 127, cannot. Codes up to 15 have room for eight pairs: sixteen products
-//! are at most 16 * 15 * 127 = 30480, so `dot_u4` adds in i16 and `close` widens once.
+//! Differs from scalar in: `vpmaddubsw` adds two products in i16 and saturates, so what is exact depends on the codes.
+//! * Codes up to 15: sixteen products are at most 16 * 15 * 127 = 30480. `dot_u4` adds in i16, two instructions for 32
+//!   products, and `close` widens once for up to eight steps (18 for codes up to 7, 42 for codes up to 3).
+//! * Codes up to 255: one product may be 255 * 127, two do not fit. Of w - 128 they do, 2 * 128 * 127 = 32512, with the
+//!   magnitude as the unsigned operand and its sign given to x; but not four. So every sum has to be widened at once, by
+//!   `vpmaddwd`: two multiplications for 32 products where codes up to 15 need one, four instructions where those need
+//!   two. Any way of splitting the operands comes to this: 16-bit halves of w are two `vpmaddwd`, and its nibbles two
+//!   `vpmaddubsw`. Exactness caps w8 at half of the rate of `vpmaddubsw`.
 
 use super::{LANES, Lanes};
 use std::arch::x86_64::*;
+use std::sync::atomic::{Ordering, compiler_fence};
 
 /// AVX2 and F16C.
 #[derive(Clone, Copy)]
@@ -45,6 +51,9 @@ impl Lanes for Avx2 {
     type D = (__m256d, __m256d, __m256d, __m256d);
     type B = (__m256i, __m256i);
     type N = (__m256i, __m256i);
+    const CENTRE: i32 = 128;
+    const NARROW: bool = true;
+    const UNROLL: usize = 1;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
@@ -91,6 +100,37 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn mul(self, a: Self::F, b: Self::F) -> Self::F {
         halves!(_mm256_mul_ps, a, b)
+    }
+    #[inline(always)]
+    unsafe fn accumulate_tile<const R: usize, const T: usize>(
+        self,
+        acc: &mut [[Self::F; R]; T],
+        w: *const f32,
+        w_stride: usize,
+        x: *const f32,
+        x_stride: usize,
+    ) {
+        // Lanes 0 to 7 of the whole tile, then 8 to 15: for both at once there are too few registers. The fence keeps the
+        // compiler from loading the second half earlier.
+        macro_rules! half {
+            ($half:tt) => {
+                let mut weights = [present!(_mm256_setzero_ps()); R];
+                for r in 0..R {
+                    // SAFETY: as promised; numbers at any alignment.
+                    weights[r] = unsafe { _mm256_loadu_ps(w.add(r * w_stride + 8 * $half)) };
+                }
+                for t in 0..T {
+                    // SAFETY: as above.
+                    let v = unsafe { _mm256_loadu_ps(x.add(t * x_stride + 8 * $half)) };
+                    for r in 0..R {
+                        acc[t][r].$half = present!(_mm256_add_ps(acc[t][r].$half, _mm256_mul_ps(weights[r], v)));
+                    }
+                }
+            };
+        }
+        half!(0);
+        compiler_fence(Ordering::SeqCst);
+        half!(1);
     }
     #[inline(always)]
     fn div(self, a: Self::F, b: Self::F) -> Self::F {
@@ -150,6 +190,30 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn tree16(self, a: [[Self::F; 4]; 4]) -> Self::F {
+        // As in `avx512`: from the second sum on, halves of a register belong to one row each. Loops, as closures that
+        // call closures are not inlined.
+        let mut halves = [present!(_mm256_setzero_ps()); 2];
+        for (half, sums) in halves.iter_mut().enumerate() {
+            let mut fours = [*sums; 4];
+            for j in 0..4 {
+                let (x, y) = (a[2 * half][j], a[2 * half + 1][j]);
+                fours[j] = present!({
+                    let (x, y) = (_mm256_add_ps(x.0, x.1), _mm256_add_ps(y.0, y.1));
+                    _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(x, y), _mm256_permute2f128_ps::<0x31>(x, y))
+                });
+            }
+            *sums = present!({
+                let [a, b, c, d] = fours;
+                let low = _mm256_add_ps(_mm256_shuffle_ps::<0x44>(a, b), _mm256_shuffle_ps::<0xee>(a, b));
+                let high = _mm256_add_ps(_mm256_shuffle_ps::<0x44>(c, d), _mm256_shuffle_ps::<0xee>(c, d));
+                _mm256_add_ps(_mm256_shuffle_ps::<0x88>(low, high), _mm256_shuffle_ps::<0xdd>(low, high))
+            });
+        }
+        (halves[0], halves[1])
+    }
+
+    #[inline(always)]
     fn splat_int(self, x: i32) -> Self::I {
         present!((_mm256_set1_epi32(x), _mm256_set1_epi32(x)))
     }
@@ -182,6 +246,13 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn mul_int(self, a: Self::I, b: Self::I) -> Self::I {
         halves!(_mm256_mullo_epi32, a, b)
+    }
+    #[inline(always)]
+    fn mul_add_i16(self, acc: Self::I, w: Self::I, x: i16) -> Self::I {
+        // Pairs of i16: (w, 0) times (x, x).
+        let x = present!((_mm256_set1_epi16(x), _mm256_set1_epi16(x)));
+        let products = halves!(_mm256_madd_epi16, w, x);
+        self.add_int(acc, products)
     }
     #[inline(always)]
     fn half_int(self, a: Self::I) -> Self::I {
@@ -223,19 +294,13 @@ impl Lanes for Avx2 {
     }
     #[inline(always)]
     fn dot_u8(self, acc: Self::I, w: Self::B, x: Self::B) -> Self::I {
-        // With every other weight 0, each i16 holds one product, and vpmaddwd adds two neighbours in i32.
-        present!({
-            let (ones, even) = (_mm256_set1_epi16(1), _mm256_set1_epi16(0x00ff));
-            let even_dot = (
-                _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_and_si256(even, w.0), x.0), ones),
-                _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_and_si256(even, w.1), x.1), ones),
-            );
-            let odd_dot = (
-                _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_andnot_si256(even, w.0), x.0), ones),
-                _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_andnot_si256(even, w.1), x.1), ones),
-            );
-            self.add_int(acc, self.add_int(even_dot, odd_dot))
-        })
+        // |w - 128| times x with the sign of w - 128.
+        let (ones, centre) = present!((_mm256_set1_epi16(1), _mm256_set1_epi8(-128)));
+        let centred = present!((_mm256_xor_si256(w.0, centre), _mm256_xor_si256(w.1, centre)));
+        let magnitude = halves!(_mm256_abs_epi8, centred);
+        let signed = halves!(_mm256_sign_epi8, x, centred);
+        let products = halves!(_mm256_maddubs_epi16, magnitude, signed);
+        self.add_int(acc, present!((_mm256_madd_epi16(products.0, ones), _mm256_madd_epi16(products.1, ones))))
     }
     #[inline(always)]
     fn open(self, _acc: Self::I) -> Self::N {

@@ -43,6 +43,13 @@ pub(crate) trait Lanes: Copy {
     type B: Copy;
     /// Sums of byte products with codes up to 15, on their way to sixteen i32.
     type N: Copy;
+    /// What `dot_u8` subtracts from every code.
+    const CENTRE: i32 = 0;
+    /// Whether sums of `dot_u4` are narrower than 32 bits: `open` begins at zero, and `close` is work.
+    const NARROW: bool = false;
+    /// Steps of four columns that a loop over byte products takes at a time, 1 or 4. Where registers are few, 4 only
+    /// tempt the compiler to add products of several steps first, and to let accumulators wait in memory.
+    const UNROLL: usize = 4;
 
     /// All lanes `x`.
     fn splat(self, x: f32) -> Self::F;
@@ -66,6 +73,32 @@ pub(crate) trait Lanes: Copy {
     #[inline(always)]
     fn accumulate(self, acc: Self::F, a: Self::F, b: Self::F) -> Self::F {
         self.add(acc, self.mul(a, b))
+    }
+    /// acc[t][r] + w[r] * x[t], as `accumulate`: R rows of weights, `w_stride` apart, T of activations, `x_stride` apart.
+    ///
+    /// # Safety
+    /// Sixteen numbers must lie at each of them.
+    #[inline(always)]
+    unsafe fn accumulate_tile<const R: usize, const T: usize>(
+        self,
+        acc: &mut [[Self::F; R]; T],
+        w: *const f32,
+        w_stride: usize,
+        x: *const f32,
+        x_stride: usize,
+    ) {
+        let mut weights = [self.splat(0.0); R];
+        for r in 0..R {
+            // SAFETY: as promised.
+            weights[r] = self.load_f32(unsafe { &*w.add(r * w_stride).cast() });
+        }
+        for t in 0..T {
+            // SAFETY: as promised.
+            let v = self.load(unsafe { &*x.add(t * x_stride).cast() });
+            for r in 0..R {
+                acc[t][r] = self.accumulate(acc[t][r], weights[r], v);
+            }
+        }
     }
     /// a / b, correctly rounded.
     fn div(self, a: Self::F, b: Self::F) -> Self::F;
@@ -147,11 +180,12 @@ pub(crate) trait Lanes: Copy {
     fn field<const N: i32>(self, x: Self::B, mask: u8) -> Self::B;
     /// Every byte shifted left by N (0 to 7) and joined to `low` by or.
     fn join<const N: i32>(self, low: Self::B, high: Self::B) -> Self::B;
-    /// acc + sum over j of w[4i + j] * x[4i + j], w unsigned up to 255, x signed in -127..=127. Exact.
+    /// acc + sum over j of (w[4i + j] - CENTRE) * x[4i + j], w unsigned up to 255, x signed in -127..=127. Exact.
     fn dot_u8(self, acc: Self::I, w: Self::B, x: Self::B) -> Self::I;
-    /// Opens sums of at most eight [`Lanes::dot_u4`] that [`Lanes::close`] adds to `acc`.
+    /// Opens sums that [`Lanes::close`] adds to `acc`: of so many [`Lanes::dot_u4`] that their number times the largest
+    /// code is at most 128.
     fn open(self, acc: Self::I) -> Self::N;
-    /// As `dot_u8` for w up to 15.
+    /// sums + sum over j of w[4i + j] * x[4i + j], w up to 15, x as in `dot_u8`. Exact.
     fn dot_u4(self, sums: Self::N, w: Self::B, x: Self::B) -> Self::N;
     /// `acc` plus all products since it was opened.
     fn close(self, acc: Self::I, sums: Self::N) -> Self::I;

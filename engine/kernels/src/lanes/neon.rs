@@ -1,8 +1,8 @@
 //! Sixteen lanes in four NEON registers of four; byte products by `sdot` where the processor has it, otherwise by
 //! widening multiplies.
 //!
-//! Differs from scalar in: both products are signed by signed, so `dot_u8` multiplies w - 128 and adds 128 times the
-//! sum of x, exactly. Comparison and selection replace `fmax` and `fmin`, which treat NaN otherwise; multiplication
+//! Differs from scalar in: both products are signed by signed, so `dot_u8` multiplies w - 128 (`CENTRE`); without `sdot`,
+//! `dot_u4` adds in i16. Comparison and selection replace `fmax` and `fmin`, which treat NaN otherwise; multiplication
 //! and addition stay apart, `fmla` would round once.
 
 use super::{LANES, Lanes};
@@ -77,11 +77,17 @@ fn dot_widening(acc: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_t {
     })
 }
 
-/// acc + 128 times the sum of four bytes a lane.
+/// x, of which the compiler knows nothing: where it sees that both halves are the same, it multiplies the upper bytes of
+/// a vector by the lower half, and moves them down first, at the cost of an instruction and a register.
 #[inline(always)]
-fn add_128_times_widening(acc: int32x4_t, x: int8x16_t) -> int32x4_t {
-    // A pair of bytes is at most 254, 128 times that 32512.
-    present!(vpadalq_s16(acc, vshlq_n_s16::<7>(vpaddlq_s8(x))))
+fn opaque(mut x: uint8x16_t) -> uint8x16_t {
+    if !cfg!(miri) {
+        // SAFETY: no instruction.
+        unsafe {
+            std::arch::asm!("/* {x:v} */", x = inout(vreg) x, options(pure, nomem, nostack, preserves_flags));
+        }
+    }
+    x
 }
 
 /// acc + w . x, four signed bytes a lane.
@@ -111,21 +117,17 @@ fn dot_instruction(acc: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_t {
     unsafe { sdot(acc, w, x) }
 }
 
-/// acc + 128 times the sum of four bytes a lane, as acc - (-128 . x).
-#[inline(always)]
-fn add_128_times_instruction(acc: int32x4_t, x: int8x16_t) -> int32x4_t {
-    present!(vsubq_s32(acc, dot_instruction(vdupq_n_s32(0), vdupq_n_s8(-128), x)))
-}
-
-/// The two types share everything but the byte product.
+/// The two types share everything but the byte products.
 macro_rules! lanes {
-    ($type:ty, $dot:ident, $add_128_times:ident) => {
+    ($type:ty => $dot:ident; $($narrow:tt)*) => {
         impl Lanes for $type {
+            $($narrow)*
+
             type F = [float32x4_t; 4];
             type I = [int32x4_t; 4];
             type D = [float64x2_t; 8];
             type B = [uint8x16_t; 4];
-            type N = Self::I;
+            const CENTRE: i32 = 128;
 
             #[inline(always)]
             fn splat(self, x: f32) -> Self::F {
@@ -265,7 +267,7 @@ macro_rules! lanes {
             #[inline(always)]
             fn splat_bytes(self, x: [i8; 4]) -> Self::B {
                 let lane = u32::from_le_bytes(x.map(|b| b as u8));
-                four!(I, vreinterpretq_u8_u32(vdupq_n_u32(lane)))
+                [opaque(present!(vreinterpretq_u8_u32(vdupq_n_u32(lane)))); 4]
             }
             #[inline(always)]
             fn field<const N: i32>(self, x: Self::B, mask: u8) -> Self::B {
@@ -280,22 +282,9 @@ macro_rules! lanes {
             fn dot_u8(self, acc: Self::I, w: Self::B, x: Self::B) -> Self::I {
                 // w - 128 is in -128..=127; two products with |x| <= 127 are at most 32512.
                 four!(I, {
-                    let (centred, x) =
-                        (vreinterpretq_s8_u8(veorq_u8(w[I], vdupq_n_u8(0x80))), vreinterpretq_s8_u8(x[I]));
-                    $add_128_times($dot(acc[I], centred, x), x)
+                    let centred = vreinterpretq_s8_u8(veorq_u8(w[I], vdupq_n_u8(0x80)));
+                    $dot(acc[I], centred, vreinterpretq_s8_u8(x[I]))
                 })
-            }
-            #[inline(always)]
-            fn open(self, acc: Self::I) -> Self::N {
-                acc
-            }
-            #[inline(always)]
-            fn dot_u4(self, sums: Self::N, w: Self::B, x: Self::B) -> Self::N {
-                four!(I, $dot(sums[I], vreinterpretq_s8_u8(w[I]), vreinterpretq_s8_u8(x[I])))
-            }
-            #[inline(always)]
-            fn close(self, _acc: Self::I, sums: Self::N) -> Self::I {
-                sums
             }
             #[inline(always)]
             fn byte<const J: i32>(self, x: Self::B) -> Self::I {
@@ -349,8 +338,46 @@ macro_rules! lanes {
     };
 }
 
-lanes!(Neon, dot_widening, add_128_times_widening);
-lanes!(NeonDot, dot_instruction, add_128_times_instruction);
+lanes! { Neon => dot_widening;
+    // Every product in its own i16, those of the lower eight bytes and those of the upper eight: one instruction each.
+    type N = [(int16x8_t, int16x8_t); 4];
+    const NARROW: bool = true;
+    const UNROLL: usize = 1;
+
+    #[inline(always)]
+    fn open(self, _acc: Self::I) -> Self::N {
+        present!([(vdupq_n_s16(0), vdupq_n_s16(0)); 4])
+    }
+    #[inline(always)]
+    fn dot_u4(self, sums: Self::N, w: Self::B, x: Self::B) -> Self::N {
+        four!(I, {
+            let (w, x) = (vreinterpretq_s8_u8(w[I]), vreinterpretq_s8_u8(x[I]));
+            (vmlal_s8(sums[I].0, vget_low_s8(w), vget_low_s8(x)), vmlal_high_s8(sums[I].1, w, x))
+        })
+    }
+    #[inline(always)]
+    fn close(self, acc: Self::I, sums: Self::N) -> Self::I {
+        // Sums of two neighbours are at most 2 * 128 * 127 = 32512.
+        four!(I, vpadalq_s16(acc[I], vpaddq_s16(sums[I].0, sums[I].1)))
+    }
+}
+
+lanes! { NeonDot => dot_instruction;
+    type N = Self::I;
+
+    #[inline(always)]
+    fn open(self, acc: Self::I) -> Self::N {
+        acc
+    }
+    #[inline(always)]
+    fn dot_u4(self, sums: Self::N, w: Self::B, x: Self::B) -> Self::N {
+        four!(I, dot_instruction(sums[I], vreinterpretq_s8_u8(w[I]), vreinterpretq_s8_u8(x[I])))
+    }
+    #[inline(always)]
+    fn close(self, _acc: Self::I, sums: Self::N) -> Self::I {
+        sums
+    }
+}
 
 /// Two-byte elements 4i to 4i + 3 of x, i in 0..4.
 #[inline(always)]

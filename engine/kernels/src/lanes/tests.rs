@@ -246,6 +246,16 @@ fn byte_operations<S: Lanes>(test: S) {
 }
 
 #[inline(always)]
+fn centre_of<S: Lanes>(_: S) -> i32 {
+    S::CENTRE
+}
+
+/// acc plus what products with codes less `centre` leave out.
+fn with_centre(acc: i32, centre: i32, x: &[u8]) -> i32 {
+    x.iter().fold(acc, |sum, &x| sum.wrapping_add(centre * i32::from(x as i8)))
+}
+
+#[inline(always)]
 fn products<S: Lanes>(test: S) {
     let mut random = Random(5);
     let extreme_w = [255u8, 0, 1, 127, 128, 129, 254, 255];
@@ -261,22 +271,31 @@ fn products<S: Lanes>(test: S) {
         }
         let x = x.map(|b| if b == 0x80 { 0x81 } else { b });
         let acc = [INTEGERS[round % INTEGERS.len()]; LANES];
-        agree!(test, integers, |s| s.dot_u8(s.load_int(&acc), s.load_bytes(&w), s.load_bytes(&x)), w, x);
-        // Eight steps between opening and closing, all of them at the edge where `w` and `x` are.
-        let w = w.map(|b| b.min(15));
+        let start = |centre| std::array::from_fn(|lane| with_centre(acc[lane], centre, &x[4 * lane..4 * lane + 4]));
         agree!(
             test,
             integers,
-            |s| {
-                let mut sums = s.open(s.load_int(&acc));
-                for _ in 0..8 {
-                    sums = s.dot_u4(sums, s.load_bytes(&w), s.load_bytes(&x));
-                }
-                s.close(s.load_int(&acc), sums)
-            },
+            |s| s.dot_u8(s.load_int(&start(centre_of(s))), s.load_bytes(&w), s.load_bytes(&x)),
             w,
             x
         );
+        // As many steps between opening and closing as may be, all of them at the edge where `w` and `x` are.
+        for (largest, steps) in [(15, 8), (7, 18), (3, 42)] {
+            let w = w.map(|b| b.min(largest));
+            agree!(
+                test,
+                integers,
+                |s| {
+                    let mut sums = s.open(s.load_int(&acc));
+                    for _ in 0..steps {
+                        sums = s.dot_u4(sums, s.load_bytes(&w), s.load_bytes(&x));
+                    }
+                    s.close(s.load_int(&acc), sums)
+                },
+                w,
+                x
+            );
+        }
     }
 }
 

@@ -35,19 +35,25 @@ pub(crate) fn multiply_add<S: Lanes, const CHAINS: usize>(s: S, steps: usize) ->
 
 /// See the module.
 #[inline(always)]
-pub(crate) fn byte_products<S: Lanes, const CHAINS: usize>(s: S, steps: usize, bytes: &[u8; 1024]) -> i32 {
+pub(crate) fn byte_products<S: Lanes, const R: usize, const T: usize>(s: S, steps: usize, bytes: &[u8; 1024]) -> i32 {
     let (blocks, _) = bytes.as_chunks::<64>();
-    let x = s.splat_bytes([1, -2, 3, -4]);
-    let mut acc: [S::N; CHAINS] = std::array::from_fn(|_| s.open(s.splat_int(0)));
-    for step in 0..steps / CHAINS {
-        let w = s.load_bytes(&blocks[step % 16]);
-        for value in &mut acc {
-            *value = s.dot_u4(*value, w, x);
+    // Another x for every token: of equal products the compiler makes one, and only adds are left to be measured.
+    let mut x = [s.splat_bytes([0; 4]); T];
+    for t in 0..T {
+        x[t] = s.splat_bytes([1 + t as i8, -2, 3, -4]);
+    }
+    let mut acc = [[s.open(s.splat_int(0)); R]; T];
+    for step in 0..steps / (R * T) {
+        for r in 0..R {
+            let w = s.load_bytes(&blocks[(step + r) % 16]);
+            for t in 0..T {
+                acc[t][r] = s.dot_u4(acc[t][r], w, x[t]);
+            }
         }
     }
     let mut lanes = [0; 16];
     let mut sum = 0i32;
-    for value in acc {
+    for value in acc.into_iter().flatten() {
         s.store_int(s.close(s.splat_int(0), value), &mut lanes);
         for lane in lanes {
             sum = sum.wrapping_add(lane);
