@@ -252,37 +252,35 @@ unsafe fn dot_keys<S: Lanes, const Q: usize, const K: usize, const MQ: usize, co
     scores: *mut f32,
     width: usize,
 ) {
-    // SAFETY, here and below: as promised.
-    let mut acc = [[s.splat(0.0); K]; Q];
-    if Q == 4 && K == 4 && MQ * MK < 16 {
-        for i in (0..Q).step_by(MQ) {
-            for j in (0..K).step_by(MK) {
-                // SAFETY: rows i.. of the queries and j.. of the keys.
-                let (queries, keys) = unsafe { (queries.add(i * shape.head_dim), keys.add(j * shape.stride)) };
-                // SAFETY: MQ and MK divide 4: so many rows are left.
-                let part = unsafe { dot_lanes::<S, MQ, MK>(s, shape, queries, keys) };
-                for (acc, part) in acc[i..i + MQ].iter_mut().zip(part) {
-                    acc[j..j + MK].copy_from_slice(&part);
+    // SAFETY: Q rows of queries, K rows of keys and Q rows of K scores lie there; vectors end at or below head_dim.
+    unsafe {
+        let mut acc = [[s.splat(0.0); K]; Q];
+        if Q == 4 && K == 4 && MQ * MK < 16 {
+            for i in (0..Q).step_by(MQ) {
+                for j in (0..K).step_by(MK) {
+                    let (queries, keys) = (queries.add(i * shape.head_dim), keys.add(j * shape.stride));
+                    let part = dot_lanes::<S, MQ, MK>(s, shape, queries, keys);
+                    for (acc, part) in acc[i..i + MQ].iter_mut().zip(part) {
+                        acc[j..j + MK].copy_from_slice(&part);
+                    }
                 }
             }
+        } else {
+            acc = dot_lanes::<S, Q, K>(s, shape, queries, keys);
         }
-    } else {
-        // SAFETY: as promised.
-        acc = unsafe { dot_lanes::<S, Q, K>(s, shape, queries, keys) };
-    }
-    if Q == 4 && K == 4 {
-        let mut sums = [0.0; LANES];
-        let row = |i: usize| [acc[i % Q][0], acc[i % Q][1 % K], acc[i % Q][2 % K], acc[i % Q][3 % K]];
-        s.store(s.tree16([row(0), row(1), row(2), row(3)]), &mut sums);
+        if Q == 4 && K == 4 {
+            let mut sums = [0.0; LANES];
+            let row = |i: usize| [acc[i % Q][0], acc[i % Q][1 % K], acc[i % Q][2 % K], acc[i % Q][3 % K]];
+            s.store(s.tree16([row(0), row(1), row(2), row(3)]), &mut sums);
+            for i in 0..Q {
+                std::slice::from_raw_parts_mut(scores.add(i * width), K).copy_from_slice(&sums[i * K..(i + 1) * K]);
+            }
+            return;
+        }
         for i in 0..Q {
-            unsafe { std::slice::from_raw_parts_mut(scores.add(i * width), K) }
-                .copy_from_slice(&sums[i * K..(i + 1) * K]);
-        }
-        return;
-    }
-    for i in 0..Q {
-        for j in 0..K {
-            unsafe { *scores.add(i * width + j) = s.tree(acc[i][j]) };
+            for j in 0..K {
+                *scores.add(i * width + j) = s.tree(acc[i][j]);
+            }
         }
     }
 }
@@ -298,33 +296,35 @@ unsafe fn dot_lanes<S: Lanes, const Q: usize, const K: usize>(
     queries: *const f32,
     keys: *const f32,
 ) -> [[S::F; K]; Q] {
-    let dim = shape.head_dim;
-    let mut acc = [[s.splat(0.0); K]; Q];
-    // SAFETY, here and below: as promised; vectors end at or below head_dim.
-    macro_rules! step {
-        (|$from:ident| $load:expr) => {
-            let mut k = [s.splat(0.0); K];
-            for j in 0..K {
-                let $from = unsafe { keys.add(j * shape.stride) };
-                k[j] = $load;
-            }
-            for i in 0..Q {
-                let $from = unsafe { queries.add(i * dim) };
-                let q = $load;
+    // SAFETY: Q rows of queries and K rows of keys lie there; vectors end at or below head_dim.
+    unsafe {
+        let dim = shape.head_dim;
+        let mut acc = [[s.splat(0.0); K]; Q];
+        macro_rules! step {
+            (|$from:ident| $load:expr) => {
+                let mut k = [s.splat(0.0); K];
                 for j in 0..K {
-                    acc[i][j] = s.accumulate(acc[i][j], q, k[j]);
+                    let $from = keys.add(j * shape.stride);
+                    k[j] = $load;
                 }
-            }
-        };
+                for i in 0..Q {
+                    let $from = queries.add(i * dim);
+                    let q = $load;
+                    for j in 0..K {
+                        acc[i][j] = s.accumulate(acc[i][j], q, k[j]);
+                    }
+                }
+            };
+        }
+        let whole = dim / LANES * LANES;
+        for column in (0..whole).step_by(LANES) {
+            step!(|from| s.load(&*from.add(column).cast()));
+        }
+        if whole < dim {
+            step!(|from| s.load_partial(std::slice::from_raw_parts(from.add(whole), dim - whole)));
+        }
+        acc
     }
-    let whole = dim / LANES * LANES;
-    for column in (0..whole).step_by(LANES) {
-        step!(|from| s.load(unsafe { &*from.add(column).cast() }));
-    }
-    if whole < dim {
-        step!(|from| s.load_partial(unsafe { std::slice::from_raw_parts(from.add(whole), dim - whole) }));
-    }
-    acc
 }
 
 /// Adds p v of `len` positions to `columns` columns, at most 16 D, of Q rows of outputs.
@@ -343,49 +343,51 @@ unsafe fn add_values<S: Lanes, const Q: usize, const D: usize>(
     out: *mut f32,
     columns: usize,
 ) {
-    // SAFETY, here and below: as promised; the last vector has what is left of the columns.
-    let last = columns - (D - 1) * LANES;
-    let mut acc = [[s.splat(0.0); D]; Q];
-    for i in 0..Q {
-        for d in 0..D {
-            let from = unsafe { out.add(i * shape.head_dim + d * LANES) };
-            acc[i][d] = if d + 1 == D && last < LANES {
-                s.load_partial(unsafe { std::slice::from_raw_parts(from, last) })
-            } else {
-                s.load(unsafe { &*from.cast() })
+    // SAFETY: `len` rows of values, Q rows of scores and of outputs lie there; vectors end at or below `columns`.
+    unsafe {
+        let last = columns - (D - 1) * LANES;
+        let mut acc = [[s.splat(0.0); D]; Q];
+        for i in 0..Q {
+            for d in 0..D {
+                let from = out.add(i * shape.head_dim + d * LANES);
+                acc[i][d] = if d + 1 == D && last < LANES {
+                    s.load_partial(std::slice::from_raw_parts(from, last))
+                } else {
+                    s.load(&*from.cast())
+                };
+            }
+        }
+        macro_rules! positions {
+            (|$from:ident| $load_last:expr) => {
+                for position in 0..len {
+                    let mut v = [s.splat(0.0); D];
+                    for d in 0..D {
+                        let $from = values.add(d * LANES);
+                        v[d] = if d + 1 == D { $load_last } else { s.load(&*$from.cast()) };
+                    }
+                    for i in 0..Q {
+                        let p = s.splat(*terms.add(i * width + position));
+                        for d in 0..D {
+                            acc[i][d] = s.accumulate(acc[i][d], p, v[d]);
+                        }
+                    }
+                    values = values.wrapping_add(shape.stride);
+                }
             };
         }
-    }
-    macro_rules! positions {
-        (|$from:ident| $load_last:expr) => {
-            for position in 0..len {
-                let mut v = [s.splat(0.0); D];
-                for d in 0..D {
-                    let $from = unsafe { values.add(d * LANES) };
-                    v[d] = if d + 1 == D { $load_last } else { s.load(unsafe { &*$from.cast() }) };
+        if last == LANES {
+            positions!(|from| s.load(&*from.cast()));
+        } else {
+            positions!(|from| s.load_partial(std::slice::from_raw_parts(from, last)));
+        }
+        for i in 0..Q {
+            for d in 0..D {
+                let to = out.add(i * shape.head_dim + d * LANES);
+                if d + 1 == D && last < LANES {
+                    s.store_partial(acc[i][d], std::slice::from_raw_parts_mut(to, last));
+                } else {
+                    s.store(acc[i][d], &mut *to.cast());
                 }
-                for i in 0..Q {
-                    let p = s.splat(unsafe { *terms.add(i * width + position) });
-                    for d in 0..D {
-                        acc[i][d] = s.accumulate(acc[i][d], p, v[d]);
-                    }
-                }
-                values = values.wrapping_add(shape.stride);
-            }
-        };
-    }
-    if last == LANES {
-        positions!(|from| s.load(unsafe { &*from.cast() }));
-    } else {
-        positions!(|from| s.load_partial(unsafe { std::slice::from_raw_parts(from, last) }));
-    }
-    for i in 0..Q {
-        for d in 0..D {
-            let to = unsafe { out.add(i * shape.head_dim + d * LANES) };
-            if d + 1 == D && last < LANES {
-                s.store_partial(acc[i][d], unsafe { std::slice::from_raw_parts_mut(to, last) });
-            } else {
-                s.store(acc[i][d], unsafe { &mut *to.cast() });
             }
         }
     }

@@ -294,7 +294,7 @@ unsafe fn tiles<S: Lanes, E: Element, const R: usize, const T: usize>(
     let mut token = 0;
     macro_rules! tiles {
         ($t:expr) => {
-            while token + $t <= tokens && !rows.is_empty() {
+            while tokens - token >= $t && !rows.is_empty() {
                 let mut row = rows.start;
                 while row + R <= rows.end {
                     // SAFETY: as promised.
@@ -329,72 +329,72 @@ unsafe fn tile<S: Lanes, E: Element, const R: usize, const T: usize, const FIRST
     row: usize,
     token: usize,
 ) {
-    // SAFETY, here and below: as promised; vectors end at or below `columns`.
-    let (mut w, mut x) =
-        unsafe { (block.weights.add(row / R * block.tile_stride), block.x.add(token * block.x_stride)) };
-    // Where nothing waits, one place, which stays in the nearest cache, serves all tiles.
-    let waits = !(FIRST && block.is_last);
-    let waiting = unsafe { block.waiting.add(if waits { (row * BLOCK_TOKENS + token * R) * LANES } else { 0 }) };
-    let place = |t: usize, r: usize| unsafe { waiting.add((t * R + r) * LANES).cast::<[f32; LANES]>() };
-    let mut acc = [[s.splat(0.0); R]; T];
-    if !FIRST {
-        for t in 0..T {
-            for r in 0..R {
-                acc[t][r] = s.load(unsafe { &*place(t, r) });
-            }
-        }
-    }
-    for _ in 0..block.columns / LANES {
-        if T == 1 {
-            // One token waits for memory: the next tile of rows is asked for while this one is multiplied.
-            for r in 0..R {
-                s.prefetch(w.wrapping_add(r * block.row_stride + block.tile_stride));
-            }
-        }
-        if E::SIZE == 4 {
-            // SAFETY: as above; R rows and T tokens, sixteen numbers of each.
-            unsafe { s.accumulate_tile(&mut acc, w.cast(), block.row_stride / 4, x, block.x_stride) };
-        } else {
-            let mut weights = [s.splat(0.0); R];
-            for r in 0..R {
-                weights[r] =
-                    unsafe { E::load(s, std::slice::from_raw_parts(w.add(r * block.row_stride), LANES * E::SIZE), 0) };
-            }
+    // SAFETY: all places are those of the block, for R rows and T tokens; vectors end at or below `columns`.
+    unsafe {
+        let (mut w, mut x) = (block.weights.add(row / R * block.tile_stride), block.x.add(token * block.x_stride));
+        // Where nothing waits, one place, which stays in the nearest cache, serves all tiles.
+        let waits = !(FIRST && block.is_last);
+        let waiting = block.waiting.add(if waits { (row * BLOCK_TOKENS + token * R) * LANES } else { 0 });
+        let place = |t: usize, r: usize| waiting.add((t * R + r) * LANES).cast::<[f32; LANES]>();
+        let mut acc = [[s.splat(0.0); R]; T];
+        if !FIRST {
             for t in 0..T {
-                let v = s.load(unsafe { &*x.add(t * block.x_stride).cast() });
                 for r in 0..R {
-                    acc[t][r] = s.accumulate(acc[t][r], weights[r], v);
+                    acc[t][r] = s.load(&*place(t, r));
                 }
             }
         }
-        (w, x) = unsafe { (w.add(block.step_stride), x.add(LANES)) };
-    }
-    for t in 0..T {
-        for r in 0..R {
-            s.store(acc[t][r], unsafe { &mut *place(t, r) });
+        for _ in 0..block.columns / LANES {
+            if T == 1 {
+                // One token waits for memory: the next tile of rows is asked for while this one is multiplied.
+                for r in 0..R {
+                    s.prefetch(w.wrapping_add(r * block.row_stride + block.tile_stride));
+                }
+            }
+            if E::SIZE == 4 {
+                s.accumulate_tile(&mut acc, w.cast(), block.row_stride / 4, x, block.x_stride);
+            } else {
+                let mut weights = [s.splat(0.0); R];
+                for r in 0..R {
+                    weights[r] =
+                        E::load(s, std::slice::from_raw_parts(w.add(r * block.row_stride), LANES * E::SIZE), 0);
+                }
+                for t in 0..T {
+                    let v = s.load(&*x.add(t * block.x_stride).cast());
+                    for r in 0..R {
+                        acc[t][r] = s.accumulate(acc[t][r], weights[r], v);
+                    }
+                }
+            }
+            (w, x) = (w.add(block.step_stride), x.add(LANES));
         }
-    }
-    let rest = block.columns % LANES;
-    if rest > 0 {
-        for r in 0..R {
-            let weights = unsafe { load_weights::<S, E>(s, w.add(r * block.row_stride), rest) };
-            for t in 0..T {
-                let v = s.load_partial(unsafe { std::slice::from_raw_parts(x.add(t * block.x_stride), rest) });
-                let acc = unsafe { &mut *place(t, r) };
-                s.store(s.accumulate(s.load(acc), weights, v), acc);
+        for t in 0..T {
+            for r in 0..R {
+                s.store(acc[t][r], &mut *place(t, r));
             }
         }
-    }
-    if !block.is_last {
-        return;
-    }
-    for t in 0..T {
-        let acc = |r: usize| s.load(unsafe { &*place(t, r) });
-        let y = unsafe { std::slice::from_raw_parts_mut(block.y.add((token + t) * block.y_stride + row), R) };
-        if R == 4 {
-            y.copy_from_slice(&s.tree4([acc(0), acc(1), acc(2), acc(3)]));
-        } else {
-            y.iter_mut().enumerate().for_each(|(r, y)| *y = s.tree(acc(r)));
+        let rest = block.columns % LANES;
+        if rest > 0 {
+            for r in 0..R {
+                let weights = load_weights::<S, E>(s, w.add(r * block.row_stride), rest);
+                for t in 0..T {
+                    let v = s.load_partial(std::slice::from_raw_parts(x.add(t * block.x_stride), rest));
+                    let acc = &mut *place(t, r);
+                    s.store(s.accumulate(s.load(acc), weights, v), acc);
+                }
+            }
+        }
+        if !block.is_last {
+            return;
+        }
+        for t in 0..T {
+            let acc = |r: usize| s.load(&*place(t, r));
+            let y = std::slice::from_raw_parts_mut(block.y.add((token + t) * block.y_stride + row), R);
+            if R == 4 {
+                y.copy_from_slice(&s.tree4([acc(0), acc(1), acc(2), acc(3)]));
+            } else {
+                y.iter_mut().enumerate().for_each(|(r, y)| *y = s.tree(acc(r)));
+            }
         }
     }
 }

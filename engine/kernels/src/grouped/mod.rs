@@ -252,7 +252,7 @@ fn all_tokens<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
     /// Tiles of `$t` tokens, as many as there are left.
     macro_rules! tiles {
         ($t:expr) => {
-            while token + $t <= tokens {
+            while tokens - token >= $t {
                 // The next tile's lines arrive while this one is computed.
                 if block.first == 0 && token + 2 * $t <= tokens {
                     for t in token + $t..token + 2 * $t {
@@ -299,75 +299,76 @@ unsafe fn tile<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
     zero_stride: usize,
     rows: usize,
 ) {
-    if at.is_first {
-        for t in 0..T {
-            for r in 0..R {
-                // SAFETY: by the caller's promise; of a row block that is not whole, only `rows` outputs exist.
-                unsafe {
-                    let y = at.y.add(t * at.y_stride + r * ROW_BLOCK);
-                    if rows == ROW_BLOCK {
-                        s.store(s.splat(0.0), &mut *y.cast());
-                    } else {
-                        s.store_partial(s.splat(0.0), std::slice::from_raw_parts_mut(y, rows));
+    // SAFETY: all places are those of `at`, for R row blocks and T tokens, in slices as long as `all_tokens` has checked; of a
+    // row block that is not whole, only `rows` outputs exist, and only these are touched.
+    unsafe {
+        if at.is_first {
+            for t in 0..T {
+                for r in 0..R {
+                    {
+                        let y = at.y.add(t * at.y_stride + r * ROW_BLOCK);
+                        if rows == ROW_BLOCK {
+                            s.store(s.splat(0.0), &mut *y.cast());
+                        } else {
+                            s.store_partial(s.splat(0.0), std::slice::from_raw_parts_mut(y, rows));
+                        }
                     }
                 }
             }
         }
-    }
-    let mut first_step = 0;
-    for index in 0..at.segments {
-        let steps = if index + 1 == at.segments { at.last_steps } else { at.steps };
-        // SAFETY, here and below: by the caller's promise.
-        let offset = |t: usize| unsafe { *at.offsets.add(t * at.token_stride + index) };
-        let mut zeros = [s.splat_int(0); R];
-        for r in 0..R {
-            zeros[r] = s.widen_u8(unsafe { &*at.zeros.add(index * zero_stride + r * ROW_BLOCK).cast() });
-        }
-        let mut acc = [[s.splat_int(0); R]; T];
-        unsafe { accumulate::<S, R, T, WIDE>(s, &at, at.high, first_step, steps, &mut acc) };
-        // Zero points last: sums that begin at nothing need not wait in memory.
-        for t in 0..T {
-            let centred = s.splat_int(centred::<S, WIDE>(offset(t)[0]));
+        let mut first_step = 0;
+        for index in 0..at.segments {
+            let steps = if index + 1 == at.segments { at.last_steps } else { at.steps };
+            let offset = |t: usize| *at.offsets.add(t * at.token_stride + index);
+            let mut zeros = [s.splat_int(0); R];
             for r in 0..R {
-                acc[t][r] = s.mul_add_i16(s.add_int(acc[t][r], centred), zeros[r], offset(t)[0]);
+                zeros[r] = s.widen_u8(&*at.zeros.add(index * zero_stride + r * ROW_BLOCK).cast());
             }
-        }
-        if !at.low.is_null() {
-            let base = s.splat_int(255);
+            let mut acc = [[s.splat_int(0); R]; T];
+            accumulate::<S, R, T, WIDE>(s, &at, at.high, first_step, steps, &mut acc);
+            // Zero points last: sums that begin at nothing need not wait in memory.
             for t in 0..T {
+                let centred = s.splat_int(centred::<S, WIDE>(offset(t)[0]));
                 for r in 0..R {
-                    acc[t][r] = s.mul_int(acc[t][r], base);
+                    acc[t][r] = s.mul_add_i16(s.add_int(acc[t][r], centred), zeros[r], offset(t)[0]);
                 }
             }
-            unsafe { accumulate::<S, R, T, WIDE>(s, &at, at.low, first_step, steps, &mut acc) };
-            for t in 0..T {
-                let centred = s.splat_int(centred::<S, WIDE>(offset(t)[1]));
-                for r in 0..R {
-                    acc[t][r] = s.mul_add_i16(s.add_int(acc[t][r], centred), zeros[r], offset(t)[1]);
+            if !at.low.is_null() {
+                let base = s.splat_int(255);
+                for t in 0..T {
+                    for r in 0..R {
+                        acc[t][r] = s.mul_int(acc[t][r], base);
+                    }
                 }
-            }
-        }
-        let mut scales = [s.splat(0.0); R];
-        for r in 0..R {
-            scales[r] = s.load(unsafe { &*at.scales.add(index * at.grid_stride + r * ROW_BLOCK).cast() });
-        }
-        for t in 0..T {
-            let token_scale = s.splat(unsafe { *at.token_scales.add(t * at.token_stride + index) });
-            for r in 0..R {
-                let part = s.mul(s.to_float(acc[t][r]), s.mul(scales[r], token_scale));
-                // SAFETY: of a row block that is not whole, only `rows` outputs exist.
-                unsafe {
-                    let y = at.y.add(t * at.y_stride + r * ROW_BLOCK);
-                    if rows == ROW_BLOCK {
-                        s.store(s.add(s.load(&*y.cast()), part), &mut *y.cast());
-                    } else {
-                        let y = std::slice::from_raw_parts_mut(y, rows);
-                        s.store_partial(s.add(s.load_partial(y), part), y);
+                accumulate::<S, R, T, WIDE>(s, &at, at.low, first_step, steps, &mut acc);
+                for t in 0..T {
+                    let centred = s.splat_int(centred::<S, WIDE>(offset(t)[1]));
+                    for r in 0..R {
+                        acc[t][r] = s.mul_add_i16(s.add_int(acc[t][r], centred), zeros[r], offset(t)[1]);
                     }
                 }
             }
+            let mut scales = [s.splat(0.0); R];
+            for r in 0..R {
+                scales[r] = s.load(&*at.scales.add(index * at.grid_stride + r * ROW_BLOCK).cast());
+            }
+            for t in 0..T {
+                let token_scale = s.splat(*at.token_scales.add(t * at.token_stride + index));
+                for r in 0..R {
+                    let part = s.mul(s.to_float(acc[t][r]), s.mul(scales[r], token_scale));
+                    {
+                        let y = at.y.add(t * at.y_stride + r * ROW_BLOCK);
+                        if rows == ROW_BLOCK {
+                            s.store(s.add(s.load(&*y.cast()), part), &mut *y.cast());
+                        } else {
+                            let y = std::slice::from_raw_parts_mut(y, rows);
+                            s.store_partial(s.add(s.load_partial(y), part), y);
+                        }
+                    }
+                }
+            }
+            first_step += steps;
         }
-        first_step += steps;
     }
 }
 
@@ -390,92 +391,94 @@ unsafe fn accumulate<S: Lanes, const R: usize, const T: usize, const WIDE: bool>
     steps: usize,
     acc: &mut [[S::I; R]; T],
 ) {
-    // SAFETY, here and below: by the caller's promise.
-    let (mut codes, mut x) = unsafe { (at.codes.add(first * at.row_bytes), plane.add(4 * first)) };
-    /// `$n` steps: four columns of R row blocks times T tokens each.
-    macro_rules! steps {
-        ($sums:ident, $dot:ident, $n:literal) => {
-            for step in 0..$n {
-                if T == 1 {
-                    // One token waits for memory: the processor fetches ahead only to the end of a page.
+    // SAFETY: as in `tile`; `steps` steps from `first` on lie in the block's codes and in T rows of the plane.
+    unsafe {
+        let (mut codes, mut x) = (at.codes.add(first * at.row_bytes), plane.add(4 * first));
+        /// `$n` steps: four columns of R row blocks times T tokens each.
+        macro_rules! steps {
+            ($sums:ident, $dot:ident, $n:literal) => {
+                for step in 0..$n {
+                    if T == 1 {
+                        // One token waits for memory: the processor fetches ahead only to the end of a page.
+                        for r in 0..R {
+                            s.prefetch(codes.wrapping_add(step * at.row_bytes + r * 64 + AHEAD));
+                        }
+                    }
+                    let mut w = [s.splat_bytes([0; 4]); R];
                     for r in 0..R {
-                        s.prefetch(codes.wrapping_add(step * at.row_bytes + r * 64 + AHEAD));
+                        w[r] = s.load_bytes(&*codes.add(step * at.row_bytes + r * 64).cast());
+                    }
+                    for t in 0..T {
+                        let v = s.splat_bytes(*x.add(t * at.stride + 4 * step).cast());
+                        for r in 0..R {
+                            $sums[t][r] = s.$dot($sums[t][r], w[r], v);
+                        }
                     }
                 }
-                let mut w = [s.splat_bytes([0; 4]); R];
-                for r in 0..R {
-                    w[r] = s.load_bytes(unsafe { &*codes.add(step * at.row_bytes + r * 64).cast() });
+                {
+                    codes = codes.add($n * at.row_bytes);
+                    x = x.add(4 * $n);
                 }
-                for t in 0..T {
-                    let v = s.splat_bytes(unsafe { *x.add(t * at.stride + 4 * step).cast() });
-                    for r in 0..R {
-                        $sums[t][r] = s.$dot($sums[t][r], w[r], v);
-                    }
-                }
-            }
-            unsafe {
-                codes = codes.add($n * at.row_bytes);
-                x = x.add(4 * $n);
-            }
-        };
-    }
-    /// All steps, sums in `$sums`.
-    macro_rules! all_steps {
-        ($sums:ident, $dot:ident) => {
-            for _ in 0..steps / S::UNROLL {
-                if S::UNROLL == 4 {
-                    steps!($sums, $dot, 4);
-                } else {
-                    steps!($sums, $dot, 1);
-                }
-            }
-            for _ in 0..steps % S::UNROLL {
-                steps!($sums, $dot, 1);
-            }
-        };
-    }
-    /// Between `$open` and its counterpart, `$body` on narrow sums.
-    macro_rules! narrow {
-        (|$narrow:ident| $body:expr) => {
-            let mut $narrow = [[s.open(s.splat_int(0)); R]; T];
-            for t in 0..T {
-                for r in 0..R {
-                    $narrow[t][r] = s.open(acc[t][r]);
-                }
-            }
-            $body;
-            for t in 0..T {
-                for r in 0..R {
-                    acc[t][r] = s.close(acc[t][r], $narrow[t][r]);
-                }
-            }
-        };
-    }
-    if WIDE {
-        all_steps!(acc, dot_u8);
-    } else if !S::NARROW {
-        narrow!(|sums| {
-            all_steps!(sums, dot_u4);
-        });
-    } else {
-        /// `$run` steps; the first apart: its products need not be added to zeros.
-        macro_rules! run {
-            ($run:expr) => {
-                narrow!(|sums| {
-                    steps!(sums, dot_u4, 1);
-                    for _ in 1..$run {
-                        steps!(sums, dot_u4, 1);
-                    }
-                });
             };
         }
-        let first = steps.min(at.narrow_steps);
-        run!(first);
-        let mut left = steps - first;
-        while left > 0 {
-            let next = left.min(at.narrow_steps);
-            run!(next);
-            left -= next;
+        /// All steps, sums in `$sums`.
+        macro_rules! all_steps {
+            ($sums:ident, $dot:ident) => {
+                for _ in 0..steps / S::UNROLL {
+                    if S::UNROLL == 4 {
+                        steps!($sums, $dot, 4);
+                    } else {
+                        steps!($sums, $dot, 1);
+                    }
+                }
+                for _ in 0..steps % S::UNROLL {
+                    steps!($sums, $dot, 1);
+                }
+            };
+        }
+        /// Between `$open` and its counterpart, `$body` on narrow sums.
+        macro_rules! narrow {
+            (|$narrow:ident| $body:expr) => {
+                let mut $narrow = [[s.open(s.splat_int(0)); R]; T];
+                for t in 0..T {
+                    for r in 0..R {
+                        $narrow[t][r] = s.open(acc[t][r]);
+                    }
+                }
+                $body;
+                for t in 0..T {
+                    for r in 0..R {
+                        acc[t][r] = s.close(acc[t][r], $narrow[t][r]);
+                    }
+                }
+            };
+        }
+        if WIDE {
+            all_steps!(acc, dot_u8);
+        } else if !S::NARROW {
+            narrow!(|sums| {
+                all_steps!(sums, dot_u4);
+            });
+        } else {
+            /// `$run` steps; the first apart: its products need not be added to zeros.
+            macro_rules! run {
+                ($run:expr) => {
+                    narrow!(|sums| {
+                        steps!(sums, dot_u4, 1);
+                        for _ in 1..$run {
+                            steps!(sums, dot_u4, 1);
+                        }
+                    });
+                };
+            }
+            let first = steps.min(at.narrow_steps);
+            run!(first);
+            let mut left = steps - first;
+            while left > 0 {
+                let next = left.min(at.narrow_steps);
+                run!(next);
+                left -= next;
+            }
         }
     }
 }
