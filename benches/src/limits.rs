@@ -6,7 +6,7 @@ use kernels::{Kernels, Team};
 use std::hint::black_box;
 
 /// Runs of a limit, of which the best counts.
-const RUNS: usize = 5;
+const RUNS: usize = 10;
 /// Steps of a run on each thread: about a millisecond.
 const STEPS: usize = 2_400_000;
 

@@ -65,8 +65,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let decoder = Decoder::new(&model, &runtime);
             let weight_bytes = model.size().block_matrix_bytes + model.head.weights.bytes();
             for &depth in &options.depth {
+                let prefix = prefix(&decoder, depth)?;
                 for &batch in &options.batch {
-                    let prefixes = prefixes(&decoder, batch, depth)?;
+                    let prefixes: Vec<KvPrefix> = (0..batch).map(|_| prefix.unshared()).collect();
                     let tokens = Generator::new(13).tokens(batch * options.steps, shape.vocab_size);
                     let read = memory.read_rate(runtime.kernels(), runtime.team());
                     let after = || -> Vec<KvCache> { prefixes.iter().map(|it| decoder.cache_after(it)).collect() };
@@ -96,18 +97,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Sequences of `depth` tokens, different ones, none of which shares memory with another.
-fn prefixes(decoder: &Decoder<'_>, batch: usize, depth: usize) -> Result<Vec<KvPrefix>, engine::Error> {
-    (0..batch)
-        .map(|sequence| {
-            let mut cache = decoder.cache_after(&KvPrefix::default());
-            let tokens = Generator::new(sequence as u64).tokens(depth, decoder.blueprint().vocab_size);
-            for tokens in tokens.chunks(512) {
-                synthetic::read(decoder, &mut cache, tokens)?;
-            }
-            Ok(cache.freeze())
-        })
-        .collect()
+/// A sequence of `depth` tokens.
+fn prefix(decoder: &Decoder<'_>, depth: usize) -> Result<KvPrefix, engine::Error> {
+    let mut cache = decoder.cache_after(&KvPrefix::default());
+    for tokens in Generator::new(29).tokens(depth, decoder.blueprint().vocab_size).chunks(512) {
+        synthetic::read(decoder, &mut cache, tokens)?;
+    }
+    Ok(cache.freeze())
 }
 
 /// Appends `tokens` [steps, sequences] step by step, with the distribution after each, as a generation does.

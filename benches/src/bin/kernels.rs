@@ -2,7 +2,8 @@
 //!
 //! `cargo run --release -p benches --bin kernels`: on every instruction set of the machine, each kernel is compared with
 //! f64, the peak of the arithmetic that bounds it is measured, and then the kernel. A product with 16-bit activations is
-//! two passes of byte products: its share counts both, its rate the operations of the formula.
+//! two passes of byte products: its share counts both, its rate the operations of the formula. Byte products are measured
+//! with codes below 16, which AVX2 multiplies faster than the 8-bit ones of `w8`.
 #![forbid(unsafe_code)]
 
 use benches::case::{Case, ProductShape};

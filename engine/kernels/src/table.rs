@@ -46,11 +46,12 @@ pub struct Kernels {
 /// The instruction set must be present, and lengths must agree as the safe methods of [`Kernels`] check them: those
 /// methods are the only callers.
 ///
-/// `dense` is rows x tokens, `grouped` row blocks x tokens, `grouped_f32` tokens of the register tile.
+/// `dense` is rows x tokens, `grouped` row blocks x tokens, `grouped_f32` tokens of the register tile; `peak` is the tile
+/// that multiplies and adds fastest, without memory to wait for.
 macro_rules! table {
     (
         $table:ident, $isa:expr, $lanes:ty, $proof:expr, $(#[$enable:meta])*
-        dense $dr:literal x $dt:literal, grouped $gr:literal x $gt:literal, grouped_f32 $ft:literal
+        dense $dr:literal x $dt:literal, grouped $gr:literal x $gt:literal, grouped_f32 $ft:literal, peak $pr:literal x $pt:literal
     ) => {
         static $table: Kernels = {
             type L = $lanes;
@@ -119,7 +120,7 @@ macro_rules! table {
             }
             $(#[$enable])*
             unsafe fn multiply_add(steps: usize) -> f32 {
-                peak::multiply_add::<L, $dr, $dt>($proof, steps)
+                peak::multiply_add::<L, $pr, $pt>($proof, steps)
             }
             $(#[$enable])*
             unsafe fn byte_products(steps: usize, bytes: &[u8; 1024]) -> i32 {
@@ -153,36 +154,36 @@ macro_rules! table {
     };
 }
 
-table!(SCALAR, Isa::Scalar, lanes::scalar::Scalar, lanes::scalar::Scalar, dense 2 x 2, grouped 1 x 2, grouped_f32 2);
+table!(SCALAR, Isa::Scalar, lanes::scalar::Scalar, lanes::scalar::Scalar, dense 2 x 2, grouped 1 x 2, grouped_f32 2, peak 1 x 2);
 #[cfg(target_arch = "x86_64")]
 table!(
     // SAFETY: the table is handed out only where the instruction set is present.
     AVX512, Isa::Avx512, lanes::avx512::Avx512, unsafe { lanes::avx512::Avx512::assume() },
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-    dense 4 x 6, grouped 4 x 6, grouped_f32 12
+    dense 4 x 6, grouped 4 x 6, grouped_f32 12, peak 4 x 6
 );
 
-table!(WIDE, Isa::Wide, lanes::wide::Wide, lanes::wide::Wide, dense 2 x 2, grouped 1 x 2, grouped_f32 2);
+table!(WIDE, Isa::Wide, lanes::wide::Wide, lanes::wide::Wide, dense 2 x 2, grouped 1 x 2, grouped_f32 2, peak 1 x 2);
 #[cfg(target_arch = "x86_64")]
 table!(
     // SAFETY: as above.
     AVX2, Isa::Avx2, lanes::avx2::Avx2, unsafe { lanes::avx2::Avx2::assume() },
     #[target_feature(enable = "avx2,f16c")] #[cfg_attr(feature = "free_order", target_feature(enable = "fma"))]
-    dense 2 x 2, grouped 1 x 4, grouped_f32 4
+    dense 2 x 2, grouped 1 x 4, grouped_f32 4, peak 2 x 2
 );
 #[cfg(target_arch = "aarch64")]
 table!(
     // SAFETY: as above.
     NEON, Isa::Neon, lanes::neon::Neon, unsafe { lanes::neon::Neon::assume() },
     #[target_feature(enable = "neon")]
-    dense 2 x 2, grouped 1 x 4, grouped_f32 4
+    dense 2 x 2, grouped 1 x 4, grouped_f32 4, peak 2 x 2
 );
 #[cfg(target_arch = "aarch64")]
 table!(
     // SAFETY: as above; the processor's dot products are checked where the table is handed out.
     NEON_DOT, Isa::Neon, lanes::neon::NeonDot, unsafe { lanes::neon::NeonDot::assume() },
     #[target_feature(enable = "neon,dotprod")]
-    dense 2 x 2, grouped 1 x 4, grouped_f32 4
+    dense 2 x 2, grouped 1 x 4, grouped_f32 4, peak 2 x 2
 );
 
 impl Kernels {

@@ -1,7 +1,7 @@
 //! What this machine can do at most, measured by the same lanes the kernels are made of.
 //!
 //! # Formula
-//! `multiply_add`: acc += w * x in a register tile as `dense` has it, weights from a small buffer: 32 operations a step.
+//! `multiply_add`: acc += w * x in a register tile, weights from a small buffer: 32 operations a step.
 //! `byte_products`: acc += dot(w, x) of four bytes a lane, operands from a small buffer, codes up to 15, for which every
 //! instruction set has its best instruction: 128 operations a step.
 //! `read`: the wrapping sum of 32-bit words, eight vectors side by side.
@@ -18,7 +18,7 @@ pub const MULTIPLY_ADD_OPERATIONS: usize = 16 * 2;
 /// Operations of one step of `byte_products`.
 pub const BYTE_PRODUCT_OPERATIONS: usize = 16 * 4 * 2;
 
-/// See the module. R x T is the register tile of dense products.
+/// See the module. R x T is the register tile.
 #[inline(always)]
 pub(crate) fn multiply_add<S: Lanes, const R: usize, const T: usize>(s: S, steps: usize) -> f32 {
     let weights: [[[f32; LANES]; R]; 4] = black_box([[[1e-6; LANES]; R]; 4]);
