@@ -20,7 +20,6 @@ use engine::decoder::Decoder;
 use engine::kv_cache::KvPrefix;
 use kernels::{ActivationCodes, CodeBits, Team};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -136,6 +135,13 @@ impl Build {
     }
 }
 
+/// The rates of both builds in every round, the one that keeps the order first.
+struct Compared {
+    what: String,
+    unit: String,
+    rounds: Vec<(f64, f64)>,
+}
+
 /// Runs both builds in turn, the first one last in every second round.
 fn compare(options: &Options, other: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let own = std::env::current_exe()?;
@@ -150,7 +156,7 @@ fn compare(options: &Options, other: &Path) -> Result<(), Box<dyn std::error::Er
         number("ratio_max", 3),
     ];
     let about = [("rounds", options.rounds.into())];
-    let mut rounds: BTreeMap<usize, (String, String, Vec<(f64, f64)>)> = BTreeMap::new();
+    let mut compared: Vec<Compared> = Vec::new();
     for round in 0..options.rounds.max(1) {
         let mut binaries = [own.as_path(), other];
         binaries.rotate_left(round % 2);
@@ -160,15 +166,22 @@ fn compare(options: &Options, other: &Path) -> Result<(), Box<dyn std::error::Er
             [first, second] if second.keeps_order && !first.keeps_order => (second, first),
             _ => return Err("both builds are of the same kind: one needs the feature `free_order`".into()),
         };
-        for (index, ((what, unit, kept), (_, _, free))) in kept.rates.into_iter().zip(free.rates).enumerate() {
-            rounds.entry(index).or_insert_with(|| (what, unit, Vec::new())).2.push((kept, free));
+        if compared.is_empty() {
+            compared.extend(kept.rates.iter().map(|(what, unit, _)| Compared {
+                what: what.clone(),
+                unit: unit.clone(),
+                rounds: Vec::new(),
+            }));
+        }
+        for ((compared, kept), free) in compared.iter_mut().zip(kept.rates).zip(free.rates) {
+            compared.rounds.push((kept.2, free.2));
         }
     }
     let mut report = Report::new(options.measuring.output, "contract", &about, &columns);
-    for (what, unit, pairs) in rounds.into_values() {
-        let best = |rate: fn(&(f64, f64)) -> f64| pairs.iter().map(rate).fold(0.0, f64::max);
+    for Compared { what, unit, rounds } in compared {
+        let best = |rate: fn(&(f64, f64)) -> f64| rounds.iter().map(rate).fold(0.0, f64::max);
         let (kept, free) = (best(|pair| pair.0), best(|pair| pair.1));
-        let spread = Timing::of(pairs.iter().map(|(kept, free)| kept / free).collect());
+        let spread = Timing::of(rounds.iter().map(|(kept, free)| kept / free).collect());
         let numbers = [kept, free, kept / free, spread.min, spread.median, spread.max].map(Cell::Number);
         report.row([what.into(), unit.into()].into_iter().chain(numbers));
     }
