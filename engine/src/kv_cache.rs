@@ -9,7 +9,7 @@ use crate::aligned::Aligned;
 use std::sync::Arc;
 
 /// Keys and values of consecutive positions, all blocks.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Segment {
     len: usize,
     /// One a block, [len, kv_heads * head_dim].
@@ -42,6 +42,12 @@ impl KvPrefix {
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// A copy that shares no memory with this one: what many separate sequences cost can be measured with it.
+    pub fn unshared(&self) -> Self {
+        let segments = self.segments.iter().map(|segment| Arc::new(segment.as_ref().clone())).collect();
+        Self { segments, len: self.len }
     }
 }
 

@@ -15,3 +15,6 @@ pub mod statistics;
 pub mod task;
 
 pub use error::Error;
+
+// A build that measures what the order of operations costs must never produce a result.
+const _: () = assert!(kernels::KEEPS_ORDER, "the feature `free_order` of `kernels` breaks the promise of equal bits");

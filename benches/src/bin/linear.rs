@@ -1,115 +1,176 @@
 //! How near are the linear layers to what this machine can do?
 //!
-//! `cargo run --release -p benches --bin linear [rows columns tokens]`: every format, checked against a f64 product
-//! first, then timed; rates as shares of the limits measured in the same run.
+//! `cargo run --release -p benches --bin linear`: every format through the engine's layers on all threads, activations
+//! quantized on the way; checked against a f64 product first, then timed, each right after its limit. 16-bit activations
+//! are two passes of byte products: the share of the arithmetic counts both.
 #![forbid(unsafe_code)]
 
-use benches::{Limits, time};
+use benches::numbers::{Generator, bf16_bits};
+use benches::report::{SPREAD, percent};
+use benches::{Cell, Machine, Measuring, Memory, Report, limits, number, options, text, time};
+use clap::Parser;
 use engine::format::{DenseMatrix, PackedMatrix, PackedShape, ZeroPoints};
 use engine::linear::{Activations, Linear, Weights};
-use engine::runtime::{IsaChoice, Runtime};
+use engine::runtime::Runtime;
 use engine::tensor::{Dtype, TensorBytes};
 use kernels::CodeBits;
+use std::str::FromStr;
 
-fn main() {
-    let sizes: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
-    let [rows, columns, tokens] = sizes[..] else {
-        let defaults = [(4864, 896, 512), (896, 4864, 512), (4864, 896, 1)];
-        return defaults.into_iter().for_each(|(rows, columns, tokens)| run(rows, columns, tokens));
-    };
-    run(rows, columns, tokens);
+/// The rate of linear layers on all threads, and their share of the arithmetic and of the bandwidth
+#[derive(Parser)]
+#[command(rename_all = "snake_case")]
+struct Options {
+    /// Outputs x inputs x tokens
+    #[arg(
+        long,
+        value_name = "SIZES,...",
+        value_delimiter = ',',
+        default_value = "4864x896x512,896x4864x512,4864x896x1"
+    )]
+    sizes: Vec<Sizes>,
+    /// Only formats whose name begins so: `bf16`, `w4`
+    #[arg(long, value_name = "NAME", default_value = "")]
+    only: String,
+    #[command(flatten)]
+    machine: Machine,
+    #[command(flatten)]
+    measuring: Measuring,
 }
 
-fn noise(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed;
-    (0..count)
-        .map(|_| {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-        })
-        .collect()
+#[derive(Clone, Copy)]
+struct Sizes {
+    rows: usize,
+    columns: usize,
+    tokens: usize,
 }
 
-fn run(rows: usize, columns: usize, tokens: usize) {
-    let runtime = Runtime::new(None, IsaChoice::Best).expect("a runtime");
-    let limits = Limits::measure(runtime.kernels(), runtime.threads());
-    println!(
-        "{rows} x {columns}, {tokens} tokens, {} x {} threads; limits: {:.0} GFLOP/s multiply + add, {:.0} GOP/s byte products, {:.1} GB/s",
-        runtime.kernels().isa(),
-        runtime.threads(),
-        limits.multiply_add / 1e9,
-        limits.byte_products / 1e9,
-        limits.read_bytes / 1e9
-    );
-    let values = noise(rows * columns, 1);
-    let x = noise(tokens * columns, 2);
-    let bytes: Vec<u8> = values.iter().flat_map(|&v| half_bits(v).to_le_bytes()).collect();
-    let dense = DenseMatrix::new(TensorBytes::from_vec(bytes), Dtype::Bf16, rows, columns);
-    report(&runtime, &limits, "bf16", Weights::Dense(dense), &x, columns);
-    for bits in [CodeBits::Eight, CodeBits::Four, CodeBits::Three, CodeBits::Two] {
-        for group in [None, Some(128), Some(32)] {
-            for activations in [Activations::A8, Activations::A16, Activations::A32] {
-                let shape = PackedShape { rows, columns, bits, group, zero_points: ZeroPoints::Stored };
-                let top = f32::from(bits.max_code());
-                let matrix = runtime.run(|| {
-                    PackedMatrix::build(runtime.kernels(), shape, |row| {
-                        for (k, code) in row.codes.iter_mut().enumerate() {
-                            *code = ((values[row.row * columns + k] + 1.0) / 2.0 * top) as u8;
-                        }
-                        row.scales.fill(0.01);
-                        row.zeros.fill(bits.max_code() / 2);
-                    })
-                });
-                let name =
-                    format!("w{}{}{:?}", bits.bits(), group.map_or(String::new(), |g| format!("g{g}")), activations);
-                report(&runtime, &limits, &name, Weights::Packed { matrix, activations }, &x, columns);
-            }
+impl FromStr for Sizes {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let sizes: Option<Vec<usize>> = text.split('x').map(|size| size.parse().ok().filter(|&it| it > 0)).collect();
+        match sizes.as_deref() {
+            Some(&[rows, columns, tokens]) => Ok(Self { rows, columns, tokens }),
+            _ => Err("expected three sizes above 0, as 4864x896x512".into()),
         }
     }
 }
 
-/// The upper half of a f32.
-fn half_bits(value: f32) -> u16 {
-    (value.to_bits() >> 16) as u16
+/// A layer about to be measured.
+struct Subject {
+    name: String,
+    linear: Linear,
+    x: Vec<f32>,
+    sizes: Sizes,
 }
 
-fn report(runtime: &Runtime, limits: &Limits, name: &str, weights: Weights, x: &[f32], columns: usize) {
-    let (rows, tokens, bytes) = (weights.rows(), x.len() / columns, weights.bytes());
-    let linear = Linear { weights, bias: None };
-    let mut y = vec![0.0; tokens * rows];
-    let mut forward = || linear.forward(runtime, x, &mut y);
-    forward();
-    check(&linear, x, columns, &y);
-    let mut forward = || linear.forward(runtime, x, &mut y);
-    let seconds = time(5, &mut forward).best;
-    let rate = 2.0 * (rows * columns * tokens) as f64 / seconds;
-    let float = matches!(linear.weights, Weights::Dense(_) | Weights::Packed { activations: Activations::A32, .. });
-    let limit = if float { limits.multiply_add } else { limits.byte_products };
-    println!(
-        "{name:10} {:8.1} GOP/s  {:5.1} % of the arithmetic limit  {:5.1} % of the bandwidth",
-        rate / 1e9,
-        100.0 * rate / limit,
-        100.0 * bytes as f64 / seconds / limits.read_bytes
-    );
-}
-
-/// Compares some outputs with a f64 product before anything is timed.
-fn check(linear: &Linear, x: &[f32], columns: usize, y: &[f32]) {
-    let rows = linear.weights.rows();
-    let mut weights = vec![0.0; columns];
-    for row in [0, rows / 2, rows - 1] {
-        match &linear.weights {
-            Weights::Dense(matrix) => matrix.row_to_f32(row, &mut weights),
-            Weights::Packed { matrix, .. } => matrix.dequantize_row(row, &mut weights),
-        }
-        for (token, x) in x.chunks(columns).enumerate() {
-            let (mut sum, mut magnitude) = (0.0, 0.0);
-            for (&w, &v) in weights.iter().zip(x) {
-                sum += f64::from(w) * f64::from(v);
-                magnitude += (f64::from(w) * f64::from(v)).abs();
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let options = Options::parse();
+    let runtime = options.machine.runtime()?;
+    let memory = Memory::of(256);
+    let columns = [
+        text("layer", 14),
+        number("tokens", 0),
+        text("format", 8),
+        number("gops", 1),
+        number("limit_gops", 1),
+        number("percent", 1),
+        number("percent_read", 1),
+    ];
+    let about = [("machine", options::about(&runtime))];
+    let mut report = Report::new(options.measuring.output, "linear", &about, &[&columns[..], &SPREAD].concat());
+    for &sizes in &options.sizes {
+        let read = memory.read_rate(runtime.kernels(), runtime.team());
+        report.note(&format!("read_gbytes {}x{}", sizes.rows, sizes.columns), (read / 1e9).round().into());
+        for (name, weights) in formats(&runtime, sizes) {
+            if name.starts_with(&options.only) {
+                let x = Generator::new(2).floats(sizes.tokens * sizes.columns);
+                let subject = Subject { name, linear: Linear { weights, bias: None }, x, sizes };
+                subject.measure(&runtime, read, options.measuring.runs, &mut report);
             }
-            let error = (f64::from(y[token * rows + row]) - sum).abs();
-            assert!(error <= 0.01 * magnitude + 1e-6, "token {token}, row {row}: off by {error}");
+        }
+    }
+    report.finish();
+    Ok(())
+}
+
+/// Every format, as they are wanted.
+fn formats(runtime: &Runtime, sizes: Sizes) -> impl Iterator<Item = (String, Weights)> {
+    let Sizes { rows, columns, .. } = sizes;
+    let values = Generator::new(1).floats(rows * columns);
+    let bytes: Vec<u8> = values.iter().flat_map(|&v| bf16_bits(v).to_le_bytes()).collect();
+    let dense = DenseMatrix::new(TensorBytes::from_vec(bytes), Dtype::Bf16, rows, columns);
+    let mut schemes = Vec::new();
+    for bits in [CodeBits::Eight, CodeBits::Four, CodeBits::Three, CodeBits::Two] {
+        for group in [None, Some(128), Some(32)] {
+            schemes.extend([Activations::A8, Activations::A16, Activations::A32].map(|it| (bits, group, it)));
+        }
+    }
+    let packed = schemes.into_iter().map(move |(bits, group, activations)| {
+        let shape = PackedShape { rows, columns, bits, group, zero_points: ZeroPoints::Stored };
+        let top = f32::from(bits.max_code());
+        let matrix = runtime.run(|| {
+            PackedMatrix::build(runtime.kernels(), shape, |row| {
+                for (code, value) in row.codes.iter_mut().zip(&values[row.row * columns..]) {
+                    *code = ((value + 1.0) / 2.0 * top) as u8;
+                }
+                row.scales.fill(0.01);
+                row.zeros.fill(bits.max_code() / 2);
+            })
+        });
+        let word = quant::recipe::activations_word(activations);
+        let name = format!("w{}{word}{}", bits.bits(), group.map_or(String::new(), |group| format!("g{group}")));
+        (name, Weights::Packed { matrix, activations })
+    });
+    std::iter::once(("bf16".to_string(), Weights::Dense(dense))).chain(packed)
+}
+
+impl Subject {
+    fn measure(&self, runtime: &Runtime, read: f64, runs: usize, report: &mut Report) {
+        let Sizes { rows, columns, tokens } = self.sizes;
+        let mut y = vec![0.0; tokens * rows];
+        self.linear.forward(runtime, &self.x, &mut y);
+        self.check(&y);
+        let (limit, passes) = match self.linear.weights {
+            Weights::Dense(_) | Weights::Packed { activations: Activations::A32, .. } => {
+                (limits::multiply_add(runtime.kernels(), runtime.team()), 1.0)
+            }
+            Weights::Packed { activations, .. } => {
+                let passes = if activations == Activations::A16 { 2.0 } else { 1.0 };
+                (limits::byte_products(runtime.kernels(), runtime.team()), passes)
+            }
+        };
+        let timing = time(runs, || self.linear.forward(runtime, &self.x, &mut y));
+        let rate = 2.0 * (rows * columns * tokens) as f64 / timing.min;
+        let cells = [
+            format!("{rows} x {columns}").into(),
+            tokens.into(),
+            self.name.clone().into(),
+            Cell::Number(rate / 1e9),
+            Cell::Number(limit / 1e9),
+            percent(passes * rate, limit),
+            percent(self.linear.weights.bytes() as f64 / timing.min, read),
+        ];
+        report.row(cells.into_iter().chain(timing.cells()));
+    }
+
+    /// Compares some outputs with a f64 product.
+    fn check(&self, y: &[f32]) {
+        let Sizes { rows, columns, .. } = self.sizes;
+        let mut weights = vec![0.0; columns];
+        for row in [0, rows / 2, rows - 1] {
+            match &self.linear.weights {
+                Weights::Dense(matrix) => matrix.row_to_f32(row, &mut weights),
+                Weights::Packed { matrix, .. } => matrix.dequantize_row(row, &mut weights),
+            }
+            for (token, x) in self.x.chunks(columns).enumerate() {
+                let (mut sum, mut magnitude) = (0.0, 0.0);
+                for (&w, &v) in weights.iter().zip(x) {
+                    sum += f64::from(w) * f64::from(v);
+                    magnitude += (f64::from(w) * f64::from(v)).abs();
+                }
+                let error = (f64::from(y[token * rows + row]) - sum).abs();
+                assert!(error <= 0.01 * magnitude + 1e-6, "{}: token {token}, row {row}: off by {error}", self.name);
+            }
         }
     }
 }

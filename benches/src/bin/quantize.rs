@@ -1,14 +1,18 @@
 //! How near is quantizing to what memory allows?
 //!
-//! `cargo run --release -p benches --bin quantize [rows columns]`: round to nearest of bf16 matrices larger than the
-//! caches, bytes read and written as shares of the read bandwidth measured in the same run. `kernels` quantizes into a
-//! buffer that was written to before; `recipe` builds the matrix, fresh pages of the operating system included.
+//! `cargo run --release -p benches --bin quantize`: round to nearest of bf16 matrices larger than the caches, bytes read
+//! and written as shares of the read bandwidth measured just before. `kernels` quantizes into a buffer that was written
+//! to before; `recipe` builds the matrix, fresh pages of the operating system included. Codes are checked first: no
+//! weight may be further from its value than a step of its grid.
 #![forbid(unsafe_code)]
 
-use benches::{Limits, time};
+use benches::report::{SPREAD, percent};
+use benches::{Cell, Machine, Measuring, Memory, Report, Timing, number, numbers, options, text, time};
+use clap::Parser;
 use engine::format::DenseMatrix;
+use engine::linear::Weights;
 use engine::model::{LinearSource, Role};
-use engine::runtime::{IsaChoice, Runtime};
+use engine::runtime::Runtime;
 use engine::tensor::{Dtype, TensorBytes};
 use kernels::{CodeBits, PANEL_ROWS};
 use quant::Recipe;
@@ -16,39 +20,53 @@ use quant::grid::{Grid, Symmetry};
 use rayon::prelude::*;
 use std::hint::black_box;
 
-/// Bytes of weights quantized in one measurement: several times the last cache.
-const WEIGHT_BYTES: usize = 256 << 20;
-
-fn main() {
-    let sizes: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
-    let shapes = match sizes[..] {
-        [rows, columns] => vec![(rows, columns)],
-        _ => vec![(4864, 896), (896, 4864)],
-    };
-    let runtime = Runtime::new(None, IsaChoice::Best).expect("a runtime");
-    let limits = Limits::measure(runtime.kernels(), runtime.threads());
-    println!("{} x {} threads, read {:.1} GB/s", runtime.kernels().isa(), runtime.threads(), limits.read_bytes / 1e9);
-    for (rows, columns) in shapes {
-        run(&runtime, &limits, rows, columns);
-    }
+/// Bytes a second of quantizing, and their share of the read bandwidth
+#[derive(Parser)]
+#[command(rename_all = "snake_case")]
+struct Options {
+    /// Outputs x inputs of a matrix
+    #[arg(long, value_name = "SIZES,...", value_delimiter = ',', value_parser = sizes, default_value = "4864x896,896x4864")]
+    sizes: Vec<(usize, usize)>,
+    /// MB of weights quantized in one run
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    megabytes: usize,
+    #[command(flatten)]
+    machine: Machine,
+    #[command(flatten)]
+    measuring: Measuring,
 }
 
-fn run(runtime: &Runtime, limits: &Limits, rows: usize, columns: usize) {
-    let matrices = (WEIGHT_BYTES / (2 * rows * columns)).max(1);
-    let mut state = 1u64;
-    let bytes: Vec<u8> = (0..matrices * rows * columns)
-        .flat_map(|_| {
-            // About normal, as weights are: a sum of six.
-            let mut value = -3.0;
-            for _ in 0..6 {
-                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-                value += (state >> 40) as f32 / (1u64 << 24) as f32;
-            }
-            ((value.to_bits() >> 16) as u16).to_le_bytes()
-        })
-        .collect();
+fn sizes(text: &str) -> Result<(usize, usize), String> {
+    let sizes = text.split_once('x').and_then(|(rows, columns)| Some((rows.parse().ok()?, columns.parse().ok()?)));
+    sizes.filter(|&(rows, columns)| rows > 0 && columns > 0).ok_or_else(|| "expected two sizes, as 4864x896".into())
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let options = Options::parse();
+    let runtime = options.machine.runtime()?;
+    let memory = Memory::of(256);
+    let columns = [
+        text("matrices", 16),
+        text("recipe", 10),
+        text("what", 7),
+        number("gbytes_per_second", 2),
+        number("read_gbytes_per_second", 2),
+        number("percent_of_read", 1),
+    ];
+    let about = [("machine", options::about(&runtime)), ("megabytes", options.megabytes.into())];
+    let mut report = Report::new(options.measuring.output, "quantize", &about, &[&columns[..], &SPREAD].concat());
+    for &(rows, columns) in &options.sizes {
+        run(&runtime, &memory, &options, rows, columns, &mut report);
+    }
+    report.finish();
+    Ok(())
+}
+
+fn run(runtime: &Runtime, memory: &Memory, options: &Options, rows: usize, columns: usize, report: &mut Report) {
+    let matrices = (options.megabytes * 1_000_000 / (2 * rows * columns)).max(1);
+    let bytes = numbers::bf16(matrices * rows * columns, 1, 0.0, 1.0);
     let all = DenseMatrix::new(TensorBytes::from_vec(bytes), Dtype::Bf16, matrices * rows, columns);
-    println!("{matrices} x {rows} x {columns}, bf16, {} MB", all.as_bytes().len() / 1_000_000);
+    let runs = options.measuring.runs;
     for (recipe, bits, group) in [
         ("rtn:w8", CodeBits::Eight, None),
         ("rtn:w8g128", CodeBits::Eight, Some(128)),
@@ -61,7 +79,8 @@ fn run(runtime: &Runtime, limits: &Limits, rows: usize, columns: usize) {
         let mut packed = vec![1u8; bits.panel_bytes(rows * matrices, columns)];
         let panel_bytes = bits.panel_bytes(PANEL_ROWS, columns);
         let kernels = runtime.kernels();
-        let kernel_seconds = time(5, || {
+        let read = memory.read_rate(runtime.kernels(), runtime.team());
+        let kernel_timing = time(runs, || {
             runtime.run(|| {
                 packed.par_chunks_mut(panel_bytes).enumerate().for_each_init(
                     || vec![0u8; PANEL_ROWS * columns],
@@ -95,7 +114,8 @@ fn run(runtime: &Runtime, limits: &Limits, rows: usize, columns: usize) {
             matrix: all.slice(index * rows, rows),
         };
         let mut written = 0;
-        let recipe_seconds = time(5, || {
+        check(&recipe.choose_with(kernels, source(0)).expect("weights"), &all);
+        let recipe_timing = time(runs, || {
             runtime.run(|| {
                 written = 0;
                 for index in 0..matrices {
@@ -105,14 +125,34 @@ fn run(runtime: &Runtime, limits: &Limits, rows: usize, columns: usize) {
             });
         });
         let moved = (all.as_bytes().len() + written) as f64;
-        let share = |seconds: f64| 100.0 * moved / seconds / limits.read_bytes;
-        println!(
-            "{:12} kernels {:6.1} ms {:5.1} %   recipe {:6.1} ms {:5.1} %",
-            recipe.to_string(),
-            kernel_seconds.best * 1e3,
-            share(kernel_seconds.best),
-            recipe_seconds.best * 1e3,
-            share(recipe_seconds.best)
-        );
+        let mut row = |what: &str, timing: Timing| {
+            let cells = [
+                format!("{matrices} x {rows} x {columns}").into(),
+                recipe.to_string().into(),
+                what.into(),
+                Cell::Number(moved / timing.min / 1e9),
+                Cell::Number(read / 1e9),
+                percent(moved / timing.min, read),
+            ];
+            report.row(cells.into_iter().chain(timing.cells()));
+        };
+        row("kernels", kernel_timing);
+        row("recipe", recipe_timing);
+    }
+}
+
+/// Compares some rows with the weights they were made of.
+fn check(quantized: &Weights, all: &DenseMatrix) {
+    let Weights::Packed { matrix, .. } = quantized else { unreachable!("a recipe that quantizes") };
+    let shape = matrix.shape();
+    let (mut weights, mut values) = (vec![0.0; shape.columns], vec![0.0; shape.columns]);
+    for row in [0, shape.rows / 2, shape.rows - 1] {
+        all.row_to_f32(row, &mut weights);
+        matrix.dequantize_row(row, &mut values);
+        // Weights lie between -1 and 1: a step is at most 2 / (2^bits - 1); the zero point is rounded too.
+        let step = 2.0 / f32::from(shape.bits.max_code());
+        for (weight, value) in weights.iter().zip(&values) {
+            assert!((weight - value).abs() <= 1.01 * step, "row {row}: {value} for {weight}");
+        }
     }
 }

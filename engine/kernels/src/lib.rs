@@ -26,6 +26,9 @@ pub mod rope;
 mod table;
 pub mod team;
 
+/// Whether every operation is rounded as the contract says: false only in a build that measures what that costs.
+pub const KEEPS_ORDER: bool = !cfg!(feature = "free_order");
+
 pub use activation::Nonlinearity;
 pub use attention::{AttentionShape, KeyValueSpan, QUERY_GROUP};
 pub use columns::ColumnsMut;

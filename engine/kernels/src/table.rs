@@ -38,6 +38,7 @@ pub struct Kernels {
     attend: unsafe fn(AttentionShape, &[f32], &[Range<usize>], &[KeyValueSpan<'_>], &mut [f32], &mut [f32]),
     multiply_add: unsafe fn(usize) -> f32,
     byte_products: unsafe fn(usize, &[u8; 1024]) -> i32,
+    read: unsafe fn(&[i32]) -> i32,
 }
 
 /// Compiles every kernel for one instruction set and gathers them in a table.
@@ -47,73 +48,73 @@ pub struct Kernels {
 /// methods are the only callers.
 ///
 /// `dense` is rows x tokens of the register tile, `grouped` row blocks x tokens, or so many tokens where codes have eight
-/// bits, `grouped_f32` tokens, `attend` queries x keys and vectors of values of six queries. As many `chains` of a multiply
-/// and an add hide their latency.
+/// bits, `grouped_f32` tokens, `attend` queries x keys and vectors of values of six queries. `peak` is the tile that
+/// multiplies and adds fastest, without memory to wait for.
 macro_rules! table {
     (
-        $table:ident, $isa:expr, $lanes:ty, $proof:expr, $(enable $features:literal,)?
+        $table:ident, $isa:expr, $lanes:ty, $proof:expr, $(#[$enable:meta])*
         dense $dr:literal x $dt:literal, grouped $gr:literal x $gt:literal or $gw:literal, grouped_f32 $ft:literal,
-        attend $mq:literal x $mk:literal and $vd:literal, chains $chains:literal
+        attend $mq:literal x $mk:literal and $vd:literal, peak $pr:literal x $pt:literal
     ) => {
         static $table: Kernels = {
             type L = $lanes;
-            $(#[target_feature(enable = $features)])?
+            $(#[$enable])*
             unsafe fn rms_norm(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
                 norm::rms_norm::<L>($proof, x, weight, eps, y)
             }
-            $(#[target_feature(enable = $features)])?
+            $(#[$enable])*
             unsafe fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, y: &mut [f32]) {
                 norm::layer_norm::<L>($proof, x, weight, bias, eps, y)
             }
-            $(#[target_feature(enable = $features)])?
+            $(#[$enable])*
             unsafe fn add(x: &mut [f32], update: &[f32]) -> bool {
                 residual::add::<L>($proof, x, update)
             }
-            $(#[target_feature(enable = $features)])?
+            $(#[$enable])*
             unsafe fn rotate(x: &mut [f32], cos: &[f32], sin: &[f32]) {
                 rope::rotate::<L>($proof, x, cos, sin)
             }
-            $(#[target_feature(enable = $features)])?
+            $(#[$enable])*
             unsafe fn activate(kind: Nonlinearity, x: &mut [f32]) {
                 activation::apply::<L>($proof, kind, x)
             }
-            $(#[target_feature(enable = $features)])?
+            $(#[$enable])*
             unsafe fn gate(kind: Nonlinearity, gate: &mut [f32], up: &[f32]) {
                 activation::gated::<L>($proof, kind, gate, up)
             }
-            $(#[target_feature(enable = $features)])?
+            $(#[$enable])*
             unsafe fn exp_sum(x: &[f32]) -> (f32, f64) {
                 log_sum_exp::exp_sum::<L>($proof, x)
             }
-            $(#[target_feature(enable = $features)])?
+            $(#[$enable])*
             unsafe fn dense(weights: DenseRows<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
                 dense::matmul::<L, $dr, $dt>($proof, weights, x, y)
             }
-            $(#[target_feature(enable = $features)])?
+            $(#[$enable])*
             unsafe fn grouped(panel: &Panel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>) {
                 grouped::matmul::<L, $gr, $gt, $gw>($proof, panel, x, y)
             }
-            $(#[target_feature(enable = $features)])?
+            $(#[$enable])*
             unsafe fn grouped_f32(panel: &Panel<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
                 grouped::matmul_f32::<L, $ft>($proof, panel, x, y)
             }
-            $(#[target_feature(enable = $features)])?
+            $(#[$enable])*
             unsafe fn quantize_row(x: &[f32], segment: usize, out: QuantizedRowMut<'_>) {
                 quantize::quantize_row::<L>($proof, x, segment, out)
             }
-            $(#[target_feature(enable = $features)])?
+            $(#[$enable])*
             unsafe fn spans(row: DenseRows<'_>, width: usize, low: &mut [f32], high: &mut [f32]) {
                 grid::spans::<L>($proof, row, width, low, high)
             }
-            $(#[target_feature(enable = $features)])?
+            $(#[$enable])*
             unsafe fn encode(row: DenseRows<'_>, width: usize, grids: &[CodeGrid], codes: &mut [u8]) {
                 grid::encode::<L>($proof, row, width, grids, codes)
             }
-            $(#[target_feature(enable = $features)])?
+            $(#[$enable])*
             unsafe fn pack(bits: CodeBits, rows: usize, columns: usize, codes: &[u8], packed: &mut [u8]) {
                 panel::pack_lanes::<L>($proof, bits, rows, columns, codes, packed)
             }
-            $(#[target_feature(enable = $features)])?
+            $(#[$enable])*
             unsafe fn attend(
                 shape: AttentionShape,
                 queries: &[f32],
@@ -124,13 +125,17 @@ macro_rules! table {
             ) {
                 attention::attend::<L, $mq, $mk, $vd>($proof, shape, queries, visible, spans, scores, out)
             }
-            $(#[target_feature(enable = $features)])?
+            $(#[$enable])*
             unsafe fn multiply_add(steps: usize) -> f32 {
-                peak::multiply_add::<L, $chains>($proof, steps)
+                peak::multiply_add::<L, $pr, $pt>($proof, steps)
             }
-            $(#[target_feature(enable = $features)])?
+            $(#[$enable])*
             unsafe fn byte_products(steps: usize, bytes: &[u8; 1024]) -> i32 {
                 peak::byte_products::<L, $gr, $gt>($proof, steps, bytes)
+            }
+            $(#[$enable])*
+            unsafe fn read(words: &[i32]) -> i32 {
+                peak::read::<L>($proof, words)
             }
             Kernels {
                 isa: $isa,
@@ -151,6 +156,7 @@ macro_rules! table {
                 attend,
                 multiply_add,
                 byte_products,
+                read,
             }
         };
     };
@@ -158,40 +164,40 @@ macro_rules! table {
 
 table!(
     SCALAR, Isa::Scalar, lanes::scalar::Scalar, lanes::scalar::Scalar,
-    dense 2 x 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, chains 4
+    dense 2 x 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, peak 2 x 2
 );
 #[cfg(target_arch = "x86_64")]
 table!(
     // SAFETY: the table is handed out only where the instruction set is present.
     AVX512, Isa::Avx512, lanes::avx512::Avx512, unsafe { lanes::avx512::Avx512::assume() },
-    enable "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni",
-    dense 4 x 6, grouped 4 x 6 or 6, grouped_f32 12, attend 4 x 4 and 4, chains 24
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    dense 4 x 6, grouped 4 x 6 or 6, grouped_f32 12, attend 4 x 4 and 4, peak 4 x 6
 );
 
 table!(
     WIDE, Isa::Wide, lanes::wide::Wide, lanes::wide::Wide,
-    dense 2 x 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, chains 4
+    dense 2 x 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, peak 2 x 2
 );
 #[cfg(target_arch = "x86_64")]
 table!(
     // SAFETY: as above.
     AVX2, Isa::Avx2, lanes::avx2::Avx2, unsafe { lanes::avx2::Avx2::assume() },
-    enable "avx2,f16c",
-    dense 2 x 3, grouped 1 x 6 or 4, grouped_f32 4, attend 2 x 2 and 1, chains 6
+    #[target_feature(enable = "avx2,f16c")] #[cfg_attr(feature = "free_order", target_feature(enable = "fma"))]
+    dense 2 x 3, grouped 1 x 6 or 4, grouped_f32 4, attend 2 x 2 and 1, peak 2 x 3
 );
 #[cfg(target_arch = "aarch64")]
 table!(
     // SAFETY: as above.
     NEON, Isa::Neon, lanes::neon::Neon, unsafe { lanes::neon::Neon::assume() },
-    enable "neon",
-    dense 2 x 2, grouped 1 x 3 or 4, grouped_f32 4, attend 2 x 2 and 1, chains 6
+    #[target_feature(enable = "neon")]
+    dense 2 x 2, grouped 1 x 3 or 4, grouped_f32 4, attend 2 x 2 and 1, peak 2 x 3
 );
 #[cfg(target_arch = "aarch64")]
 table!(
     // SAFETY: as above; the processor's dot products are checked where the table is handed out.
     NEON_DOT, Isa::Neon, lanes::neon::NeonDot, unsafe { lanes::neon::NeonDot::assume() },
-    enable "neon,dotprod",
-    dense 2 x 2, grouped 1 x 6 or 5, grouped_f32 4, attend 2 x 2 and 1, chains 6
+    #[target_feature(enable = "neon,dotprod")]
+    dense 2 x 2, grouped 1 x 6 or 5, grouped_f32 4, attend 2 x 2 and 1, peak 2 x 3
 );
 
 impl Kernels {
@@ -429,5 +435,11 @@ impl Kernels {
     pub fn byte_products(&self, steps: usize, bytes: &[u8; 1024]) -> i32 {
         // SAFETY: as above.
         unsafe { (self.byte_products)(steps, bytes) }
+    }
+
+    /// The wrapping sum of `words`, for measuring how fast memory is read; see [`crate::peak`].
+    pub fn read(&self, words: &[i32]) -> i32 {
+        // SAFETY: as above.
+        unsafe { (self.read)(words) }
     }
 }

@@ -421,3 +421,16 @@ fn attention() {
         }
     }
 }
+
+#[test]
+fn what_is_measured_is_computed() {
+    let words: Vec<i32> = (0..1000).map(|i: i32| i.wrapping_mul(0x0123_4567)).collect();
+    let sum = words.iter().fold(0i32, |sum, &word| sum.wrapping_add(word));
+    for isa in isas() {
+        let kernels = Kernels::of(isa).unwrap();
+        assert_eq!(kernels.read(&words), sum);
+        assert!(kernels.multiply_add(2400) > 0.0);
+        // 24 chains at most: 100 steps of 1 * (1 - 2 + 3 - 4) each at least, sixteen lanes.
+        assert_eq!(kernels.byte_products(2400, &[1; 1024]), 2400 * 16 * -2);
+    }
+}

@@ -305,13 +305,11 @@ unsafe fn tile<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
         if at.is_first {
             for t in 0..T {
                 for r in 0..R {
-                    {
-                        let y = at.y.add(t * at.y_stride + r * ROW_BLOCK);
-                        if rows == ROW_BLOCK {
-                            s.store(s.splat(0.0), &mut *y.cast());
-                        } else {
-                            s.store_partial(s.splat(0.0), std::slice::from_raw_parts_mut(y, rows));
-                        }
+                    let y = at.y.add(t * at.y_stride + r * ROW_BLOCK);
+                    if rows == ROW_BLOCK {
+                        s.store(s.splat(0.0), &mut *y.cast());
+                    } else {
+                        s.store_partial(s.splat(0.0), std::slice::from_raw_parts_mut(y, rows));
                     }
                 }
             }
@@ -355,15 +353,13 @@ unsafe fn tile<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
             for t in 0..T {
                 let token_scale = s.splat(*at.token_scales.add(t * at.token_stride + index));
                 for r in 0..R {
-                    let part = s.mul(s.to_float(acc[t][r]), s.mul(scales[r], token_scale));
-                    {
-                        let y = at.y.add(t * at.y_stride + r * ROW_BLOCK);
-                        if rows == ROW_BLOCK {
-                            s.store(s.add(s.load(&*y.cast()), part), &mut *y.cast());
-                        } else {
-                            let y = std::slice::from_raw_parts_mut(y, rows);
-                            s.store_partial(s.add(s.load_partial(y), part), y);
-                        }
+                    let (isum, scale) = (s.to_float(acc[t][r]), s.mul(scales[r], token_scale));
+                    let y = at.y.add(t * at.y_stride + r * ROW_BLOCK);
+                    if rows == ROW_BLOCK {
+                        s.store(s.accumulate(s.load(&*y.cast()), isum, scale), &mut *y.cast());
+                    } else {
+                        let y = std::slice::from_raw_parts_mut(y, rows);
+                        s.store_partial(s.accumulate(s.load_partial(y), isum, scale), y);
                     }
                 }
             }
@@ -550,7 +546,7 @@ fn tile_f32<S: Lanes, const T: usize>(
         }
         let scale = s.load_partial(&panel.scales[grid]);
         for (sum, acc) in sums.iter_mut().zip(inner) {
-            *sum = s.add(*sum, s.mul(acc, scale));
+            *sum = s.accumulate(*sum, acc, scale);
         }
     }
     for (t, sum) in sums.into_iter().enumerate() {

@@ -19,7 +19,7 @@ pub(crate) struct Avx2(());
 
 impl Avx2 {
     /// # Safety
-    /// The processor must have avx2 and f16c.
+    /// The processor must have avx2 and f16c (and fma with `free_order`).
     #[inline(always)]
     pub(crate) unsafe fn assume() -> Self {
         Self(())
@@ -100,6 +100,11 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn mul(self, a: Self::F, b: Self::F) -> Self::F {
         halves!(_mm256_mul_ps, a, b)
+    }
+    #[cfg(feature = "free_order")]
+    #[inline(always)]
+    fn accumulate(self, acc: Self::F, a: Self::F, b: Self::F) -> Self::F {
+        present!((_mm256_fmadd_ps(a.0, b.0, acc.0), _mm256_fmadd_ps(a.1, b.1, acc.1)))
     }
     #[inline(always)]
     unsafe fn accumulate_tile<const R: usize, const T: usize>(

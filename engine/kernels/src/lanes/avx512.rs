@@ -70,6 +70,11 @@ impl Lanes for Avx512 {
     fn mul(self, a: Self::F, b: Self::F) -> Self::F {
         present!(_mm512_mul_ps(a, b))
     }
+    #[cfg(feature = "free_order")]
+    #[inline(always)]
+    fn accumulate(self, acc: Self::F, a: Self::F, b: Self::F) -> Self::F {
+        present!(_mm512_fmadd_ps(a, b, acc))
+    }
     #[inline(always)]
     fn div(self, a: Self::F, b: Self::F) -> Self::F {
         present!(_mm512_div_ps(a, b))

@@ -12,7 +12,8 @@
 //! | `avx512` | one `__m512` | `vpdpbusd` |
 //! | `neon` | four `float32x4_t` | `sdot`, or widening multiplies |
 //!
-//! Fused multiply-add is absent on purpose: it rounds once where scalar Rust rounds twice.
+//! Fused multiply-add is absent on purpose: it rounds once where scalar Rust rounds twice. The feature `free_order` has
+//! it, in [`Lanes::accumulate`] alone, for measuring what its absence costs.
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;

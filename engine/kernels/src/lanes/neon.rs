@@ -165,6 +165,11 @@ macro_rules! lanes {
             fn mul(self, a: Self::F, b: Self::F) -> Self::F {
                 four!(I, vmulq_f32(a[I], b[I]))
             }
+            #[cfg(feature = "free_order")]
+            #[inline(always)]
+            fn accumulate(self, acc: Self::F, a: Self::F, b: Self::F) -> Self::F {
+                four!(I, vfmaq_f32(acc[I], a[I], b[I]))
+            }
             #[inline(always)]
             fn div(self, a: Self::F, b: Self::F) -> Self::F {
                 four!(I, vdivq_f32(a[I], b[I]))

@@ -1,34 +1,40 @@
 //! What this machine can do at most, measured by the same lanes the kernels are made of.
 //!
 //! # Formula
-//! `multiply_add`: chains acc = acc * c + d, multiply and add apart: 32 operations a step.
+//! `multiply_add`: acc += w * x in a register tile, weights from a small buffer: 32 operations a step.
 //! `byte_products`: acc += dot(w, x) of four bytes a lane, operands from a small buffer, codes up to 15, for which every
 //! instruction set has its best instruction: 128 operations a step.
+//! `read`: the wrapping sum of 32-bit words, eight vectors side by side.
 //!
-//! A step is one operation on sixteen lanes; as many chains run side by side as a register tile has accumulators, so
-//! that latency is hidden. Both return a value that depends on every step, so that none can be left out. A benchmark
-//! divides operations by time; nothing else calls them.
+//! A step is one operation on sixteen lanes; as many sums run side by side as a register tile has accumulators, so that
+//! latency is hidden. All return a value that depends on every step, so that none can be left out. A benchmark divides
+//! operations or bytes by time; nothing else calls them.
 
-use crate::lanes::Lanes;
+use crate::lanes::{LANES, Lanes};
+use std::hint::black_box;
 
 /// Operations of one step of `multiply_add`.
 pub const MULTIPLY_ADD_OPERATIONS: usize = 16 * 2;
 /// Operations of one step of `byte_products`.
 pub const BYTE_PRODUCT_OPERATIONS: usize = 16 * 4 * 2;
 
-/// See the module.
+/// See the module. R x T is the register tile.
 #[inline(always)]
-pub(crate) fn multiply_add<S: Lanes, const CHAINS: usize>(s: S, steps: usize) -> f32 {
-    let (factor, term) = (s.splat(0.999_999), s.splat(1e-6));
-    let mut acc: [S::F; CHAINS] = std::array::from_fn(|i| s.splat(i as f32));
-    for _ in 0..steps / CHAINS {
-        for value in &mut acc {
-            *value = s.accumulate(term, *value, factor);
+pub(crate) fn multiply_add<S: Lanes, const R: usize, const T: usize>(s: S, steps: usize) -> f32 {
+    let weights: [[[f32; LANES]; R]; 4] = black_box([[[1e-6; LANES]; R]; 4]);
+    let x: [S::F; T] = black_box([0.5f32; T]).map(|x| s.splat(x));
+    let mut acc = [[s.splat(0.0); R]; T];
+    for step in 0..steps / (R * T) {
+        for r in 0..R {
+            let w = s.load(&weights[step % 4][r]);
+            for t in 0..T {
+                acc[t][r] = s.accumulate(acc[t][r], w, x[t]);
+            }
         }
     }
     let mut sum = s.splat(0.0);
-    for value in acc {
-        sum = s.add(sum, value);
+    for acc in acc.into_iter().flatten() {
+        sum = s.add(sum, acc);
     }
     s.tree(sum)
 }
@@ -51,10 +57,31 @@ pub(crate) fn byte_products<S: Lanes, const R: usize, const T: usize>(s: S, step
             }
         }
     }
-    let mut lanes = [0; 16];
+    let mut lanes = [0; LANES];
     let mut sum = 0i32;
     for value in acc.into_iter().flatten() {
         s.store_int(s.close(s.splat_int(0), value), &mut lanes);
+        for lane in lanes {
+            sum = sum.wrapping_add(lane);
+        }
+    }
+    sum
+}
+
+/// See the module.
+#[inline(always)]
+pub(crate) fn read<S: Lanes>(s: S, words: &[i32]) -> i32 {
+    let mut acc = [s.splat_int(0); 8];
+    let (blocks, rest) = words.as_chunks::<{ 8 * LANES }>();
+    for block in blocks {
+        for (acc, vector) in acc.iter_mut().zip(block.as_chunks::<LANES>().0) {
+            *acc = s.add_int(*acc, s.load_int(vector));
+        }
+    }
+    let mut lanes = [0; LANES];
+    let mut sum = rest.iter().fold(0i32, |sum, &word| sum.wrapping_add(word));
+    for acc in acc {
+        s.store_int(acc, &mut lanes);
         for lane in lanes {
             sum = sum.wrapping_add(lane);
         }
