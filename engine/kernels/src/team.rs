@@ -218,15 +218,13 @@ impl Team {
     /// Wakes as many sleepers as it takes for `wanted` workers to be awake, or all of them.
     fn wake(&self, wanted: usize) {
         let asleep = &self.shared.asleep;
-        let awake = asleep.iter().filter(|flag| !flag.load(SeqCst)).count();
-        let mut missing = wanted.saturating_sub(awake);
-        for (flag, worker) in asleep.iter().zip(&self.workers) {
-            if missing == 0 {
-                break;
-            }
-            if flag.swap(false, SeqCst) {
-                worker.thread().unpark();
-                missing -= 1;
+        // Who is awake now is not looked at again: about to fall asleep, it finds the job by itself, and must not pass
+        // for one that was woken. Nothing is allocated where nobody sleeps.
+        let sleepers: Vec<usize> = (0..asleep.len()).filter(|&worker| asleep[worker].load(SeqCst)).collect();
+        let awake = asleep.len() - sleepers.len();
+        for worker in sleepers.into_iter().take(wanted.saturating_sub(awake)) {
+            if asleep[worker].swap(false, SeqCst) {
+                self.workers[worker].thread().unpark();
             }
         }
     }
