@@ -146,6 +146,9 @@ const BLOCK_COLUMNS: usize = 1024;
 const BLOCK_TOKENS: usize = 96;
 const BLOCK_TOKENS_OF_ALL_COLUMNS: usize = 192;
 
+/// Bytes of a row that are asked for ahead of their use.
+const AHEAD: usize = 2048;
+
 /// Weights of a block, widened, and accumulators that wait for the next block of columns.
 #[repr(align(64))]
 struct Workspace {
@@ -170,11 +173,13 @@ fn matmul_of<S: Lanes, E: Element, const R: usize, const T: usize>(
     let (y_start, y_stride) = y.start_and_stride();
     for first_row in (0..weights.rows()).step_by(BLOCK_ROWS) {
         let rows = BLOCK_ROWS.min(weights.rows() - first_row);
+        // One or two tokens wait for memory: rows are read from end to end.
+        let block_columns = if y.rows() <= 2 { columns } else { BLOCK_COLUMNS };
         let block_tokens = if columns > BLOCK_COLUMNS { BLOCK_TOKENS } else { BLOCK_TOKENS_OF_ALL_COLUMNS };
         for first_token in (0..y.rows()).step_by(block_tokens) {
             let tokens = block_tokens.min(y.rows() - first_token);
-            for first in (0..columns).step_by(BLOCK_COLUMNS) {
-                let count = BLOCK_COLUMNS.min(columns - first);
+            for first in (0..columns).step_by(block_columns) {
+                let count = block_columns.min(columns - first);
                 // SAFETY: the block lies inside weights, x and y, whose lengths were checked, and its rows, tokens and
                 // columns are at most those of the workspace.
                 unsafe {
