@@ -351,9 +351,10 @@ unsafe fn tile<S: Lanes, E: Element, const R: usize, const T: usize, const FIRST
         }
         for _ in 0..block.columns / LANES {
             if T == 1 {
-                // One token waits for memory: the next tile of rows is asked for while this one is multiplied.
+                // Ahead in long rows, the next tile of short ones: the processor fetches ahead only to the end of a page.
+                let ahead = if block.row_stride > AHEAD { AHEAD } else { block.tile_stride };
                 for r in 0..R {
-                    s.prefetch(w.wrapping_add(r * block.row_stride + block.tile_stride));
+                    s.prefetch(w.wrapping_add(r * block.row_stride + ahead));
                 }
             }
             if E::SIZE == 4 {
