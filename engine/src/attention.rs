@@ -5,7 +5,7 @@
 //! few-shot header) are joined in one task, so that the prefix is read once for all of them.
 
 use crate::blueprint::Blueprint;
-use crate::decoder::Chunk;
+use crate::chunk::Chunk;
 use crate::kv_cache::SegmentView;
 use crate::runtime::Runtime;
 use crate::workspace::{Scratch, Workspace};

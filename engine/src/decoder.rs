@@ -7,6 +7,7 @@
 use crate::aligned::Aligned;
 use crate::attention::Attention;
 use crate::blueprint::{Activation, Blueprint, FeedForward, Norm, Positions};
+pub use crate::chunk::Chunk;
 use crate::error::Error;
 use crate::input::TASK_TOKENS;
 use crate::kv_cache::{KvCache, KvPrefix};
@@ -22,19 +23,6 @@ use std::ops::Range;
 pub struct Decoder<'a> {
     model: &'a Model,
     runtime: &'a Runtime,
-}
-
-/// Consecutive tokens of one sequence.
-pub struct Chunk<'a> {
-    /// The sequence so far; the tokens are appended.
-    pub cache: &'a mut KvCache,
-    /// The next tokens.
-    pub tokens: &'a [u32],
-    /// Length of the sequence that position encodings are made for (see `Rope::inverse_frequencies`): the whole
-    /// sequence when a text is scored.
-    pub sequence_len: usize,
-    /// Which of `tokens` are wanted at the end, ascending.
-    pub wanted: Range<usize>,
 }
 
 /// A NaN or an infinity in a sequence's hidden state: that sequence has no result.

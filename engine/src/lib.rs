@@ -7,6 +7,7 @@ pub mod blueprint;
 pub mod builtin;
 pub mod chat_template;
 pub mod checkpoint;
+mod chunk;
 mod config;
 pub mod decoder;
 pub mod error;
