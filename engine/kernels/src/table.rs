@@ -154,7 +154,7 @@ macro_rules! table {
     };
 }
 
-table!(SCALAR, Isa::Scalar, lanes::scalar::Scalar, lanes::scalar::Scalar, dense 2 x 2, grouped 1 x 2, grouped_f32 2, peak 1 x 2);
+table!(SCALAR, Isa::Scalar, lanes::scalar::Scalar, lanes::scalar::Scalar, dense 2 x 2, grouped 1 x 2, grouped_f32 2, peak 1 x 1);
 #[cfg(target_arch = "x86_64")]
 table!(
     // SAFETY: the table is handed out only where the instruction set is present.
