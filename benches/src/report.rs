@@ -31,6 +31,8 @@ pub const SPREAD: [Column; 3] = [number("min_ms", 3), number("median_ms", 3), nu
 pub enum Cell {
     /// Words.
     Text(String),
+    /// A count.
+    Count(usize),
     /// A number.
     Number(f64),
 }
@@ -55,7 +57,7 @@ impl From<f64> for Cell {
 
 impl From<usize> for Cell {
     fn from(number: usize) -> Self {
-        Self::Number(number as f64)
+        Self::Count(number)
     }
 }
 
@@ -107,6 +109,7 @@ impl Report {
         let words = self.columns.iter().zip(&cells).map(|(column, cell)| {
             column.padded(match cell {
                 Cell::Text(text) => text.clone(),
+                Cell::Count(count) => count.to_string(),
                 Cell::Number(number) => format!("{number:.*}", column.decimals.unwrap_or(0)),
             })
         });
@@ -115,6 +118,7 @@ impl Report {
         let fields = self.columns.iter().zip(cells).map(|(column, cell)| {
             let value = match cell {
                 Cell::Text(text) => text.into(),
+                Cell::Count(count) => count.into(),
                 Cell::Number(number) => number.into(),
             };
             (column.name.to_string(), value)

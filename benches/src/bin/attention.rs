@@ -179,7 +179,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         number("gflops", 1),
         number("limit_gflops", 1),
         number("percent", 1),
-        number("percent_read", 1),
+        number("percent_of_read", 1),
     ];
     let about = [("machine", options::about(&runtime)), ("tasks", format!("{TASK_TOKENS} tokens").into())];
     let mut report = Report::new(options.measuring.output, "attention", &about, &[&columns[..], &SPREAD].concat());

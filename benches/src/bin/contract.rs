@@ -55,7 +55,7 @@ fn rates(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = options.machine.runtime()?;
     let kernels = runtime.kernels();
     let about = [("machine", options::about(&runtime)), ("keeps_order", kernels::KEEPS_ORDER.into())];
-    let columns = [text("what", 24), number("rate", 1), text("unit", 8), number("percent_of_limit", 1)];
+    let columns = [text("what", 26), number("rate", 1), text("unit", 8), number("percent_of_limit", 1)];
     let mut report = Report::new(options.measuring.output, "contract", &about, &[&columns[..], &SPREAD].concat());
     let team = Team::new(1)?;
     let mut row = |what: String, rate: f64, unit: &str, share: Cell, timing: Timing| {

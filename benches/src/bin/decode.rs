@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("memory_megabytes", options.memory.into()),
     ];
     let columns = [
-        text("model", 12),
+        text("model", 29),
         text("recipe", 13),
         number("batch", 0),
         number("depth", 0),

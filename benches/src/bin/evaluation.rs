@@ -83,7 +83,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     let about = [("machine", options::about(&runtime)), ("items", sizes.into())];
     let columns = [
-        text("model", 12),
+        text("model", 29),
         text("recipe", 13),
         number("items_per_second", 2),
         number("requested", 0),

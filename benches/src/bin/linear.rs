@@ -74,13 +74,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         number("gops", 1),
         number("limit_gops", 1),
         number("percent", 1),
-        number("percent_read", 1),
+        number("read_gbytes_per_second", 1),
+        number("percent_of_read", 1),
     ];
     let about = [("machine", options::about(&runtime))];
     let mut report = Report::new(options.measuring.output, "linear", &about, &[&columns[..], &SPREAD].concat());
     for &sizes in &options.sizes {
         let read = memory.read_rate(runtime.kernels(), runtime.team());
-        report.note(&format!("read_gbytes {}x{}", sizes.rows, sizes.columns), (read / 1e9).round().into());
         for (name, weights) in formats(&runtime, sizes) {
             if name.starts_with(&options.only) {
                 let x = Generator::new(2).floats(sizes.tokens * sizes.columns);
@@ -148,6 +148,7 @@ impl Subject {
             Cell::Number(rate / 1e9),
             Cell::Number(limit / 1e9),
             percent(passes * rate, limit),
+            Cell::Number(read / 1e9),
             percent(self.linear.weights.bytes() as f64 / timing.min, read),
         ];
         report.row(cells.into_iter().chain(timing.cells()));

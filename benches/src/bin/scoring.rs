@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runtime = options.machine.runtime()?;
     let about = [("machine", options::about(&runtime)), ("keeps_order", kernels::KEEPS_ORDER.into())];
     let columns = [
-        text("model", 12),
+        text("model", 29),
         text("recipe", 13),
         text("prompts", 8),
         number("tokens_per_second", 1),

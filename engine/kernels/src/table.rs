@@ -164,7 +164,7 @@ macro_rules! table {
 
 table!(
     SCALAR, Isa::Scalar, lanes::scalar::Scalar, lanes::scalar::Scalar,
-    dense 2 x 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, peak 2 x 2
+    dense 2 x 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, peak 1 x 1
 );
 #[cfg(target_arch = "x86_64")]
 table!(

@@ -8,7 +8,8 @@
 //!
 //! A step is one operation on sixteen lanes; as many sums run side by side as a register tile has accumulators, so that
 //! latency is hidden. All return a value that depends on every step, so that none can be left out. A benchmark divides
-//! operations or bytes by time; nothing else calls them.
+//! operations or bytes by time; nothing else calls them. For `scalar` a limit is what the compiler makes of these loops:
+//! it makes more of some kernels.
 
 use crate::lanes::{LANES, Lanes};
 use std::hint::black_box;
