@@ -18,7 +18,8 @@
 //!
 //! # Tile
 //! Queries are taken 24 at a time, positions 64 at a time, so that keys and values stay in the nearest cache while the
-//! queries pass by: tiles of 4 queries and 4 keys, and of 6 queries and 64 columns of values, in registers. Sums of values wait in `out` between blocks of positions.
+//! queries pass by: with AVX-512, 4 queries times 4 keys, and 6 queries times 64 columns of values, in registers. Sums of
+//! values wait in `out` between blocks of positions.
 //!
 //! # Order
 //! Scores: `LaneTree16` over head_dim. Two passes: maximum, then exponentials; their sum in `LaneTree16` over the

@@ -200,7 +200,7 @@ fn matmul_of<S: Lanes, E: Element, const R: usize, const T: usize>(
                     // Widening in the loop costs a fifth of its speed (measured): tokens beyond a tile share it. Of f32, many
                     // tokens share that rows lie in one stream, which costs another tenth where they do not.
                     let few = if E::SIZE < 4 { T } else { 4 * T };
-                    if tokens > few {
+                    if tokens > few && count <= BLOCK_COLUMNS {
                         let widened = workspace.widened.as_mut_ptr().cast();
                         widen::<S, E, R>(s, &block, rows, widened);
                         let block = Block {
@@ -351,7 +351,7 @@ unsafe fn tile<S: Lanes, E: Element, const R: usize, const T: usize, const FIRST
         }
         for _ in 0..block.columns / LANES {
             if T == 1 {
-                // Ahead in long rows, the next tile of short ones: the processor fetches ahead only to the end of a page.
+                // Ahead in long rows, the next tile of short ones: the processor stops at the end of a page.
                 let ahead = if block.row_stride > AHEAD { AHEAD } else { block.tile_stride };
                 for r in 0..R {
                     s.prefetch(w.wrapping_add(r * block.row_stride + ahead));
