@@ -25,7 +25,7 @@ pub use error::RecipeError;
 pub use pattern::Pattern;
 
 use crate::error::Error;
-use crate::method::{Choices, Method};
+use crate::method::{Choice, Choices, Chosen, Method, Site, SiteLayer};
 use engine::linear::{Activations, Weights};
 use engine::model::{LinearSource, Role};
 use kernels::{CodeBits, Kernels};
@@ -164,14 +164,25 @@ impl Recipe {
     /// # Errors
     /// If the matrix has no elements.
     pub fn choose_with(&self, kernels: &Kernels, source: LinearSource) -> Result<Weights, Error> {
-        let (rows, columns) = (source.matrix.rows(), source.matrix.columns());
-        if rows == 0 || columns == 0 {
-            return Err(Error::EmptyMatrix { tensor: source.tensor, rows, columns });
+        let mut chosen = self.choose_site(kernels, vec![source])?;
+        Ok(chosen.remove(0).weights)
+    }
+
+    /// The weights to run `sources` with, layers that read one input, in their order.
+    ///
+    /// # Errors
+    /// As [`Self::choose_with`].
+    pub(crate) fn choose_site(&self, kernels: &Kernels, sources: Vec<LinearSource>) -> Result<Vec<Chosen>, Error> {
+        let mut layers = Vec::with_capacity(sources.len());
+        for source in sources {
+            let (rows, columns) = (source.matrix.rows(), source.matrix.columns());
+            if rows == 0 || columns == 0 {
+                return Err(Error::EmptyMatrix { tensor: source.tensor, rows, columns });
+            }
+            let scheme = self.scheme_of(&source.tensor, source.role);
+            layers.push(SiteLayer { source, scheme });
         }
-        match self.scheme_of(&source.tensor, source.role) {
-            None => Ok(Weights::Dense(source.matrix)),
-            Some(scheme) => (self.method.quantize)(kernels, &source, &scheme, &self.choices),
-        }
+        (self.method.quantize)(&Site { kernels, layers: &layers, choices: &self.choices })
     }
 
     /// A name for files: the canonical spelling with `-` for `:` and `@` for `*`; a very long one is cut and ends in a
@@ -192,8 +203,11 @@ impl Recipe {
             Activations::A32 => "f32 activations",
         };
         let mut text = format!("{}: {}, {activations}", self.method.title, storage_words(&scheme));
-        for (_, value) in &self.choices.0 {
-            text = format!("{text}, {}", value.meaning);
+        for (option, choice) in &self.choices.0 {
+            text = match choice {
+                Choice::Word(word) => format!("{text}, {}", word.meaning),
+                Choice::Number(number) => format!("{text}, {} {number}", option.name),
+            };
         }
         let matrix = |text: String, name: &str, scheme: &Option<Scheme>| match scheme {
             Some(scheme) => format!("{text}; {name}: {}", storage_words(scheme)),
@@ -251,9 +265,9 @@ impl fmt::Display for Recipe {
                 write!(f, "g{group}")?;
             }
         }
-        for (option, value) in &self.choices.0 {
-            if *value != option.default() {
-                write!(f, ":{}={}", option.name, value.name)?;
+        for (option, choice) in &self.choices.0 {
+            if *choice != option.default() {
+                write!(f, ":{}={choice}", option.name)?;
             }
         }
         for (name, part) in [("embeddings", &self.embeddings), ("head", &self.head)] {
