@@ -4,6 +4,7 @@
 mod aligned;
 mod attention;
 pub mod blueprint;
+mod builder;
 pub mod builtin;
 pub mod chat_template;
 pub mod checkpoint;
@@ -24,6 +25,7 @@ pub mod rope;
 pub mod runtime;
 pub mod tensor;
 pub mod tokenizer;
+pub mod walk;
 mod workspace;
 
 pub use error::Error;
