@@ -284,17 +284,17 @@ impl<'a> Decoder<'a> {
             scratch: &work.scratch,
         };
         attention.write(work.attended.columns_mut());
-        work.attended.quantize(runtime);
+        work.attended.write_views(runtime);
         multiply(runtime, &work.attended, &mut [(&block.output, work.update.as_mut_slice())]);
 
         let projections: Vec<&Linear> = block.gate.iter().chain([&block.up]).collect();
         self.add_and_norm(state, work, &block.feed_forward_norm, &projections, layer);
         self.feed_forward(block, work);
-        work.hidden.quantize(runtime);
+        work.hidden.write_views(runtime);
         multiply(runtime, &work.hidden, &mut [(&block.down, work.update.as_mut_slice())]);
     }
 
-    /// x += update; normed = norm(x), with the codes that `layers` read.
+    /// x += update; normed = norm(x), with the views that `layers` read.
     fn add_and_norm(
         &self,
         state: &mut State,
@@ -312,7 +312,7 @@ impl<'a> Decoder<'a> {
             for (x, y) in rows.x.chunks(d_model).zip(normed.x.chunks_mut(d_model)) {
                 self.norm(norm, x, y);
             }
-            normed.quantize(self.runtime.kernels());
+            normed.write_views(self.runtime.kernels());
         });
         state.note_failures(layer);
     }

@@ -16,6 +16,7 @@ pub mod format;
 pub mod generate;
 pub mod head;
 mod input;
+mod input_map;
 pub mod kv_cache;
 pub mod linear;
 pub mod model;
@@ -27,3 +28,4 @@ pub mod tokenizer;
 mod workspace;
 
 pub use error::Error;
+pub use input_map::InputMap;

@@ -5,10 +5,12 @@ use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::family;
 use crate::format::DenseMatrix;
+use crate::input_map::InputMap;
 use crate::linear::{Linear, Weights};
 use crate::tensor::TensorView;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 /// What a matrix is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -127,7 +129,7 @@ pub struct Model {
 pub struct WeightSize {
     /// Bytes of everything: matrices, norms, biases, positions; shared bytes once.
     pub bytes: usize,
-    /// Bytes of the blocks' matrices: codes, scales, zero points.
+    /// Bytes of the blocks' matrices: codes, scales, zero points, input maps (shared ones once).
     pub block_matrix_bytes: usize,
     /// Elements of the blocks' matrices.
     pub block_matrix_weights: usize,
@@ -181,7 +183,7 @@ impl Model {
         let embedding = choose(embedding_name, Role::Embedding, &embedding_source)?;
         let head_weights = choose(head_name, Role::Head, &head_source)?;
         let [embedding_packed, head_packed] =
-            [&embedding, &head_weights].map(|weights| matches!(weights, Weights::Packed { .. }));
+            [&embedding, &head_weights].map(|weights| !matches!(weights, Weights::Dense(_)));
         if embedding_packed && (head_packed || !tied) {
             embedding_source.release();
         }
@@ -224,7 +226,15 @@ impl Model {
         for block in &self.blocks {
             size.bytes += norm(&block.attention_norm) + norm(&block.feed_forward_norm);
             size.bytes += block.query_key_norm.as_ref().map_or(0, |(query, key)| 4 * (query.len() + key.len()));
+            let mut maps: Vec<&Arc<InputMap>> = Vec::new();
             for linear in block.linears() {
+                if let Some(map) = linear.weights.input_map()
+                    && !maps.iter().any(|known| Arc::ptr_eq(known, map))
+                {
+                    maps.push(map);
+                    size.bytes += map.bytes();
+                    size.block_matrix_bytes += map.bytes();
+                }
                 let weights = linear.weights.rows() * linear.weights.columns();
                 size.bytes += linear.weights.bytes() + vectors(linear);
                 size.block_matrix_bytes += linear.weights.bytes();
@@ -311,7 +321,7 @@ impl<E: From<Error>> Loader<'_, E> {
         let tensor = names.weight.tensor.clone();
         let source = matrix.clone();
         let weights = (self.choose)(LinearSource { tensor, role, layer: Some(layer), matrix })?;
-        if matches!(weights, Weights::Packed { .. }) {
+        if !matches!(weights, Weights::Dense(_)) {
             source.release();
         }
         Ok(Linear { weights, bias })
