@@ -62,7 +62,7 @@ impl<'a> Builder<'a> {
         let embedding = choose(&tensors.embedding, Role::Embedding, &embedding_source)?;
         let head_weights = choose(head_name, Role::Head, &head_source)?;
         let [embedding_packed, head_packed] =
-            [&embedding, &head_weights].map(|weights| matches!(weights, Weights::Packed { .. }));
+            [&embedding, &head_weights].map(|weights| !matches!(weights, Weights::Dense(_)));
         if embedding_packed && (head_packed || !tied) {
             embedding_source.release();
         }

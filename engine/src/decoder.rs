@@ -309,7 +309,7 @@ impl<'a> Decoder<'a> {
         };
         attention.write(work.attended.columns_mut());
         observe(BlockInput::Output, work.attended.x());
-        work.attended.quantize(runtime);
+        work.attended.write_views(runtime);
         multiply(runtime, &work.attended, &mut [(&block.output, work.update.as_mut_slice())]);
 
         let projections: Vec<&Linear> = block.gate.iter().chain([&block.up]).collect();
@@ -317,11 +317,11 @@ impl<'a> Decoder<'a> {
         observe(BlockInput::FeedForward, work.normed.x());
         self.feed_forward(block, work);
         observe(BlockInput::Down, work.hidden.x());
-        work.hidden.quantize(runtime);
+        work.hidden.write_views(runtime);
         multiply(runtime, &work.hidden, &mut [(&block.down, work.update.as_mut_slice())]);
     }
 
-    /// x += update; normed = norm(x), with the codes that `layers` read.
+    /// x += update; normed = norm(x), with the views that `layers` read.
     fn add_and_norm(
         &self,
         state: &mut State,
@@ -339,7 +339,7 @@ impl<'a> Decoder<'a> {
             for (x, y) in rows.x.chunks(d_model).zip(normed.x.chunks_mut(d_model)) {
                 self.norm(norm, x, y);
             }
-            normed.quantize(self.runtime.kernels());
+            normed.write_views(self.runtime.kernels());
         });
         state.note_failures(layer);
     }

@@ -303,6 +303,19 @@ pub enum Error {
         /// Rows of the position table.
         limit: usize,
     },
+    /// The columns of a quantized matrix do not map to its input's features.
+    #[error(
+        "input map of {columns} columns: expected {expected}, found {found}; \
+         what quantized the matrix went wrong, or its file is damaged: quantize it again"
+    )]
+    InputMap {
+        /// Columns of the matrix.
+        columns: usize,
+        /// What a map needs.
+        expected: String,
+        /// What it has.
+        found: String,
+    },
     /// The tokenizer of a checkpoint cannot be opened or used.
     #[error(transparent)]
     Tokenizer(#[from] crate::tokenizer::TokenizerError),

@@ -17,6 +17,7 @@ pub mod format;
 pub mod generate;
 pub mod head;
 mod input;
+mod input_map;
 pub mod kv_cache;
 pub mod linear;
 pub mod model;
@@ -29,3 +30,4 @@ pub mod walk;
 mod workspace;
 
 pub use error::Error;
+pub use input_map::InputMap;

@@ -5,8 +5,10 @@ pub use crate::builder::Builder;
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::format::DenseMatrix;
+use crate::input_map::InputMap;
 use crate::linear::{Linear, Weights};
 use std::fmt;
+use std::sync::Arc;
 
 /// What a matrix is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -125,7 +127,7 @@ pub struct Model {
 pub struct WeightSize {
     /// Bytes of everything: matrices, norms, biases, positions; shared bytes once.
     pub bytes: usize,
-    /// Bytes of the blocks' matrices: codes, scales, zero points.
+    /// Bytes of the blocks' matrices: codes, scales, zero points, input maps (shared ones once).
     pub block_matrix_bytes: usize,
     /// Elements of the blocks' matrices.
     pub block_matrix_weights: usize,
@@ -191,7 +193,15 @@ impl Model {
         for block in &self.blocks {
             size.bytes += norm(&block.attention_norm) + norm(&block.feed_forward_norm);
             size.bytes += block.query_key_norm.as_ref().map_or(0, |(query, key)| 4 * (query.len() + key.len()));
+            let mut maps: Vec<&Arc<InputMap>> = Vec::new();
             for linear in block.linears() {
+                if let Some(map) = linear.weights.input_map()
+                    && !maps.iter().any(|known| Arc::ptr_eq(known, map))
+                {
+                    maps.push(map);
+                    size.bytes += map.bytes();
+                    size.block_matrix_bytes += map.bytes();
+                }
                 let weights = linear.weights.rows() * linear.weights.columns();
                 size.bytes += linear.weights.bytes() + vectors(linear);
                 size.block_matrix_bytes += linear.weights.bytes();
@@ -248,7 +258,7 @@ impl Block {
                 layer: Some(layer),
                 matrix: matrix.clone(),
             }),
-            Weights::Packed { .. } => None,
+            _ => None,
         }
     }
 
@@ -256,8 +266,9 @@ impl Block {
     /// unless they are the same.
     pub fn replace(&mut self, role: Role, weights: Weights) {
         let Some(linear) = self.linear_mut(role) else { return };
-        if let (Weights::Dense(before), Weights::Packed { .. }) = (&linear.weights, &weights) {
-            before.release();
+        match (&linear.weights, &weights) {
+            (Weights::Dense(before), after) if !matches!(after, Weights::Dense(_)) => before.release(),
+            _ => {}
         }
         linear.weights = weights;
     }

@@ -7,8 +7,10 @@
 //! bytes held, padding included (but not the fewer than 64 bytes before the first panel and behind the last).
 
 use crate::aligned::Aligned;
+use crate::input_map::InputMap;
 use kernels::{CodeBits, Kernels, PANEL_ROWS, Panel, ROW_BLOCK, Zeros};
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// Size and grid of a packed matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +56,7 @@ pub struct PackedMatrix {
     codes: Aligned<u8>,
     scales: Vec<f32>,
     zeros: Vec<u8>,
+    map: Option<Arc<InputMap>>,
 }
 
 impl PackedShape {
@@ -99,7 +102,7 @@ impl PackedMatrix {
                 kernels.pack(shape.bits, rows, shape.columns, &scratch.codes[..rows * shape.columns], codes);
             },
         );
-        Self { shape, codes, scales, zeros }
+        Self { shape, codes, scales, zeros, map: None }
     }
 
     /// Size and grid.
@@ -107,7 +110,21 @@ impl PackedMatrix {
         &self.shape
     }
 
-    /// Bytes held: codes, scales and zero points.
+    /// The same codes, to be multiplied with a mapped input.
+    ///
+    /// # Panics
+    /// If the map has another number of columns.
+    pub fn with_input_map(self, map: Arc<InputMap>) -> Self {
+        assert_eq!(map.columns(), self.shape.columns, "columns of the map");
+        Self { map: Some(map), ..self }
+    }
+
+    /// How the input's features map to columns, where they are not the same.
+    pub fn input_map(&self) -> Option<&Arc<InputMap>> {
+        self.map.as_ref()
+    }
+
+    /// Bytes held: codes, scales and zero points (an input map is shared, and counted by the model).
     pub fn bytes(&self) -> usize {
         self.codes.as_slice().len() + 4 * self.scales.len() + self.zeros.len()
     }
@@ -138,8 +155,18 @@ impl PackedMatrix {
         }
     }
 
-    /// Row `row` dequantized, scale * (code - zero), into `out` [columns]. For checks: no product uses it.
+    /// Row `row` dequantized, scale * (code - zero), into `out` [features]. For checks: no product uses it.
     pub fn dequantize_row(&self, row: usize, out: &mut [f32]) {
+        if let Some(map) = &self.map {
+            let mut columns = vec![0.0; out.len()];
+            self.dequantize_columns(row, &mut columns);
+            map.undo(&columns, out);
+        } else {
+            self.dequantize_columns(row, out);
+        }
+    }
+
+    fn dequantize_columns(&self, row: usize, out: &mut [f32]) {
         let panel = self.panel(row / PANEL_ROWS);
         let (inside, padded) = (row % PANEL_ROWS, panel.padded_rows());
         for (k, value) in out.iter_mut().enumerate() {
