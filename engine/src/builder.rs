@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::family;
 use crate::format::DenseMatrix;
 use crate::linear::{Linear, Weights};
-use crate::model::{Block, LinearSource, Model, NormWeights, Role};
+use crate::model::{Block, BlockInput, LinearSource, Model, NormWeights, Role};
 use crate::tensor::TensorView;
 use std::collections::BTreeSet;
 
@@ -113,6 +113,27 @@ impl<'a> Builder<'a> {
             up: self.linear(&names.up)?,
             down: self.linear(&names.down)?,
         })
+    }
+
+    /// Gives `model` all its blocks; `choose` turns every matrix into the weights to run with.
+    ///
+    /// # Errors
+    /// As [`Self::block`], and what `choose` returns.
+    pub fn blocks<E: From<Error>>(
+        &mut self,
+        model: &mut Model,
+        choose: &mut dyn FnMut(LinearSource) -> Result<Weights, E>,
+    ) -> Result<(), E> {
+        for layer in 0..model.blueprint.layers {
+            let mut block = self.block(layer)?;
+            for role in BlockInput::ALL.iter().flat_map(|input| input.roles()) {
+                if let Some(source) = block.source(&model.blueprint, layer, *role) {
+                    block.replace(*role, choose(source)?);
+                }
+            }
+            model.blocks.push(block);
+        }
+        Ok(())
     }
 
     /// The tensor called `name`, looked through for NaN and infinities the first time.

@@ -159,16 +159,7 @@ impl Model {
     ) -> Result<Self, E> {
         let mut builder = Builder::new(checkpoint)?;
         let mut model = builder.without_blocks(choose)?;
-        for layer in 0..model.blueprint.layers {
-            let mut block = builder.block(layer)?;
-            for role in BlockInput::ALL.into_iter().flat_map(BlockInput::roles) {
-                if let Some(source) = block.source(&model.blueprint, layer, *role) {
-                    let weights = choose(source)?;
-                    block.replace(*role, weights);
-                }
-            }
-            model.blocks.push(block);
-        }
+        builder.blocks(&mut model, choose)?;
         Ok(model)
     }
 

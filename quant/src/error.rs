@@ -39,4 +39,33 @@ pub enum Error {
         /// A matrix that the model has.
         example: String,
     },
+    /// A method that looks at inputs has no text to gather them from.
+    #[error(
+        "recipe `{recipe}`: its method needs calibration text, and none is given; pass --calibration builtin or FILE"
+    )]
+    NoCalibration {
+        /// Recipe, in canonical spelling.
+        recipe: String,
+    },
+    /// A build needs more memory than there is.
+    #[error(
+        "recipe `{recipe}`: not enough memory; quantizing needs {need}; \
+         use fewer or shorter calibration sequences (--calibration_samples, --calibration_length), or a larger machine"
+    )]
+    Memory {
+        /// Recipe, in canonical spelling.
+        recipe: String,
+        /// The parts of what it needs, and what there is.
+        need: String,
+    },
+    /// Calibration text cannot be read or used.
+    #[error("calibration text {place}: {problem}; {fix}")]
+    Calibration {
+        /// File, with the record or line where it is known, or `builtin`.
+        place: String,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        fix: String,
+    },
 }

@@ -28,13 +28,21 @@
 //! `tests/packed_product.rs` checks both for every width, group, kind of activations and instruction set.
 #![forbid(unsafe_code)]
 
+pub mod build;
+pub mod calibration;
 pub mod error;
 pub mod grid;
+#[path = "hessian_standin.rs"]
+mod hessian;
 pub mod method;
 pub mod model;
 pub mod recipe;
+pub mod report;
+mod statistics;
 mod suggestion;
 
+pub use build::{Build, Quantized};
+pub use calibration::Calibration;
 pub use error::Error;
 pub use model::build_model;
 pub use recipe::{Recipe, RecipeError, Scheme};

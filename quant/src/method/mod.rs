@@ -54,6 +54,8 @@ pub struct Method {
     pub options: &'static [MethodOption],
     /// What it must know besides the weights.
     pub needs: Needs,
+    /// Bits that a weight takes besides its code and its group's scale and zero point, at most, as a rule.
+    pub(crate) extra_bits: f64,
     /// Chooses the weights of the layers of a site, in their order; the kernels change no bit.
     pub(crate) quantize: fn(&Site<'_>) -> Result<Vec<Chosen>, Error>,
 }

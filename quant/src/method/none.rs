@@ -13,5 +13,6 @@ pub(super) static METHOD: Method = Method {
     groups: &[],
     options: &[],
     needs: Needs::Weights,
+    extra_bits: 0.0,
     quantize: |site| site.each(|layer, _| Ok(Weights::Dense(layer.source.matrix.clone()))),
 };

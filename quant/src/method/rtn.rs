@@ -21,6 +21,7 @@ pub(super) static METHOD: Method = Method {
     groups: &[16, 32, 64, 128],
     options: &[SYM],
     needs: Needs::Weights,
+    extra_bits: 0.0,
     quantize,
 };
 

@@ -2,6 +2,7 @@
 
 use super::Choices;
 use crate::recipe::Scheme;
+use crate::statistics::InputStatistics;
 use engine::linear::Weights;
 use engine::model::LinearSource;
 use kernels::Kernels;
@@ -14,6 +15,8 @@ pub(crate) struct Site<'a> {
     pub(crate) layers: &'a [SiteLayer],
     /// What the recipe chose for the method's options.
     pub(crate) choices: &'a Choices,
+    /// What calibration found out about the input; there for methods that need it.
+    pub(crate) inputs: Option<&'a InputStatistics>,
 }
 
 /// A layer of a site.
@@ -27,6 +30,17 @@ pub(crate) struct SiteLayer {
 #[derive(Debug)]
 pub(crate) struct Chosen {
     pub(crate) weights: Weights,
+    /// The loss that the method tracked, where it tracks one.
+    pub(crate) loss: Option<f64>,
+    /// Weights kept in high precision, where the method keeps some.
+    pub(crate) outliers: Option<usize>,
+}
+
+impl Chosen {
+    /// `weights`, and nothing to report.
+    pub(crate) fn of_weights(weights: Weights) -> Self {
+        Self { weights, loss: None, outliers: None }
+    }
 }
 
 impl Site<'_> {
@@ -40,7 +54,7 @@ impl Site<'_> {
                 Some(scheme) => choose(layer, scheme)?,
                 None => Weights::Dense(layer.source.matrix.clone()),
             };
-            Ok(Chosen { weights })
+            Ok(Chosen::of_weights(weights))
         });
         chosen.collect()
     }
