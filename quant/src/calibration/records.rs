@@ -83,6 +83,9 @@ pub(super) fn parse(file: &str, text: &str, only_instructions: bool) -> Result<V
     }
     let read = values.into_iter().map(|(place, value)| {
         let record = record(&value).map_err(|problem| fail(place.clone(), problem))?;
+        if record.plain_text().trim().is_empty() {
+            return Err(fail(place, "it has no text".into()));
+        }
         match (only_instructions, &record) {
             (true, Record::Text(_) | Record::Conversation(_)) => {
                 Err(fail(place, "expected `instruction`, `input` and `output`, as Alpaca has".into()))

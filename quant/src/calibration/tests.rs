@@ -173,7 +173,7 @@ fn what_cannot_be_read_is_named() {
         ("f.json", "[]", "it holds no record"),
         ("g.jsonl", "{\"text\": 7}", "`text` is no text"),
         ("h.jsonl", "{\"prompt\": \"a\"}", "`prompt` without `response`"),
-        ("i.jsonl", "{\"text\": \"\"}", "sequence 0 has no token"),
+        ("i.jsonl", "{\"text\": \"\"}", "i.jsonl, line 1: it has no text"),
     ] {
         let options = Options { source: Source::File(file(&directory, name, content)), ..Options::default() };
         let error = read(&options).unwrap_err().to_string();
