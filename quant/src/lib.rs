@@ -30,6 +30,8 @@
 
 pub mod error;
 pub mod grid;
+pub mod hessian;
+pub mod linear_algebra;
 pub mod method;
 pub mod model;
 pub mod recipe;
