@@ -32,8 +32,8 @@ pub mod build;
 pub mod calibration;
 pub mod error;
 pub mod grid;
-#[path = "hessian_standin.rs"]
-mod hessian;
+pub mod hessian;
+pub mod linear_algebra;
 pub mod method;
 pub mod model;
 pub mod recipe;

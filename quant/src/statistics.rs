@@ -21,18 +21,16 @@ pub(crate) struct InputStatistics {
 impl InputStatistics {
     /// Of an input of `columns` features, over `sequences` sequences, nothing seen yet.
     pub(crate) fn new(columns: usize, sequences: usize) -> Self {
-        Self {
-            hessian: Hessian::new(columns, sequences),
-            absolute_max: vec![0.0; columns],
-            absolute_sum: vec![0.0; columns],
-            tokens: 0,
-        }
+        let mut hessian = Hessian::new(columns);
+        // Sequences are counted first; their tokens follow.
+        (0..sequences).for_each(|_| hessian.add_sequence(Kernels::best(), &[]));
+        Self { hessian, absolute_max: vec![0.0; columns], absolute_sum: vec![0.0; columns], tokens: 0 }
     }
 
     /// Adds the next tokens, x: f32 [tokens, columns]. The work is shared by the threads of the pool that calls.
     pub(crate) fn add(&mut self, kernels: &Kernels, x: &[f32]) {
         let columns = self.absolute_max.len();
-        self.hessian.add(kernels, x);
+        self.hessian.add_tokens(kernels, x);
         for row in x.chunks(columns) {
             for ((max, sum), value) in self.absolute_max.iter_mut().zip(&mut self.absolute_sum).zip(row) {
                 let magnitude = value.abs();

@@ -140,7 +140,7 @@ impl Build<'_> {
                     return Ok(None);
                 }
                 for (input, statistics) in gathering.into_parts() {
-                    layers.extend(self.quantize(&model, layer, &mut block, input, &statistics, &mut meter)?);
+                    layers.extend(self.quantize(&model, layer, &mut block, input, statistics, &mut meter)?);
                     if self.stop.load(Ordering::Relaxed) {
                         return Ok(None);
                     }
@@ -182,7 +182,7 @@ impl Build<'_> {
         layer: usize,
         block: &mut Block,
         input: BlockInput,
-        statistics: &InputStatistics,
+        statistics: InputStatistics,
         meter: &mut Meter<'_>,
     ) -> Result<Vec<LayerReport>, Error> {
         let sources = sources(model, layer, block, input);

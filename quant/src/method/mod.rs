@@ -57,7 +57,7 @@ pub struct Method {
     /// Bits that a weight takes besides its code and its group's scale and zero point, at most, as a rule.
     pub(crate) extra_bits: f64,
     /// Chooses the weights of the layers of a site, in their order; the kernels change no bit.
-    pub(crate) quantize: fn(&Site<'_>) -> Result<Vec<Chosen>, Error>,
+    pub(crate) quantize: fn(Site<'_>) -> Result<Vec<Chosen>, Error>,
 }
 
 /// What a method must know besides the weights.

@@ -35,7 +35,7 @@ pub(super) const SYM: MethodOption = MethodOption::of_words(
     ],
 );
 
-fn quantize(site: &Site<'_>) -> Result<Vec<Chosen>, Error> {
+fn quantize(site: Site<'_>) -> Result<Vec<Chosen>, Error> {
     let symmetry = if site.choices.holds("sym", "true") { Symmetry::Symmetric } else { Symmetry::Asymmetric };
     site.each(|layer, scheme| {
         let matrix = pack(site.kernels, &layer.source.matrix, scheme, symmetry);

@@ -16,7 +16,7 @@ pub(crate) struct Site<'a> {
     /// What the recipe chose for the method's options.
     pub(crate) choices: &'a Choices,
     /// What calibration found out about the input; there for methods that need it.
-    pub(crate) inputs: Option<&'a InputStatistics>,
+    pub(crate) inputs: Option<InputStatistics>,
 }
 
 /// A layer of a site.

@@ -179,7 +179,7 @@ impl Recipe {
         &self,
         kernels: &Kernels,
         sources: &[LinearSource],
-        inputs: Option<&InputStatistics>,
+        inputs: Option<InputStatistics>,
     ) -> Result<Vec<Chosen>, Error> {
         let mut layers = Vec::with_capacity(sources.len());
         for source in sources {
@@ -195,7 +195,7 @@ impl Recipe {
             true => (crate::method::RTN, &nearest),
             false => (self.method, &self.choices),
         };
-        (method.quantize)(&Site { kernels, layers: &layers, choices, inputs })
+        (method.quantize)(Site { kernels, layers: &layers, choices, inputs })
     }
 
     /// The choices of rounding to nearest: the recipe's, where its method has the same option.
