@@ -316,6 +316,14 @@ pub enum Error {
         /// What it has.
         found: String,
     },
+    /// A file of packed matrices is damaged, or none.
+    #[error("{file}: {problem}; remove the file: what it holds is made again from the checkpoint")]
+    StoredMatrix {
+        /// File.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The tokenizer of a checkpoint cannot be opened or used.
     #[error(transparent)]
     Tokenizer(#[from] crate::tokenizer::TokenizerError),

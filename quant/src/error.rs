@@ -1,6 +1,7 @@
 //! The error of quantization.
 
 use crate::recipe::RecipeError;
+use std::path::PathBuf;
 
 /// Everything that can go wrong between a recipe's text and a quantized model.
 #[derive(Debug, thiserror::Error)]
@@ -67,5 +68,15 @@ pub enum Error {
         problem: String,
         /// What to do.
         fix: String,
+    },
+    /// Finished blocks cannot be kept or removed.
+    #[error(
+        "cannot write {path}: {source}; check that the disk has room and that you may write there (--quant_cache DIR)"
+    )]
+    Cache {
+        /// Directory.
+        path: PathBuf,
+        /// Reason given by the operating system.
+        source: std::io::Error,
     },
 }

@@ -29,6 +29,7 @@
 #![forbid(unsafe_code)]
 
 pub mod build;
+pub mod cache;
 pub mod calibration;
 pub mod error;
 pub mod grid;
@@ -42,6 +43,7 @@ mod statistics;
 mod suggestion;
 
 pub use build::{Build, Quantized};
+pub use cache::BlockCache;
 pub use calibration::Calibration;
 pub use error::Error;
 pub use model::build_model;

@@ -105,6 +105,47 @@ impl PackedMatrix {
         Self { shape, codes, scales, zeros, map: None }
     }
 
+    /// The matrix of what [`Self::codes`], [`Self::scales`] and [`Self::zeros`] gave for one of this shape.
+    ///
+    /// # Errors
+    /// What cannot be of such a matrix.
+    pub fn from_parts(shape: PackedShape, codes: &[u8], scales: Vec<f32>, zeros: Vec<u8>) -> Result<Self, String> {
+        if shape.rows == 0 || shape.columns == 0 || shape.group.is_some_and(|group| ![16, 32, 64, 128].contains(&group))
+        {
+            return Err(format!("no shape of a packed matrix: {shape:?}"));
+        }
+        let cells = shape.rows.checked_mul(shape.columns).filter(|&cells| cells / 8 <= codes.len());
+        if cells.is_none() || codes.len() != shape.bits.panel_bytes(shape.padded_rows(), shape.columns) {
+            return Err(format!("{} bytes of codes for {} x {}", codes.len(), shape.rows, shape.columns));
+        }
+        let grids = shape.groups() * shape.padded_rows();
+        let wanted_zeros = if shape.zero_points == ZeroPoints::Stored { grids } else { 0 };
+        if scales.len() != grids || zeros.len() != wanted_zeros {
+            return Err(format!("{} scales and {} zero points for {grids} groups", scales.len(), zeros.len()));
+        }
+        if scales.iter().any(|scale| !scale.is_finite()) || zeros.iter().any(|&zero| zero > shape.bits.max_code()) {
+            return Err("a scale that is not finite, or a zero point above the largest code".into());
+        }
+        let mut aligned = Aligned::zeroed(codes.len());
+        aligned.as_mut_slice().copy_from_slice(codes);
+        Ok(Self { shape, codes: aligned, scales, zeros, map: None })
+    }
+
+    /// The codes as they lie in memory, panel by panel.
+    pub fn codes(&self) -> &[u8] {
+        self.codes.as_slice()
+    }
+
+    /// The scales, panel by panel.
+    pub fn scales(&self) -> &[f32] {
+        &self.scales
+    }
+
+    /// The zero points, panel by panel; none where they are not stored.
+    pub fn zeros(&self) -> &[u8] {
+        &self.zeros
+    }
+
     /// Size and grid.
     pub fn shape(&self) -> &PackedShape {
         &self.shape

@@ -10,6 +10,7 @@ mod pass;
 
 pub use memory::MemoryNeed;
 
+use crate::cache::BlockCache;
 use crate::calibration::Calibration;
 use crate::error::Error;
 use crate::method::{Chosen, Needs};
@@ -36,6 +37,8 @@ pub struct Build<'a> {
     pub runtime: &'a Runtime,
     /// Text for methods that look at inputs.
     pub calibration: Option<&'a Calibration>,
+    /// Where finished blocks are kept, and taken from.
+    pub cache: Option<&'a BlockCache>,
     /// Memory that can be had, where it is known: a build that needs more is refused.
     pub available_bytes: Option<u64>,
     /// Set from outside to end the build where it is.
@@ -122,38 +125,81 @@ impl Build<'_> {
         self.recipe.check_patterns(builder.blueprint())?;
         let sequences = calibration.sequences();
         let tokens = sequences.iter().map(Vec::len).sum();
-        let need = MemoryNeed::of(self.checkpoint, builder.blueprint(), self.recipe, tokens, self.available_bytes)?;
-        observer.memory(&need);
-        need.check(self.recipe)?;
+        let blocks = builder.blueprint().layers;
+        // Behind the last block that is to be quantized nobody reads hidden states.
+        let last = (0..blocks).rev().find(|&layer| !self.cache.is_some_and(|cache| cache.holds(layer)));
+        if last.is_some() {
+            let blueprint = builder.blueprint();
+            let need = MemoryNeed::of(self.checkpoint, blueprint, self.recipe, tokens, self.available_bytes)?;
+            observer.memory(&need);
+            need.check(self.recipe)?;
+        }
         let choose = &mut |source: LinearSource| self.recipe.choose_with(self.runtime.kernels(), source);
         let mut model = self.runtime.run(|| builder.without_blocks(choose))?;
-        let mut walk = Walk::begin(Decoder::new(&model, self.runtime), sequences)?;
         let mut meter = Meter::new(self, &model, tokens, observer);
+        let mut walk = match last {
+            Some(_) => Some(Walk::begin(Decoder::new(&model, self.runtime), sequences)?),
+            None => None,
+        };
         let mut layers = Vec::new();
-        for layer in 0..model.blueprint.layers {
+        for layer in 0..blocks {
             meter.begin(layer);
             let mut block = builder.block(layer)?;
-            let decoder = Decoder::new(&model, self.runtime);
-            for inputs in self.rounds() {
-                let mut gathering = self.gathering(&model, layer, &block, inputs, sequences.len(), &mut meter);
-                if walk.watch(decoder, layer, &block, &mut gathering)?.is_break() {
+            let stored = match self.cache {
+                Some(cache) => cache.load(layer, &mut block)?,
+                None => None,
+            };
+            let reports = match (stored, &mut walk) {
+                (Some(reports), _) => {
+                    meter.stored(tokens);
+                    reports
+                }
+                (None, Some(walk)) => match self.block(&model, layer, &mut block, walk, sequences.len(), &mut meter)? {
+                    Some(reports) => reports,
+                    None => return Ok(None),
+                },
+                (None, None) => return Err(Error::NoCalibration { recipe: self.recipe.to_string() }),
+            };
+            layers.extend(reports);
+            if let Some(walk) = walk.as_mut().filter(|_| last.is_some_and(|last| layer < last)) {
+                let decoder = Decoder::new(&model, self.runtime);
+                if walk.pass(decoder, layer, &block, &mut Passing(&mut meter))?.is_break() {
                     return Ok(None);
                 }
-                for (input, statistics) in gathering.into_parts() {
-                    layers.extend(self.quantize(&model, layer, &mut block, input, statistics, &mut meter)?);
-                    if self.stop.load(Ordering::Relaxed) {
-                        return Ok(None);
-                    }
-                }
-            }
-            if layer + 1 < model.blueprint.layers
-                && walk.pass(decoder, layer, &block, &mut Passing(&mut meter))?.is_break()
-            {
-                return Ok(None);
             }
             model.blocks.push(block);
         }
         Ok(Some(Quantized { model, layers }))
+    }
+
+    /// Quantizes block `layer` and keeps it in the cache; `None` if that was stopped.
+    fn block(
+        &self,
+        model: &Model,
+        layer: usize,
+        block: &mut Block,
+        walk: &mut Walk<'_>,
+        sequences: usize,
+        meter: &mut Meter<'_>,
+    ) -> Result<Option<Vec<LayerReport>>, Error> {
+        let decoder = Decoder::new(model, self.runtime);
+        let mut reports = Vec::new();
+        for inputs in self.rounds() {
+            let mut gathering = self.gathering(model, layer, block, inputs, sequences, meter);
+            if !gathering.parts.is_empty() && walk.watch(decoder, layer, block, &mut gathering)?.is_break() {
+                return Ok(None);
+            }
+            for (input, statistics) in gathering.parts {
+                reports.extend(self.quantize(model, layer, block, input, statistics, meter)?);
+                if self.stop.load(Ordering::Relaxed) {
+                    return Ok(None);
+                }
+            }
+        }
+        if let Some(cache) = self.cache {
+            cache.store(layer, block, &reports)?;
+        }
+        Ok(Some(reports))
     }
 
     /// A pass that gathers those of `inputs` that a quantized matrix reads.

@@ -57,9 +57,10 @@ impl<'a> Meter<'a> {
         self.block = block;
     }
 
-    /// A block that an earlier run quantized is not gathered for again.
-    pub(super) fn skipped(&mut self, tokens: usize) {
-        self.done = (self.block + 1) as f64 * self.total / self.blocks as f64 - tokens as f64 * self.token;
+    /// The block was quantized by an earlier run: all that is left is a pass of so many tokens.
+    pub(super) fn stored(&mut self, tokens: usize) {
+        let before = (self.block + 1) as f64 * self.total / self.blocks as f64 - tokens as f64 * self.token;
+        self.add(Stage::Passing, before - self.done);
     }
 
     /// A matrix of this size is quantized.
@@ -91,13 +92,6 @@ impl Watch for Gathering<'_, '_> {
     fn passed(&mut self, tokens: usize) -> ControlFlow<()> {
         let each = self.meter.token + self.meter.hessian_token;
         self.meter.passed(Stage::Gathering, tokens as f64 * each)
-    }
-}
-
-impl Gathering<'_, '_> {
-    /// What was gathered.
-    pub(super) fn into_parts(self) -> Vec<(BlockInput, InputStatistics)> {
-        self.parts
     }
 }
 
