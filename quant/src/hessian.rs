@@ -12,6 +12,7 @@
 //! # Cost
 //! tokens x columns^2 operations: only the lower triangle is summed. Memory: one f64 matrix, and 256 widened tokens.
 
+use crate::linear_algebra::mirror;
 use kernels::{Columns, ColumnsMut, Kernels, Sign};
 use rayon::prelude::*;
 
@@ -108,15 +109,21 @@ impl Hessian {
     /// # Panics
     /// If no sequence was added.
     pub fn into_matrix(self) -> Vec<f64> {
-        let (columns, factor) = (self.columns, self.factor());
+        let columns = self.columns;
+        let mut h = self.into_lower();
+        mirror(&mut h, columns);
+        h
+    }
+
+    /// The same, of which only the lower triangle and the diagonal mean something.
+    pub(crate) fn into_lower(self) -> Vec<f64> {
+        let factor = self.factor();
         let mut h = self.sums;
-        for row in 0..columns {
-            for column in 0..=row {
-                let value = factor * h[row * columns + column];
-                h[row * columns + column] = value;
-                h[column * columns + row] = value;
+        h.par_chunks_mut(self.columns).enumerate().for_each(|(row, h)| {
+            for h in &mut h[..=row] {
+                *h *= factor;
             }
-        }
+        });
         h
     }
 

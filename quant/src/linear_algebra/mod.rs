@@ -16,9 +16,11 @@
 //! number nor the size of a block can change a bit.
 
 mod cholesky;
+mod layout;
 mod triangle;
 
 pub use cholesky::{NotPositiveDefinite, cholesky};
+pub use layout::{mirror, permute};
 pub use triangle::inverse_transposed;
 
 use kernels::Kernels;
