@@ -79,4 +79,12 @@ pub enum Error {
         /// Reason given by the operating system.
         source: std::io::Error,
     },
+    /// A Hessian cannot be factored.
+    #[error("tensor `{tensor}`: {source}")]
+    Factor {
+        /// The first tensor that reads the input.
+        tensor: String,
+        /// Where it fails, and what helps.
+        source: crate::linear_algebra::NotPositiveDefinite,
+    },
 }

@@ -125,6 +125,17 @@ impl Choices {
         matches!(chosen, Choice::Word(chosen) if chosen.name == word)
     }
 
+    /// The number of the option called `name`; `None` where a word was chosen.
+    ///
+    /// # Panics
+    /// If the method has no such option.
+    pub(crate) fn number(&self, name: &str) -> Option<f64> {
+        match self.option(name).1 {
+            Choice::Number(number) => Some(number),
+            Choice::Word(_) => None,
+        }
+    }
+
     fn option(&self, name: &str) -> (&'static MethodOption, Choice) {
         *self.0.iter().find(|(option, _)| option.name == name).expect("an option it declares")
     }
