@@ -33,6 +33,7 @@ pub mod grid;
 pub mod method;
 pub mod model;
 pub mod recipe;
+pub mod spqr;
 mod suggestion;
 
 pub use error::Error;
