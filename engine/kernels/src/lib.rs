@@ -8,6 +8,7 @@
 
 pub mod activation;
 pub mod attention;
+pub mod bilevel;
 pub mod columns;
 pub mod dense;
 pub mod grid;
@@ -19,6 +20,7 @@ pub mod log_sum_exp;
 pub mod math;
 pub mod norm;
 pub mod order;
+pub mod outliers;
 pub mod peak;
 pub mod quantize;
 pub mod residual;
@@ -31,12 +33,14 @@ pub const KEEPS_ORDER: bool = !cfg!(feature = "free_order");
 
 pub use activation::Nonlinearity;
 pub use attention::{AttentionShape, KeyValueSpan, QUERY_GROUP};
+pub use bilevel::BilevelPanel;
 pub use columns::ColumnsMut;
 pub use dense::{DenseRows, DenseType};
 pub use grid::CodeGrid;
 pub use grouped::panel::{CodeBits, PANEL_ROWS, Panel, ROW_BLOCK, Zeros, pack, segment_of};
 pub use isa::Isa;
 pub use log_sum_exp::LOGIT_BLOCK;
+pub use outliers::{Outliers, TOKEN_BLOCK, TokenColumns};
 pub use quantize::{ActivationCodes, QuantizedRowMut, QuantizedRows};
 pub use table::Kernels;
 pub use team::Team;

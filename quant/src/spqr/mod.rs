@@ -27,6 +27,7 @@
 
 mod grid;
 mod outliers;
+mod pack;
 mod prepare;
 
 pub use grid::{FloatGrid, SECOND_GROUP, SecondLevel};
