@@ -29,7 +29,11 @@
 #![forbid(unsafe_code)]
 
 pub mod error;
+pub mod gptq;
 pub mod grid;
+pub mod hessian;
+pub mod inverse_factor;
+pub mod linear_algebra;
 pub mod method;
 pub mod model;
 pub mod recipe;
