@@ -1,5 +1,6 @@
 //! The error of quantization.
 
+use crate::linear_algebra::NotPositiveDefinite;
 use crate::recipe::RecipeError;
 
 /// Everything that can go wrong between a recipe's text and a quantized model.
@@ -12,6 +13,9 @@ pub enum Error {
     /// The checkpoint cannot be read.
     #[error(transparent)]
     Engine(#[from] engine::Error),
+    /// A Hessian has no factor.
+    #[error(transparent)]
+    Factor(#[from] NotPositiveDefinite),
     /// A matrix of the checkpoint has no elements.
     #[error(
         "tensor `{tensor}`: expected a matrix with elements, found {rows} x {columns}; \
