@@ -1,5 +1,6 @@
 //! The error of quantization.
 
+use crate::linear_algebra::NotPositiveDefinite;
 use crate::recipe::RecipeError;
 use std::path::PathBuf;
 
@@ -13,6 +14,9 @@ pub enum Error {
     /// The checkpoint cannot be read.
     #[error(transparent)]
     Engine(#[from] engine::Error),
+    /// A Hessian has no factor.
+    #[error(transparent)]
+    Factor(#[from] NotPositiveDefinite),
     /// A matrix of the checkpoint has no elements.
     #[error(
         "tensor `{tensor}`: expected a matrix with elements, found {rows} x {columns}; \
