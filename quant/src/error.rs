@@ -14,9 +14,6 @@ pub enum Error {
     /// The checkpoint cannot be read.
     #[error(transparent)]
     Engine(#[from] engine::Error),
-    /// A Hessian has no factor.
-    #[error(transparent)]
-    Factor(#[from] NotPositiveDefinite),
     /// A matrix of the checkpoint has no elements.
     #[error(
         "tensor `{tensor}`: expected a matrix with elements, found {rows} x {columns}; \
@@ -89,6 +86,6 @@ pub enum Error {
         /// The first tensor that reads the input.
         tensor: String,
         /// Where it fails, and what helps.
-        source: crate::linear_algebra::NotPositiveDefinite,
+        source: NotPositiveDefinite,
     },
 }

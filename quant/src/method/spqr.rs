@@ -6,9 +6,9 @@
 use super::gptq::{DAMP_MEANING, TRUE_SEQUENTIAL};
 use super::{Choices, Chosen, Method, MethodOption, Needs, NumberRange, OptionValue, Site, SiteLayer, Spacing};
 use crate::error::Error;
-use crate::inverse_factor::{ColumnOrder, DeadColumns, InverseFactor, Preparation};
+use crate::inverse_factor::{ColumnOrder, InverseFactor};
 use crate::recipe::Scheme;
-use crate::spqr::{self, GridWeights, Outlier, Prepared, SECOND_GROUP, Settings, Solution, ZeroKind};
+use crate::spqr::{self, GridWeights, Outlier, SECOND_GROUP, Settings, Solution, ZeroKind};
 use engine::format::DenseMatrix;
 use engine::linear::Weights;
 use kernels::CodeBits;
@@ -74,25 +74,16 @@ pub(super) static METHOD: Method = Method {
 };
 
 fn quantize(site: Site<'_>) -> Result<Vec<Chosen>, Error> {
-    if site.layers.iter().all(|layer| layer.scheme.is_none()) {
+    let Some(first) = site.layers.iter().find_map(|layer| layer.scheme) else {
         return site.each(|layer, _| Ok(Weights::Dense(layer.source.matrix.clone())));
-    }
+    };
     let (kernels, tensor) = (site.kernels, &site.layers[0].source.tensor);
     let statistics = site.inputs.ok_or_else(|| Error::NoCalibration { recipe: METHOD.name.into() })?;
-    let is_ordered = site.choices.holds("act_order", "true");
-    let preparation = Preparation {
-        order: if is_ordered { ColumnOrder::Activation } else { ColumnOrder::Natural },
-        damp: site.choices.number("damp").unwrap_or_default(),
-        dead: DeadColumns::Last,
-    };
+    // It depends on no scheme.
+    let preparation = settings(site.choices, &first).preparation();
     let factor = InverseFactor::new(kernels, statistics.hessian, &preparation)
         .map_err(|source| Error::Factor { tensor: tensor.clone(), source })?;
-    let features = (0..factor.columns()).map(|k| factor.feature(k));
-    let prepared = Prepared {
-        permutation: features.clone().map(|feature| feature as u32).collect(),
-        dead: features.map(|feature| factor.is_dead(feature)).collect(),
-    };
-    let map = prepared.input_map()?;
+    let map = factor.input_map();
     let mut chosen = Vec::with_capacity(site.layers.len());
     for fused in site.layers.chunk_by(is_one_matrix) {
         let parts: Vec<&DenseMatrix> = fused.iter().map(|layer| &layer.source.matrix).collect();
@@ -101,7 +92,7 @@ fn quantize(site: Site<'_>) -> Result<Vec<Chosen>, Error> {
             continue;
         };
         let settings = settings(site.choices, &scheme);
-        let solve = |matrix: &DenseMatrix| spqr::solve(kernels, matrix, factor.upper(), &prepared, &settings);
+        let solve = |matrix: &DenseMatrix| spqr::solve(kernels, matrix, &factor, &settings);
         let solution =
             if let [matrix] = parts.as_slice() { solve(matrix) } else { solve(&DenseMatrix::stacked(&parts)) };
         let mut first = 0;
@@ -151,8 +142,8 @@ fn settings(choices: &Choices, scheme: &Scheme) -> Settings {
         tau: choices.number("tau").unwrap_or(f64::INFINITY),
         damping: choices.number("damp").unwrap_or(defaults.damping),
         order: match choices.holds("act_order", "true") {
-            true => spqr::ColumnOrder::Diagonal,
-            false => spqr::ColumnOrder::Given,
+            true => ColumnOrder::Activation,
+            false => ColumnOrder::Natural,
         },
         grid_weights: match choices.holds("simplified_outliers", "true") {
             true => GridWeights::All,
