@@ -310,8 +310,8 @@ impl SparseQuantizedMatrix {
         if arrays.outlier_columns.len() != outliers || columns.any(|&column| usize::from(column) >= shape.columns) {
             return Err("outliers in columns that there are not".into());
         }
-        let mut numbers = arrays.seconds.as_flattened().iter().chain([&arrays.outlier_unit]);
-        if numbers.any(|number| !number.is_finite()) {
+        let numbers = arrays.seconds.as_flattened();
+        if !arrays.outlier_unit.is_finite() || numbers.iter().any(|number| !number.is_finite()) {
             return Err("a number that is not finite".into());
         }
         let mut codes = Aligned::zeroed(arrays.codes.len());
