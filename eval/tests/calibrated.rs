@@ -159,9 +159,9 @@ impl<H: AsMut<[Hessian]>> Watch for Gathering<'_, H> {
     }
 }
 
-/// As packed. Scales and zeros are stored in 16 bits, so that later blocks see inputs that differ in the fourth digit and
-/// some 3-bit statistics fall otherwise. How far that goes says nothing of quality: at 4 bits a `damp` of 1.001 or 0.999
-/// instead of 1 moves this model's perplexity by 0.3 and 0.7 percent.
+/// As packed. Without outliers that changes nothing. An outlier is stored in 16 bits, so that later blocks see inputs that
+/// differ a little, and some 3-bit statistics and outliers fall otherwise. How far that goes says nothing of quality: at 4
+/// bits a `damp` of 1.001 or 0.999 instead of 1 moves this model's perplexity by 0.3 and 0.7 percent.
 #[test]
 fn spqr_as_stored_has_the_perplexities_of_the_reference() {
     let Some(stories) = Stories::open() else { return };
@@ -169,8 +169,12 @@ fn spqr_as_stored_has_the_perplexities_of_the_reference() {
         let (bits, tau) = spqr_settings(name);
         let recipe = format!("spqr:{bits}a32g16{}", if tau.is_finite() { "" } else { ":tau=none" });
         let [first, others, perplexity] = stories.errors(&recipe, golden);
-        let noise = if bits == "w2" { 0.2 } else { 0.02 };
-        assert!(first < 1e-6 && others < 0.2 && perplexity < noise, "{recipe}: {first:e}, {others:e}, {perplexity:e}");
+        let bounds = match (tau.is_finite(), bits) {
+            (false, _) => [1e-6, 1e-5],
+            (true, "w2") => [0.1, 0.05],
+            (true, _) => [0.1, 0.01],
+        };
+        assert!(first < 1e-6 && others < bounds[0] && perplexity < bounds[1], "{recipe}: {others:e}, {perplexity:e}");
     }
 }
 
