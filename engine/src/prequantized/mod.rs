@@ -144,6 +144,11 @@ impl Prequantized {
         };
         let weights = pack::pack(&module, codes, part.rows.clone(), &mut self.maps)?;
         self.maps.truncate(MAPS);
+        // The file's bytes are not needed beside the packed ones.
+        for name in self.tensors(checkpoint, weight) {
+            let (_, _, bytes) = checkpoint.stored(&name)?;
+            bytes.release(0..bytes.as_slice().len());
+        }
         Ok(weights)
     }
 }
