@@ -205,7 +205,8 @@ impl<'a> Builder<'a> {
 
     /// A matrix in the format it is stored in, or one part of a fused one.
     fn weights(&mut self, part: &TensorPart) -> Result<Weights, Error> {
-        let Some(format) = self.prequantized.as_mut().filter(|format| format.holds(self.checkpoint, &part.tensor)) else {
+        let Some(format) = self.prequantized.as_mut().filter(|format| format.holds(self.checkpoint, &part.tensor))
+        else {
             return Ok(Weights::Dense(self.dense(part)?));
         };
         let shape = self.blueprint.matrix_shapes().get(part.tensor.as_str()).copied().unwrap_or_default();

@@ -111,8 +111,8 @@ fn gptq_of_both_versions() {
             // A zero point takes no memory where all are in the middle.
             let Weights::Packed { matrix, activations } = &model.blocks[0].query.weights else { panic!() };
             assert_eq!((matrix.zeros().is_empty(), *activations), (drawn.symmetric, Activations::A16), "{what}");
-            let [query, key, value, output] =
-                [Role::Query, Role::Key, Role::Value, Role::Output].map(|role| model.blocks[0].linear(role).unwrap().weights.input_map());
+            let [query, key, value, output] = [Role::Query, Role::Key, Role::Value, Role::Output]
+                .map(|role| model.blocks[0].linear(role).unwrap().weights.input_map());
             assert_eq!(query.is_some(), drawn.ordered, "{what}");
             if let (Some(query), Some(key), Some(value), Some(output)) = (query, key, value, output) {
                 assert!(Arc::ptr_eq(query, key) && Arc::ptr_eq(query, value) && !Arc::ptr_eq(query, output));
@@ -148,7 +148,9 @@ fn gptq_matrices_that_differ_from_the_rest() {
 
 /// The order of the kernel: from the lowest bits on, output features 0 2 4 6 1 3 5 7.
 fn interleaved(fields: &[u32]) -> Vec<u32> {
-    let word = |of: &[u32]| of[0] | of[2] << 4 | of[4] << 8 | of[6] << 12 | of[1] << 16 | of[3] << 20 | of[5] << 24 | of[7] << 28;
+    let word = |of: &[u32]| {
+        of[0] | of[2] << 4 | of[4] << 8 | of[6] << 12 | of[1] << 16 | of[3] << 20 | of[5] << 24 | of[7] << 28
+    };
     fields.chunks(8).map(word).collect()
 }
 
@@ -193,7 +195,8 @@ fn compressed_tensors(matrices: &[Matrix], packing: Packing) -> Vec<Stored> {
     for ((_, name, ..), matrix) in LINEARS.iter().zip(matrices) {
         let (rows, columns, bits, groups) = (matrix.rows, matrix.columns, matrix.bits, matrix.groups);
         let offset = 1 << (bits - 1);
-        let signed = |codes: &[u32]| -> Vec<u8> { codes.iter().map(|&code| (code as i32 - offset) as i8 as u8).collect() };
+        let signed =
+            |codes: &[u32]| -> Vec<u8> { codes.iter().map(|&code| (code as i32 - offset) as i8 as u8).collect() };
         let pack = |fields: &[u32]| if packing == Packing::Early { padded(fields, bits) } else { dense(fields, bits) };
         let mut push = |part: &str, dtype, shape: Vec<usize>, bytes| {
             tensors.push((format!("{STEM}.{name}.{part}"), dtype, shape, bytes));
@@ -211,7 +214,12 @@ fn compressed_tensors(matrices: &[Matrix], packing: Packing) -> Vec<Stored> {
             let lines: Vec<Vec<u32>> = (0..groups).map(|group| pack(&column(&matrix.zeros, group))).collect();
             push("weight_zero_point", "I32", vec![lines[0].len(), groups], words(across(&lines)));
         } else if !matrix.is_symmetric() {
-            push("weight_zero_point", "I8", vec![rows, groups], matrix.zeros.iter().flat_map(|zeros| signed(zeros)).collect());
+            push(
+                "weight_zero_point",
+                "I8",
+                vec![rows, groups],
+                matrix.zeros.iter().flat_map(|zeros| signed(zeros)).collect(),
+            );
         }
         if matrix.group_of.iter().enumerate().any(|(column, &group)| group != column * groups / columns) {
             push("weight_g_idx", "I32", vec![columns], words(matrix.group_of.iter().map(|&group| group as u32)));
@@ -261,10 +269,13 @@ fn compressed_tensors_by_name_pattern_and_class() {
     let inputs = json!({"num_bits": 8, "type": "int", "symmetric": true, "dynamic": true, "strategy": "token"});
     let targets = ["re:.*down_proj$", "model.layers.0.self_attn.o_proj"];
     let other = compressed_config(Drawn { bits: 8, ..drawn }, Packing::Dense, &targets, inputs);
-    config["quantization_config"]["config_groups"]["group_1"] = other["quantization_config"]["config_groups"]["group_0"].clone();
+    config["quantization_config"]["config_groups"]["group_1"] =
+        other["quantization_config"]["config_groups"]["group_0"].clone();
     let model = build(&config, &compressed_tensors(&mixed, Packing::Dense)).unwrap();
     check(&model, &mixed, "mixed");
-    let is_a8 = |role| matches!(model.blocks[0].linear(role).unwrap().weights, Weights::Packed { activations: Activations::A8, .. });
+    let is_a8 = |role| {
+        matches!(model.blocks[0].linear(role).unwrap().weights, Weights::Packed { activations: Activations::A8, .. })
+    };
     assert_eq!([Role::Up, Role::Down, Role::Output].map(is_a8), [false, true, true]);
 }
 
@@ -334,8 +345,18 @@ fn what_is_not_known_is_refused_by_name() {
         (2, "/config_groups/group_0/targets", json!(["re:("]), "targets"),
         (2, "/config_groups/group_0/targets", json!(["lm_head"]), "config group"),
         (2, "/config_groups/group_0/output_activations", json!({"num_bits": 8}), "output_activations"),
-        (2, "/config_groups/group_0/input_activations", json!({"num_bits": 8, "type": "float"}), "input_activations.type"),
-        (2, "/config_groups/group_0/input_activations", json!({"num_bits": 8, "dynamic": false}), "input_activations.dynamic"),
+        (
+            2,
+            "/config_groups/group_0/input_activations",
+            json!({"num_bits": 8, "type": "float"}),
+            "input_activations.type",
+        ),
+        (
+            2,
+            "/config_groups/group_0/input_activations",
+            json!({"num_bits": 8, "dynamic": false}),
+            "input_activations.dynamic",
+        ),
     ] {
         let (mut config, tensors) = base[which].clone();
         let section = &mut config["quantization_config"];
@@ -348,7 +369,10 @@ fn what_is_not_known_is_refused_by_name() {
     }
     // A group that cannot be multiplied.
     let odd = Drawn { group: 24, ..drawn };
-    let error = build(&compressed_config(odd, Packing::Dense, &["Linear"], Value::Null), &compressed_tensors(&quantized::matrices(odd), Packing::Dense));
+    let error = build(
+        &compressed_config(odd, Packing::Dense, &["Linear"], Value::Null),
+        &compressed_tensors(&quantized::matrices(odd), Packing::Dense),
+    );
     assert!(error.unwrap_err().to_string().contains("groups of 24"));
 }
 
@@ -357,8 +381,14 @@ fn damaged_tensors_are_refused() {
     let drawn = Drawn { bits: 4, group: 32, symmetric: false, ordered: true };
     let matrices = matrices(drawn);
     let gptq = (gptq_config(drawn, Version::One), gptq_tensors(&matrices, Version::One));
-    let packed = (compressed_config(drawn, Packing::Dense, &["Linear"], Value::Null), compressed_tensors(&matrices, Packing::Dense));
-    let bytes = (compressed_config(drawn, Packing::Bytes, &["Linear"], Value::Null), compressed_tensors(&matrices, Packing::Bytes));
+    let packed = (
+        compressed_config(drawn, Packing::Dense, &["Linear"], Value::Null),
+        compressed_tensors(&matrices, Packing::Dense),
+    );
+    let bytes = (
+        compressed_config(drawn, Packing::Bytes, &["Linear"], Value::Null),
+        compressed_tensors(&matrices, Packing::Bytes),
+    );
     type Damage = fn(&mut Stored);
     let cases: [(&(Value, Vec<Stored>), &str, Damage, &str); 12] = [
         (&gptq, "up_proj.g_idx", |tensor| tensor.3[..4].copy_from_slice(&9u32.to_le_bytes()), "group 9 of feature 0"),

@@ -41,7 +41,8 @@ fn llama(tied: bool) -> Checkpoint {
         "head_dim": 16, "max_position_embeddings": 128, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
         "hidden_act": "silu", "tie_word_embeddings": tied, "torch_dtype": "bfloat16"
     });
-    let mut tensors = vec![tensor("model.embed_tokens.weight", &[258, 64], 0.0), tensor("model.norm.weight", &[64], 1.0)];
+    let mut tensors =
+        vec![tensor("model.embed_tokens.weight", &[258, 64], 0.0), tensor("model.norm.weight", &[64], 1.0)];
     if !tied {
         tensors.push(tensor("lm_head.weight", &[258, 64], 0.0));
     }
@@ -69,7 +70,8 @@ fn gpt2() -> Checkpoint {
         "architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "vocab_size": 258, "n_positions": 128, "n_embd": 64,
         "n_layer": 1, "n_head": 4, "n_inner": null, "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5
     });
-    let mut tensors = vec![tensor("transformer.wte.weight", &[258, 64], 0.0), tensor("transformer.wpe.weight", &[128, 64], 0.0)];
+    let mut tensors =
+        vec![tensor("transformer.wte.weight", &[258, 64], 0.0), tensor("transformer.wpe.weight", &[128, 64], 0.0)];
     for (part, shape, offset) in [
         ("ln_f.weight", &[64][..], 1.0),
         ("ln_f.bias", &[64], 0.0),
@@ -221,7 +223,10 @@ fn the_configuration_says_what_is_stored() {
     assert_eq!((&group["targets"], &group["input_activations"]), (&json!(["Linear"]), &Value::Null));
     let weights = &group["weights"];
     assert_eq!((&weights["num_bits"], &weights["group_size"]), (&json!(4), &json!(32)));
-    assert_eq!((&weights["symmetric"], &weights["strategy"], &weights["actorder"]), (&json!(true), &json!("group"), &Value::Null));
+    assert_eq!(
+        (&weights["symmetric"], &weights["strategy"], &weights["actorder"]),
+        (&json!(true), &json!("group"), &Value::Null)
+    );
     let config = round_trip(&llama(false), "rtn:w8a8:*.o_proj=none:*.up_proj=w4g32", "compressed-tensors");
     let quantization = &config["quantization_config"];
     assert_eq!(quantization["format"], "mixed-precision");
@@ -295,6 +300,10 @@ fn packed_stays_packed() {
     let checkpoint = llama(false);
     saved(&quantized(&checkpoint, "rtn:w4g32"), &checkpoint, "rtn:w4g32", &place).unwrap();
     let read = build_model(&reopened(&place), &Recipe::none(), &runtime()).unwrap();
-    let packed = read.blocks.iter().flat_map(|block| block.linears()).filter(|linear| matches!(linear.weights, Weights::Packed { .. }));
+    let packed = read
+        .blocks
+        .iter()
+        .flat_map(|block| block.linears())
+        .filter(|linear| matches!(linear.weights, Weights::Packed { .. }));
     assert_eq!(packed.count(), 14);
 }

@@ -55,7 +55,8 @@ impl Blueprint {
             linears.into_iter().chain(&block.gate)
         });
         let shapes = self.expected_shapes();
-        let weights = linears.chain(&tensors.head).map(|linear| (linear.weight.tensor.as_str(), linear.weight.orientation));
+        let weights =
+            linears.chain(&tensors.head).map(|linear| (linear.weight.tensor.as_str(), linear.weight.orientation));
         let weights = weights.chain([(tensors.embedding.as_str(), Orientation::OutIn)]);
         let shape = |(name, orientation)| match (shapes.get(name).map(Vec::as_slice), orientation) {
             (Some(&[rows, columns]), Orientation::OutIn) | (Some(&[columns, rows]), Orientation::InOut) => {

@@ -129,7 +129,8 @@ impl CompressedTensors {
 
     /// The scheme of a matrix: by its name, else by a pattern, else by its class.
     fn scheme(&self, module: &Module<'_>) -> Result<&Scheme, Error> {
-        let find = |is_it: &dyn Fn(&Target) -> bool| self.schemes.iter().find(|scheme| scheme.targets.iter().any(is_it));
+        let find =
+            |is_it: &dyn Fn(&Target) -> bool| self.schemes.iter().find(|scheme| scheme.targets.iter().any(is_it));
         let by_name = find(&|target| matches!(target, Target::Name(name) if name == module.stem));
         let by_pattern =
             || find(&|target| matches!(target, Target::Pattern(regex) if regex.is_match(module.stem).unwrap_or(false)));
@@ -279,7 +280,8 @@ fn byte_codes(module: &Module<'_>, bits: u32) -> Result<CodesOfRow, Error> {
     let offset = 1i16 << (bits - 1);
     let limit = i64::from(offset);
     if bits < 8
-        && let Some(index) = (0..rows * columns).find(|&index| !(-limit..limit).contains(&bytes.at(index))) {
+        && let Some(index) = (0..rows * columns).find(|&index| !(-limit..limit).contains(&bytes.at(index)))
+    {
         let found = format!("{} in row {}, column {}", bytes.at(index), index / columns, index % columns);
         return Err(module.wrong("weight", format!("codes from {} to {}", -limit, limit - 1), found));
     }

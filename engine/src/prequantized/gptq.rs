@@ -134,7 +134,9 @@ impl Gptq {
             true => {
                 let found = qweight.shape.first().map(|words| words * 32 / columns);
                 let bits = found.and_then(|bits| CodeBits::from_bits(bits as u32));
-                bits.ok_or_else(|| module.wrong("qweight", "2, 3, 4 or 8 bits a weight", format!("{:?}", qweight.shape)))?
+                bits.ok_or_else(|| {
+                    module.wrong("qweight", "2, 3, 4 or 8 bits a weight", format!("{:?}", qweight.shape))
+                })?
             }
         };
         let width = bits.bits() as usize;

@@ -155,11 +155,13 @@ impl Prequantized {
 
 /// Fails unless all keys of a section are known; those that say nothing (null, false) pass.
 fn check_keys(config: &Config<'_>, known: &[&str], supported: &str) -> Result<(), Error> {
-    let is_empty = |key: &str| config.value(key).is_none_or(|value| {
-        *value == false
-            || value.as_object().is_some_and(|map| map.is_empty())
-            || value.as_array().is_some_and(|list| list.is_empty())
-    });
+    let is_empty = |key: &str| {
+        config.value(key).is_none_or(|value| {
+            *value == false
+                || value.as_object().is_some_and(|map| map.is_empty())
+                || value.as_array().is_some_and(|list| list.is_empty())
+        })
+    };
     match config.keys().find(|key| !known.contains(key) && !is_empty(key)) {
         None => Ok(()),
         Some(key) => Err(config.unsupported(key, supported)),

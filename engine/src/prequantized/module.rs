@@ -153,7 +153,7 @@ pub(super) fn float_at(view: &TensorView, row: usize, column: usize) -> f32 {
 pub(crate) fn is_zero(view: &TensorView) -> bool {
     let sign = if view.dtype == Dtype::F32 { 4 } else { 2 };
     let bytes = view.bytes.as_slice().chunks(sign);
-    bytes.into_iter().all(|element| element.split_last().is_some_and(|(last, rest)| {
-        last & 0x7f == 0 && rest.iter().all(|&byte| byte == 0)
-    }))
+    bytes.into_iter().all(|element| {
+        element.split_last().is_some_and(|(last, rest)| last & 0x7f == 0 && rest.iter().all(|&byte| byte == 0))
+    })
 }

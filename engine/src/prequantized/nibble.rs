@@ -49,7 +49,8 @@ impl Nibble {
     }
 
     pub(super) fn tensors(&self, checkpoint: &Checkpoint, stem: &str) -> Vec<String> {
-        let is_matrix = |name: &str| name == stem || name.strip_prefix(stem).is_some_and(|rest| rest.starts_with(".part"));
+        let is_matrix =
+            |name: &str| name == stem || name.strip_prefix(stem).is_some_and(|rest| rest.starts_with(".part"));
         let mut names = Vec::new();
         for (matrix, description) in self.matrices.iter().filter(|(name, _)| is_matrix(name)) {
             let map = description["map"].as_u64().map(|map| format!("map.{map}."));

@@ -43,7 +43,9 @@ pub(super) fn pack(
         Some(group) if group >= columns => None,
         Some(group) => match GROUPS.into_iter().find(|part| group.is_multiple_of(*part)) {
             Some(part) => Some(part),
-            None => return Err(module.wrong("weight", "groups of a multiple of 16 columns", format!("groups of {group}"))),
+            None => {
+                return Err(module.wrong("weight", "groups of a multiple of 16 columns", format!("groups of {group}")));
+            }
         },
     };
     let order: Option<Vec<u32>> = codes.groups_of_features.as_ref().map(|of_features| {
@@ -51,8 +53,7 @@ pub(super) fn pack(
         order.sort_by_key(|&feature| of_features[feature as usize]);
         order
     });
-    let shape =
-        PackedShape { rows: rows.len(), columns, bits: codes.bits, group, zero_points: codes.zero_points };
+    let shape = PackedShape { rows: rows.len(), columns, bits: codes.bits, group, zero_points: codes.zero_points };
     let matrix = PackedMatrix::build(Kernels::best(), shape, |row: GridRow<'_>| {
         let of_whole = rows.start + row.row;
         match &order {

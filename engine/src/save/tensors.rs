@@ -65,17 +65,19 @@ impl<'a> Tensors<'a> {
 impl View for Pending<'_> {
     fn dtype(&self) -> Dtype {
         match self {
-            Self::Copied { dtype, .. } | Self::Owned { dtype, .. } | Self::Made { dtype, .. } | Self::Part { dtype, .. } => {
-                *dtype
-            }
+            Self::Copied { dtype, .. }
+            | Self::Owned { dtype, .. }
+            | Self::Made { dtype, .. }
+            | Self::Part { dtype, .. } => *dtype,
         }
     }
 
     fn shape(&self) -> &[usize] {
         match self {
-            Self::Copied { shape, .. } | Self::Owned { shape, .. } | Self::Made { shape, .. } | Self::Part { shape, .. } => {
-                shape
-            }
+            Self::Copied { shape, .. }
+            | Self::Owned { shape, .. }
+            | Self::Made { shape, .. }
+            | Self::Part { shape, .. } => shape,
         }
     }
 

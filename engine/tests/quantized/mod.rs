@@ -110,7 +110,11 @@ pub fn matrices(drawn: Drawn) -> Vec<Matrix> {
             (0..rows).map(|_| (0..lines).map(|_| numbers.below(bound) as u32).collect()).collect()
         };
         let codes = draw(columns, 1 << drawn.bits);
-        let zeros = if drawn.symmetric { vec![vec![1 << (drawn.bits - 1); groups]; rows] } else { draw(groups, 1 << drawn.bits) };
+        let zeros = if drawn.symmetric {
+            vec![vec![1 << (drawn.bits - 1); groups]; rows]
+        } else {
+            draw(groups, 1 << drawn.bits)
+        };
         // From 2^-8 to 2^-5.
         let scales = draw(groups, 3 << 10).into_iter().map(|line| line.into_iter().map(|bits| (7 << 10) + bits as u16));
         let scales = scales.map(Iterator::collect).collect();
@@ -189,7 +193,9 @@ pub fn build(config: &Value, tensors: &[Stored]) -> Result<Model, Error> {
 pub fn check(model: &Model, expected: &[Matrix], what: &str) {
     for ((role, name, ..), matrix) in LINEARS.iter().zip(expected) {
         let linear = model.blocks[0].linear(*role).unwrap();
-        let engine::linear::Weights::Packed { matrix: found, .. } = &linear.weights else { panic!("{what}: {name} is not packed") };
+        let engine::linear::Weights::Packed { matrix: found, .. } = &linear.weights else {
+            panic!("{what}: {name} is not packed")
+        };
         assert_eq!(found.shape().bits.bits(), matrix.bits, "{what}: {name}");
         let mut row = vec![0.0; matrix.columns];
         for r in 0..matrix.rows {

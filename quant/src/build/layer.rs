@@ -111,7 +111,16 @@ impl Build<'_> {
                     let nearest = self.nearest(&source, &weights)?;
                     let LinearSource { tensor, matrix, .. } = source;
                     let (layer, original) = (Some(layer), Some(matrix));
-                    return Ok(Some(QuantizedLayer { tensor, role, layer, original, weights, nearest, hessian, report }));
+                    return Ok(Some(QuantizedLayer {
+                        tensor,
+                        role,
+                        layer,
+                        original,
+                        weights,
+                        nearest,
+                        hessian,
+                        report,
+                    }));
                 }
             }
         }

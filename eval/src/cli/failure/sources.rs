@@ -31,9 +31,9 @@ impl From<EngineError> for Failure {
             | EngineError::ConfigValue { file, .. }
             | EngineError::QuantizedMatrix { file, .. }
             | EngineError::Unsupported { file, .. } => file.display().to_string(),
-            EngineError::NoCheckpoint { path, .. }
-            | EngineError::Write { path, .. }
-            | EngineError::Exists { path } => path.display().to_string(),
+            EngineError::NoCheckpoint { path, .. } | EngineError::Write { path, .. } | EngineError::Exists { path } => {
+                path.display().to_string()
+            }
             EngineError::Shards { index, .. } => index.display().to_string(),
             EngineError::Numerics { layer, position, .. } => format!("layer {layer}, position {position}"),
             EngineError::TokenRange { position, .. } | EngineError::ContextLength { position, .. } => {
