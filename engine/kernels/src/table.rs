@@ -98,7 +98,7 @@ macro_rules! table {
             }
             $(#[$enable])*
             unsafe fn grouped_few(panel: &Panel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>) {
-                grouped::matmul::<L, $gr, { grouped::FEW_TOKENS }, { grouped::FEW_TOKENS }, { grouped::FEW_COLUMNS }>($proof, panel, x, y)
+                grouped::matmul_few::<L, $gr>($proof, panel, x, y)
             }
             $(#[$enable])*
             unsafe fn grouped(panel: &Panel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>) {

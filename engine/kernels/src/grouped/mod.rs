@@ -33,6 +33,7 @@
 //! # Source
 //! u8 x s8 products with a zero-point correction: the arithmetic of gemmlowp (Jacob et al. 2018, eq. 7).
 
+mod one;
 pub mod panel;
 
 use self::panel::{CodeBits, PANEL_ROWS, Panel, ROW_BLOCK, Zeros, segment_of};
@@ -49,7 +50,7 @@ pub(crate) const BLOCK_COLUMNS: usize = 1024;
 /// is no large buffer whose pages a call would have to touch.
 pub(crate) const FEW_COLUMNS: usize = 128;
 
-/// Tokens up to which blocks are short.
+/// Tokens up to which blocks are short; one alone needs none, where an instruction set has the products for it.
 pub(crate) const FEW_TOKENS: usize = 2;
 
 /// Bytes that packed codes are asked for ahead of their use.
@@ -106,19 +107,7 @@ impl<const C: usize> Unpacked<C> {
             CodeBits::Eight => return packed,
             CodeBits::Four => unpack!(self, s, packed, row_bytes, 2, |[x]| [s.field::<0>(x, 15), s.field::<4>(x, 15)]),
             CodeBits::Two => unpack!(self, s, packed, row_bytes, 4, |[x]| low_bits(s, x)),
-            CodeBits::Three => unpack!(self, s, packed, row_bytes, 8, |[a, b, high]| {
-                let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (low_bits(s, a), low_bits(s, b));
-                [
-                    s.third_bit::<0>(a0, high),
-                    s.third_bit::<1>(a1, high),
-                    s.third_bit::<2>(a2, high),
-                    s.third_bit::<3>(a3, high),
-                    s.third_bit::<4>(b0, high),
-                    s.third_bit::<5>(b1, high),
-                    s.third_bit::<6>(b2, high),
-                    s.third_bit::<7>(b3, high),
-                ]
-            }),
+            CodeBits::Three => unpack!(self, s, packed, row_bytes, 8, |[a, b, high]| third_bits(s, [a, b, high])),
         }
         // SAFETY: `unpack` wrote row_bytes / 4 * columns bytes; MaybeUninit<u8> has the layout of u8.
         unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), row_bytes / 4 * columns) }
@@ -129,6 +118,22 @@ impl<const C: usize> Unpacked<C> {
 #[inline(always)]
 fn low_bits<S: Lanes>(s: S, x: S::B) -> [S::B; 4] {
     [s.field::<0>(x, 3), s.field::<2>(x, 3), s.field::<4>(x, 3), s.field::<6>(x, 3)]
+}
+
+/// The eight words of three-bit codes in two planes of low bits and one of high bits.
+#[inline(always)]
+fn third_bits<S: Lanes>(s: S, [a, b, high]: [S::B; 3]) -> [S::B; 8] {
+    let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (low_bits(s, a), low_bits(s, b));
+    [
+        s.third_bit::<0>(a0, high),
+        s.third_bit::<1>(a1, high),
+        s.third_bit::<2>(a2, high),
+        s.third_bit::<3>(a3, high),
+        s.third_bit::<4>(b0, high),
+        s.third_bit::<5>(b1, high),
+        s.third_bit::<6>(b2, high),
+        s.third_bit::<7>(b3, high),
+    ]
 }
 
 /// A block of columns: which, and their codes as bytes.
@@ -187,6 +192,21 @@ pub(crate) fn matmul<S: Lanes, const R: usize, const T: usize, const WIDE_T: usi
             CodeBits::Eight => all_tokens::<S, R, WIDE_T, true>(s, block, x, y),
             _ => all_tokens::<S, R, T, false>(s, block, x, y),
         }
+    }
+}
+
+/// As `matmul`, for at most FEW_TOKENS tokens.
+#[inline(always)]
+pub(crate) fn matmul_few<S: Lanes, const R: usize>(
+    s: S,
+    panel: &Panel<'_>,
+    x: &QuantizedRows<'_>,
+    y: &mut ColumnsMut<'_>,
+) {
+    if y.rows() == 1 && one::takes::<S>(panel, x) {
+        one::matvec::<S, R>(s, panel, x, y);
+    } else {
+        matmul::<S, R, FEW_TOKENS, FEW_TOKENS, FEW_COLUMNS>(s, panel, x, y);
     }
 }
 
