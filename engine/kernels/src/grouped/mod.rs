@@ -15,9 +15,9 @@
 //! # Tile
 //! Columns are taken 1024 at a time: their codes, up to 64 KB, are unpacked to bytes once (8-bit codes lie ready), and
 //! while they stay in the nearer caches all tokens pass by them, R blocks of sixteen rows times T tokens in registers.
-//! Sums go on in y from segment to segment. One body serves every number of tokens: what tiles of T leave over is done
-//! by tiles of 4, 2 and 1. Where one or two tokens share the codes, memory is the limit: blocks are short, so that the
-//! processor unpacks one while it multiplies the last. Where an instruction set sums products of codes up to 15 in 16
+//! Sums go on in y from segment to segment. What tiles of T leave over is done by tiles of 4, 2 and 1. Where one or two
+//! tokens share the codes, memory is the limit: blocks are short, so that the processor unpacks one while it multiplies
+//! the last, and one token alone needs no buffer at all (`one`). Where an instruction set sums products of codes up to 15 in 16
 //! bits, sums are widened after as many steps as are sure to fit: 128 / the largest code.
 //!
 //! # Order
