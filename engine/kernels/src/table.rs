@@ -30,7 +30,9 @@ pub struct Kernels {
     activate: unsafe fn(Nonlinearity, &mut [f32]),
     gate: unsafe fn(Nonlinearity, &mut [f32], &[f32]),
     exp_sum: unsafe fn(&[f32]) -> (f32, f64),
+    dense_few: unsafe fn(DenseRows<'_>, &[f32], &mut ColumnsMut<'_>),
     dense: unsafe fn(DenseRows<'_>, &[f32], &mut ColumnsMut<'_>),
+    grouped_few: unsafe fn(&Panel<'_>, &QuantizedRows<'_>, &mut ColumnsMut<'_>),
     grouped: unsafe fn(&Panel<'_>, &QuantizedRows<'_>, &mut ColumnsMut<'_>),
     grouped_f32: unsafe fn(&Panel<'_>, &[f32], &mut ColumnsMut<'_>),
     quantize_row: unsafe fn(&[f32], usize, QuantizedRowMut<'_>),
@@ -52,14 +54,16 @@ pub struct Kernels {
 /// The instruction set must be present, and lengths must agree as the safe methods of [`Kernels`] check them: those
 /// methods are the only callers.
 ///
-/// `dense` is rows x tokens of the register tile, `grouped` row blocks x tokens, or so many tokens where codes have eight
-/// bits, `grouped_f32` tokens, `attend` queries x keys and vectors of values of six queries, `product_f64` rows of sixteen
-/// f64. `peak` is the tile that multiplies and adds fastest, without memory to wait for.
+/// `dense` is rows x tokens of the register tile, or so many tokens where it widens weights, `grouped` row blocks x
+/// tokens, or so many tokens where codes have eight bits, `grouped_f32` tokens, `attend` queries x keys and vectors of
+/// values of six queries, `product_f64` rows of sixteen f64. `peak` is the tile that multiplies and adds fastest, without
+/// memory to wait for.
 macro_rules! table {
     (
         $table:ident, $isa:expr, $lanes:ty, $proof:expr, $(#[$enable:meta])*
-        dense $dr:literal x $dt:literal, grouped $gr:literal x $gt:literal or $gw:literal, grouped_f32 $ft:literal,
-        attend $mq:literal x $mk:literal and $vd:literal, product_f64 $dp:literal, peak $pr:literal x $pt:literal
+        dense $dr:literal x $dt:literal or $df:literal, grouped $gr:literal x $gt:literal or $gw:literal,
+        grouped_f32 $ft:literal, attend $mq:literal x $mk:literal and $vd:literal, product_f64 $dp:literal,
+        peak $pr:literal x $pt:literal
     ) => {
         static $table: Kernels = {
             type L = $lanes;
@@ -92,12 +96,20 @@ macro_rules! table {
                 log_sum_exp::exp_sum::<L>($proof, x)
             }
             $(#[$enable])*
+            unsafe fn dense_few(weights: DenseRows<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
+                dense::matmul_few::<L, $dr, $dt, $df>($proof, weights, x, y)
+            }
+            $(#[$enable])*
             unsafe fn dense(weights: DenseRows<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
                 dense::matmul::<L, $dr, $dt>($proof, weights, x, y)
             }
             $(#[$enable])*
+            unsafe fn grouped_few(panel: &Panel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>) {
+                grouped::matmul_few::<L, $gr>($proof, panel, x, y)
+            }
+            $(#[$enable])*
             unsafe fn grouped(panel: &Panel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>) {
-                grouped::matmul::<L, $gr, $gt, $gw>($proof, panel, x, y)
+                grouped::matmul::<L, $gr, $gt, $gw, { grouped::BLOCK_COLUMNS }>($proof, panel, x, y)
             }
             $(#[$enable])*
             unsafe fn grouped_f32(panel: &Panel<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
@@ -168,7 +180,9 @@ macro_rules! table {
                 activate,
                 gate,
                 exp_sum,
+                dense_few,
                 dense,
+                grouped_few,
                 grouped,
                 grouped_f32,
                 quantize_row,
@@ -189,40 +203,40 @@ macro_rules! table {
 
 table!(
     SCALAR, Isa::Scalar, lanes::scalar::Scalar, lanes::scalar::Scalar,
-    dense 2 x 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, product_f64 1, peak 1 x 1
+    dense 2 x 2 or 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, product_f64 1, peak 1 x 1
 );
 #[cfg(target_arch = "x86_64")]
 table!(
     // SAFETY: the table is handed out only where the instruction set is present.
     AVX512, Isa::Avx512, lanes::avx512::Avx512, unsafe { lanes::avx512::Avx512::assume() },
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-    dense 4 x 6, grouped 4 x 6 or 6, grouped_f32 12, attend 4 x 4 and 4, product_f64 12, peak 4 x 6
+    dense 4 x 6 or 4, grouped 4 x 6 or 6, grouped_f32 12, attend 4 x 4 and 4, product_f64 12, peak 4 x 6
 );
 
 table!(
     WIDE, Isa::Wide, lanes::wide::Wide, lanes::wide::Wide,
-    dense 2 x 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, product_f64 1, peak 2 x 2
+    dense 2 x 2 or 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, product_f64 1, peak 2 x 2
 );
 #[cfg(target_arch = "x86_64")]
 table!(
     // SAFETY: as above.
     AVX2, Isa::Avx2, lanes::avx2::Avx2, unsafe { lanes::avx2::Avx2::assume() },
     #[target_feature(enable = "avx2,f16c")] #[cfg_attr(feature = "free_order", target_feature(enable = "fma"))]
-    dense 2 x 3, grouped 1 x 6 or 4, grouped_f32 4, attend 2 x 2 and 1, product_f64 2, peak 2 x 3
+    dense 2 x 3 or 3, grouped 1 x 6 or 4, grouped_f32 4, attend 2 x 2 and 1, product_f64 2, peak 2 x 3
 );
 #[cfg(target_arch = "aarch64")]
 table!(
     // SAFETY: as above.
     NEON, Isa::Neon, lanes::neon::Neon, unsafe { lanes::neon::Neon::assume() },
     #[target_feature(enable = "neon")]
-    dense 2 x 2, grouped 1 x 3 or 4, grouped_f32 4, attend 2 x 2 and 1, product_f64 2, peak 2 x 3
+    dense 2 x 2 or 2, grouped 1 x 3 or 4, grouped_f32 4, attend 2 x 2 and 1, product_f64 2, peak 2 x 3
 );
 #[cfg(target_arch = "aarch64")]
 table!(
     // SAFETY: as above; the processor's dot products are checked where the table is handed out.
     NEON_DOT, Isa::Neon, lanes::neon::NeonDot, unsafe { lanes::neon::NeonDot::assume() },
     #[target_feature(enable = "neon,dotprod")]
-    dense 2 x 2, grouped 1 x 6 or 5, grouped_f32 4, attend 2 x 2 and 1, product_f64 2, peak 2 x 3
+    dense 2 x 2 or 2, grouped 1 x 6 or 5, grouped_f32 4, attend 2 x 2 and 1, product_f64 2, peak 2 x 3
 );
 
 impl Kernels {
@@ -339,7 +353,9 @@ impl Kernels {
         assert_eq!(x.len(), y.rows() * weights.columns);
         assert_eq!(y.width(), weights.rows());
         // SAFETY: as above.
-        unsafe { (self.dense)(weights, x, y) }
+        unsafe {
+            if y.rows() <= dense::FEW_TOKENS { (self.dense_few)(weights, x, y) } else { (self.dense)(weights, x, y) }
+        }
     }
 
     /// y = x w^T with packed weights and quantized activations; see [`crate::grouped`].
@@ -355,7 +371,9 @@ impl Kernels {
         assert!(x.scales.len() == y.rows() * segments && x.offsets.len() == x.scales.len());
         assert_eq!(y.width(), panel.rows);
         // SAFETY: as above.
-        unsafe { (self.grouped)(panel, x, y) }
+        unsafe {
+            if y.rows() <= grouped::FEW_TOKENS { (self.grouped_few)(panel, x, y) } else { (self.grouped)(panel, x, y) }
+        }
     }
 
     /// y = x w^T with packed weights and f32 activations [y.rows(), panel.columns]; see [`crate::grouped`].

@@ -298,8 +298,18 @@ fn activation_codes() {
 #[test]
 fn grouped() {
     let mut rng = Rng::new(7);
-    let shapes: [(usize, usize, usize); 8] =
-        [(1, 1, 1), (16, 16, 1), (17, 33, 5), (64, 128, 6), (64, 130, 7), (40, 172, 13), (33, 300, 2), (64, 1090, 17)];
+    let shapes: [(usize, usize, usize); 10] = [
+        (1, 1, 1),
+        (16, 16, 1),
+        (17, 33, 5),
+        (64, 128, 6),
+        (64, 130, 7),
+        (40, 172, 13),
+        (33, 300, 2),
+        (64, 1090, 17),
+        (64, 290, 1),
+        (40, 260, 1),
+    ];
     for bits in CodeBits::ALL {
         for group in [None, Some(16), Some(32), Some(64), Some(128)] {
             for (rows, columns, tokens) in shapes {
