@@ -32,6 +32,12 @@ pub fn multiply_add(kernels: &Kernels, team: &Team) -> f64 {
     (STEPS * team.threads() * MULTIPLY_ADD_OPERATIONS) as f64 / seconds
 }
 
+/// f64 multiply and add, operations a second.
+pub fn multiply_add_f64(kernels: &Kernels, team: &Team) -> f64 {
+    let seconds = time(RUNS, || everywhere(team, |_| _ = black_box(kernels.multiply_add_f64(black_box(STEPS))))).min;
+    (STEPS * team.threads() * MULTIPLY_ADD_OPERATIONS) as f64 / seconds
+}
+
 /// Byte products and sums, operations a second.
 pub fn byte_products(kernels: &Kernels, team: &Team) -> f64 {
     let bytes = std::array::from_fn(|i| (i % 16) as u8);

@@ -3,6 +3,7 @@
 //! A family (`family/<name>.rs`) reads `config.json` into a [`Blueprint`]; the decoder reads nothing else.
 //! Shapes use the field's letters: `d_model` (hidden size), `d_ff` (intermediate size), `heads`, `kv_heads`, `head_dim`.
 
+use crate::model::Role;
 use crate::rope::Rope;
 
 /// What a decoder of one checkpoint looks like.
@@ -182,6 +183,22 @@ pub enum Orientation {
     OutIn,
     /// [in_features, out_features], as GPT-2's `Conv1D`.
     InOut,
+}
+
+impl BlockTensors {
+    /// The tensors of the linear layer that serves as `role`, if the block has one.
+    pub fn linear(&self, role: Role) -> Option<&LinearTensors> {
+        match role {
+            Role::Query => Some(&self.query),
+            Role::Key => Some(&self.key),
+            Role::Value => Some(&self.value),
+            Role::Output => Some(&self.output),
+            Role::Gate => self.gate.as_ref(),
+            Role::Up => Some(&self.up),
+            Role::Down => Some(&self.down),
+            Role::Embedding | Role::Head => None,
+        }
+    }
 }
 
 impl TensorPart {

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::input::TASK_TOKENS;
 use crate::kv_cache::{KvCache, KvPrefix};
 use crate::linear::{Linear, PRODUCT_ROWS, Weights, multiply, runs};
-use crate::model::{Block, Model, NormWeights};
+use crate::model::{Block, BlockInput, Model, NormWeights};
 use crate::runtime::Runtime;
 use crate::workspace::Workspace;
 use kernels::{ColumnsMut, Kernels, Nonlinearity, math};
@@ -41,9 +41,9 @@ impl From<NumericalFailure> for Error {
 }
 
 /// The batch on its way through the blocks.
-struct State {
+pub(crate) struct State {
     /// Residual stream, [tokens, d_model].
-    x: Aligned<f32>,
+    pub(crate) x: Aligned<f32>,
     /// Position of each token.
     positions: Vec<usize>,
     /// cos and sin of each token, [tokens, rotary_dim / 2] each.
@@ -52,10 +52,13 @@ struct State {
     /// Whether each token's row holds a NaN or an infinity.
     broken: Vec<bool>,
     /// Rows of each chunk.
-    rows: Vec<Range<usize>>,
+    pub(crate) rows: Vec<Range<usize>>,
     /// First failure of each chunk.
-    failures: Vec<Option<NumericalFailure>>,
+    pub(crate) failures: Vec<Option<NumericalFailure>>,
 }
+
+/// Who is shown the f32 input of linear layers, [tokens, columns], before they are applied.
+pub(crate) type InputObserver<'o> = &'o mut dyn FnMut(BlockInput, &[f32]);
 
 /// Memory for the activations of a batch, without keys and values: larger batches are computed in parts.
 const WORKSPACE_BYTES: usize = 48 << 20;
@@ -137,7 +140,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Tokens whose workspace stays below [`WORKSPACE_BYTES`].
-    fn tokens_at_once(&self) -> usize {
+    pub(crate) fn tokens_at_once(&self) -> usize {
         let blueprint = self.blueprint();
         let (query, kv) = (blueprint.heads * blueprint.head_dim, blueprint.kv_heads * blueprint.head_dim);
         let floats = 3 * blueprint.d_model + 2 * query + 2 * kv + blueprint.d_ff;
@@ -148,8 +151,9 @@ impl<'a> Decoder<'a> {
     fn forward_at_once(&self, chunks: &mut [Chunk<'_>]) -> Result<Vec<Result<Vec<f32>, NumericalFailure>>, Error> {
         let mut state = self.embed(chunks)?;
         let mut workspace = self.runtime.workspace();
+        self.forget_update(&state, &mut workspace);
         for (layer, block) in self.model.blocks.iter().enumerate() {
-            self.block(layer, block, &mut state, &mut workspace, chunks);
+            self.block(layer, block, &mut state, &mut workspace, chunks, &mut |_, _| {});
         }
         self.add_update(&mut state, &workspace.update, self.blueprint().layers - 1);
         for chunk in chunks.iter_mut() {
@@ -195,12 +199,40 @@ impl<'a> Decoder<'a> {
     }
 
     /// Looks up embeddings and prepares position encodings.
-    fn embed(&self, chunks: &[Chunk<'_>]) -> Result<State, Error> {
+    pub(crate) fn embed(&self, chunks: &[Chunk<'_>]) -> Result<State, Error> {
         let blueprint = self.blueprint();
         let d_model = blueprint.d_model;
+        let mut state = self.encoded_positions(chunks);
+        let mut learned = vec![0.0; d_model];
+        let tokens = chunks.iter().flat_map(|chunk| chunk.tokens);
+        let rows = state.x.as_mut_slice().chunks_mut(d_model);
+        for ((&token, &position), row) in tokens.zip(&state.positions).zip(rows) {
+            if token as usize >= blueprint.vocab_size {
+                return Err(Error::TokenRange { token, position, vocab_size: blueprint.vocab_size });
+            }
+            match &self.model.embedding {
+                Weights::Dense(matrix) => matrix.row_to_f32(token as usize, row),
+                Weights::Packed { matrix, .. } => matrix.dequantize_row(token as usize, row),
+            }
+            if let Some(table) = &self.model.positions {
+                if position >= table.rows() {
+                    return Err(Error::ContextLength { position, limit: table.rows() });
+                }
+                table.row_to_f32(position, &mut learned);
+                for (value, &p) in row.iter_mut().zip(&learned) {
+                    *value += p;
+                }
+            }
+        }
+        Ok(state)
+    }
+
+    /// A batch at the positions of `chunks`, its residual stream zero.
+    pub(crate) fn encoded_positions(&self, chunks: &[Chunk<'_>]) -> State {
+        let blueprint = self.blueprint();
         let tokens: usize = chunks.iter().map(|chunk| chunk.tokens.len()).sum();
         let mut state = State {
-            x: Aligned::zeroed(tokens * d_model),
+            x: Aligned::zeroed(tokens * blueprint.d_model),
             broken: vec![false; tokens],
             positions: Vec::with_capacity(tokens),
             cos: Vec::new(),
@@ -208,32 +240,13 @@ impl<'a> Decoder<'a> {
             rows: Vec::with_capacity(chunks.len()),
             failures: vec![None; chunks.len()],
         };
-        let mut learned = vec![0.0; d_model];
         for chunk in chunks {
-            let (first, start) = (state.positions.len(), chunk.cache.len());
+            let first = state.positions.len();
             let frequencies = match &blueprint.positions {
                 Positions::Rotary(rope) => rope.inverse_frequencies(chunk.sequence_len),
                 Positions::Learned { .. } => Vec::new(),
             };
-            for (offset, &token) in chunk.tokens.iter().enumerate() {
-                let position = start + offset;
-                let row = &mut state.x.as_mut_slice()[(first + offset) * d_model..(first + offset + 1) * d_model];
-                if token as usize >= blueprint.vocab_size {
-                    return Err(Error::TokenRange { token, position, vocab_size: blueprint.vocab_size });
-                }
-                match &self.model.embedding {
-                    Weights::Dense(matrix) => matrix.row_to_f32(token as usize, row),
-                    Weights::Packed { matrix, .. } => matrix.dequantize_row(token as usize, row),
-                }
-                if let Some(table) = &self.model.positions {
-                    if position >= table.rows() {
-                        return Err(Error::ContextLength { position, limit: table.rows() });
-                    }
-                    table.row_to_f32(position, &mut learned);
-                    for (value, &p) in row.iter_mut().zip(&learned) {
-                        *value += p;
-                    }
-                }
+            for position in (chunk.cache.len()..).take(chunk.tokens.len()) {
                 for &frequency in &frequencies {
                     let (sin, cos) = math::sin_cos(position as f64 * frequency);
                     state.cos.push(cos as f32);
@@ -243,24 +256,35 @@ impl<'a> Decoder<'a> {
             }
             state.rows.push(first..state.positions.len());
         }
-        Ok(state)
+        state
+    }
+
+    /// Nothing is to be added to the residual stream: it is before the first block that is applied.
+    pub(crate) fn forget_update(&self, state: &State, work: &mut Workspace) {
+        work.update.resize(state.x.as_slice().len());
+        work.update.as_mut_slice().fill(0.0);
     }
 
     /// One decoder block: x += attention(norm(x)); x += feed_forward(norm(x)), the last sum left to the next block.
-    fn block(&self, layer: usize, block: &Block, state: &mut State, work: &mut Workspace, chunks: &mut [Chunk<'_>]) {
+    pub(crate) fn block(
+        &self,
+        layer: usize,
+        block: &Block,
+        state: &mut State,
+        work: &mut Workspace,
+        chunks: &mut [Chunk<'_>],
+        observe: InputObserver<'_>,
+    ) {
         let (blueprint, runtime) = (self.blueprint(), self.runtime);
         let tokens = state.positions.len();
         let (query_width, kv_width) = (blueprint.heads * blueprint.head_dim, blueprint.kv_heads * blueprint.head_dim);
-        if layer == 0 {
-            work.update.resize(tokens * blueprint.d_model);
-            work.update.as_mut_slice().fill(0.0);
-        }
         work.query.resize(tokens * query_width);
         work.key.resize(tokens * kv_width);
         work.value.resize(tokens * kv_width);
 
         let projections = [&block.query, &block.key, &block.value];
         self.add_and_norm(state, work, &block.attention_norm, &projections, layer.saturating_sub(1));
+        observe(BlockInput::Attention, work.normed.x());
         let (query, key, value) = (work.query.as_mut_slice(), work.key.as_mut_slice(), work.value.as_mut_slice());
         multiply(
             runtime,
@@ -284,17 +308,20 @@ impl<'a> Decoder<'a> {
             scratch: &work.scratch,
         };
         attention.write(work.attended.columns_mut());
-        work.attended.quantize(runtime);
+        observe(BlockInput::Output, work.attended.x());
+        work.attended.write_views(runtime);
         multiply(runtime, &work.attended, &mut [(&block.output, work.update.as_mut_slice())]);
 
         let projections: Vec<&Linear> = block.gate.iter().chain([&block.up]).collect();
         self.add_and_norm(state, work, &block.feed_forward_norm, &projections, layer);
+        observe(BlockInput::FeedForward, work.normed.x());
         self.feed_forward(block, work);
-        work.hidden.quantize(runtime);
+        observe(BlockInput::Down, work.hidden.x());
+        work.hidden.write_views(runtime);
         multiply(runtime, &work.hidden, &mut [(&block.down, work.update.as_mut_slice())]);
     }
 
-    /// x += update; normed = norm(x), with the codes that `layers` read.
+    /// x += update; normed = norm(x), with the views that `layers` read.
     fn add_and_norm(
         &self,
         state: &mut State,
@@ -312,13 +339,13 @@ impl<'a> Decoder<'a> {
             for (x, y) in rows.x.chunks(d_model).zip(normed.x.chunks_mut(d_model)) {
                 self.norm(norm, x, y);
             }
-            normed.quantize(self.runtime.kernels());
+            normed.write_views(self.runtime.kernels());
         });
         state.note_failures(layer);
     }
 
     /// x += update.
-    fn add_update(&self, state: &mut State, update: &Aligned<f32>, layer: usize) {
+    pub(crate) fn add_update(&self, state: &mut State, update: &Aligned<f32>, layer: usize) {
         let mut tasks = state.rows_mut(self.blueprint().d_model, update);
         self.runtime.team().for_each_mut(&mut tasks, |_, rows| rows.add(self.runtime.kernels()));
         state.note_failures(layer);

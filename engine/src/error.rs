@@ -303,6 +303,27 @@ pub enum Error {
         /// Rows of the position table.
         limit: usize,
     },
+    /// The columns of a quantized matrix do not map to its input's features.
+    #[error(
+        "input map of {columns} columns: expected {expected}, found {found}; \
+         what quantized the matrix went wrong, or its file is damaged: quantize it again"
+    )]
+    InputMap {
+        /// Columns of the matrix.
+        columns: usize,
+        /// What a map needs.
+        expected: String,
+        /// What it has.
+        found: String,
+    },
+    /// A file of packed matrices is damaged, or none.
+    #[error("{file}: {problem}; remove the file: what it holds is made again from the checkpoint")]
+    StoredMatrix {
+        /// File.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The tokenizer of a checkpoint cannot be opened or used.
     #[error(transparent)]
     Tokenizer(#[from] crate::tokenizer::TokenizerError),

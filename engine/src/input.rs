@@ -1,14 +1,29 @@
-//! Inputs of linear layers: f32, and the codes that packed layers read them as.
+//! Inputs of linear layers: f32, and the views that quantized layers read them in.
 
 use crate::aligned::Aligned;
+use crate::input_map::InputMap;
 use crate::linear::Linear;
 use crate::runtime::Runtime;
 use kernels::{ActivationCodes, ColumnsMut, Kernels, QuantizedRowMut, QuantizedRows};
+use std::sync::Arc;
 
-/// Which codes a packed layer reads its input as: their width, and the columns that share a scale.
-pub(crate) type Form = (ActivationCodes, usize);
+/// In which form a layer reads its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Codes of a width, with the columns that share a scale.
+    Codes(ActivationCodes, usize),
+    /// f32.
+    Floats,
+}
 
-/// The input of one or more linear layers, f32 [tokens, columns], with the codes that packed ones among them read.
+/// How a layer reads its input: in a form, and through a map where it has one.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    pub(crate) form: Form,
+    pub(crate) map: Option<Arc<InputMap>>,
+}
+
+/// The input of one or more linear layers, f32 [tokens, columns], with what layers read that do not take it as it is.
 ///
 /// Its buffers only grow: an input that is used again allocates nothing.
 #[derive(Debug, Default)]
@@ -16,7 +31,21 @@ pub struct Input {
     columns: usize,
     tokens: usize,
     x: Aligned<f32>,
-    codes: Vec<Codes>,
+    views: Vec<View>,
+}
+
+/// The input as some layers read it.
+#[derive(Debug)]
+struct View {
+    reading: Reading,
+    data: Data,
+}
+
+#[derive(Debug)]
+enum Data {
+    Codes(Codes),
+    /// [tokens, columns].
+    Floats(Aligned<f32>),
 }
 
 /// Some rows of an input, to be written and then quantized by one task.
@@ -26,13 +55,25 @@ pub(crate) struct InputRows<'a> {
     /// f32 [rows, columns].
     pub(crate) x: &'a mut [f32],
     columns: usize,
-    codes: Vec<CodesMut<'a>>,
+    views: Vec<ViewMut<'a>>,
+}
+
+/// Some rows of a view.
+struct ViewMut<'a> {
+    map: Option<&'a InputMap>,
+    data: DataMut<'a>,
+}
+
+enum DataMut<'a> {
+    Codes(CodesMut<'a>),
+    Floats(&'a mut [f32]),
 }
 
 /// Activation codes of all tokens; see `kernels::quantize`.
 #[derive(Debug)]
 struct Codes {
-    form: Form,
+    width: ActivationCodes,
+    segment: usize,
     /// Bytes and scales of a token.
     stride: usize,
     segments: usize,
@@ -65,39 +106,34 @@ impl Input {
         (self.columns, self.tokens) = (layers[0].weights.columns(), tokens);
         assert!(layers.iter().all(|layer| layer.weights.columns() == self.columns), "layers that share an input");
         self.x.resize(tokens * self.columns);
-        let mut wanted: Vec<Form> = layers.iter().filter_map(|layer| layer.form()).collect();
-        wanted.sort();
-        wanted.dedup();
-        self.codes.retain(|codes| wanted.contains(&codes.form));
-        for form in wanted {
-            let codes = match self.codes.iter().position(|codes| codes.form == form) {
-                Some(index) => &mut self.codes[index],
-                None => {
-                    self.codes.push(Codes::new(form));
-                    let last = self.codes.len() - 1;
-                    &mut self.codes[last]
-                }
-            };
-            codes.resize(tokens, self.columns);
+        let wanted: Vec<Reading> = layers.iter().flat_map(|layer| layer.readings()).collect();
+        self.views.retain(|view| wanted.contains(&view.reading));
+        for reading in wanted {
+            let index = self.views.iter().position(|view| view.reading == reading);
+            let index = index.unwrap_or_else(|| {
+                self.views.push(View::new(reading));
+                self.views.len() - 1
+            });
+            self.views[index].resize(tokens, self.columns);
         }
     }
 
     /// Copies `x` [tokens, columns] and quantizes it for `layers`.
-    pub(crate) fn fill(&mut self, runtime: &Runtime, x: &[f32], layers: &[&Linear]) {
+    pub fn fill(&mut self, runtime: &Runtime, x: &[f32], layers: &[&Linear]) {
         let columns = layers[0].weights.columns();
         assert!(x.len().is_multiple_of(columns), "{} values in rows of {columns}", x.len());
         self.prepare(x.len() / columns, layers);
         runtime.team().for_each_mut(&mut self.rows_mut(), |_, rows| {
             let first = rows.first * columns;
             rows.x.copy_from_slice(&x[first..first + rows.x.len()]);
-            rows.quantize(runtime.kernels());
+            rows.write_views(runtime.kernels());
         });
     }
 
-    /// Quantizes what was written to [`Input::columns_mut`], where a layer reads codes.
-    pub(crate) fn quantize(&mut self, runtime: &Runtime) {
-        if !self.codes.is_empty() {
-            runtime.team().for_each_mut(&mut self.rows_mut(), |_, rows| rows.quantize(runtime.kernels()));
+    /// Makes the views of what was written to [`Input::columns_mut`], where a layer reads any.
+    pub(crate) fn write_views(&mut self, runtime: &Runtime) {
+        if !self.views.is_empty() {
+            runtime.team().for_each_mut(&mut self.rows_mut(), |_, rows| rows.write_views(runtime.kernels()));
         }
     }
 
@@ -105,17 +141,21 @@ impl Input {
     pub(crate) fn rows_mut(&mut self) -> Vec<InputRows<'_>> {
         let columns = self.columns;
         let mut rows: Vec<InputRows<'_>> = (self.x.as_mut_slice().chunks_mut(TASK_TOKENS * columns).enumerate())
-            .map(|(task, x)| InputRows { first: task * TASK_TOKENS, x, columns, codes: Vec::new() })
+            .map(|(task, x)| InputRows { first: task * TASK_TOKENS, x, columns, views: Vec::new() })
             .collect();
-        for codes in &mut self.codes {
-            let (stride, segments, segment) = (codes.stride, codes.segments, codes.form.1);
-            let mut lows = codes.low.as_mut_slice().chunks_mut(TASK_TOKENS * stride);
-            let highs = codes.high.as_mut_slice().chunks_mut(TASK_TOKENS * stride);
-            let scales = codes.scales.as_mut_slice().chunks_mut(TASK_TOKENS * segments);
-            let offsets = codes.offsets.as_mut_slice().chunks_mut(TASK_TOKENS * segments);
-            for (((rows, high), scales), offsets) in rows.iter_mut().zip(highs).zip(scales).zip(offsets) {
-                let low = lows.next().unwrap_or_default();
-                rows.codes.push(CodesMut { segment, stride, segments, high, low, scales, offsets });
+        for View { reading, data } in &mut self.views {
+            let map = reading.map.as_deref();
+            match data {
+                Data::Codes(codes) => {
+                    for (rows, codes) in rows.iter_mut().zip(codes.rows_mut()) {
+                        rows.views.push(ViewMut { map, data: DataMut::Codes(codes) });
+                    }
+                }
+                Data::Floats(floats) => {
+                    for (rows, floats) in rows.iter_mut().zip(floats.as_mut_slice().chunks_mut(TASK_TOKENS * columns)) {
+                        rows.views.push(ViewMut { map, data: DataMut::Floats(floats) });
+                    }
+                }
             }
         }
         rows
@@ -136,52 +176,94 @@ impl Input {
         self.columns
     }
 
-    /// f32 [tokens, columns].
+    /// f32 [tokens, columns], as written.
     pub(crate) fn x(&self) -> &[f32] {
         self.x.as_slice()
     }
 
-    /// The codes of one form.
+    fn view(&self, reading: &Reading) -> &Data {
+        &self.views.iter().find(|view| view.reading == *reading).expect("an input prepared for the layer").data
+    }
+
+    /// f32 [tokens, columns], mapped.
     ///
     /// # Panics
     /// If the input was not prepared for a layer that reads it.
-    pub(crate) fn codes(&self, form: Form) -> QuantizedRows<'_> {
-        let codes = self.codes.iter().find(|codes| codes.form == form).expect("an input prepared for the layer");
-        QuantizedRows {
-            segment: codes.form.1,
-            stride: codes.stride,
-            high: codes.high.as_slice(),
-            low: codes.low.as_slice(),
-            scales: codes.scales.as_slice(),
-            offsets: codes.offsets.as_slice(),
+    pub(crate) fn floats(&self, map: Option<&Arc<InputMap>>) -> &[f32] {
+        match map.map(|map| self.view(&Reading { form: Form::Floats, map: Some(map.clone()) })) {
+            None => self.x(),
+            Some(Data::Floats(floats)) => floats.as_slice(),
+            Some(Data::Codes(_)) => unreachable!("a view has the form of its reading"),
+        }
+    }
+
+    /// The codes of a width and segment.
+    ///
+    /// # Panics
+    /// If the input was not prepared for a layer that reads it.
+    pub(crate) fn codes(&self, reading: &Reading) -> QuantizedRows<'_> {
+        match self.view(reading) {
+            Data::Codes(codes) => codes.rows(),
+            Data::Floats(_) => unreachable!("a view has the form of its reading"),
         }
     }
 }
 
 impl InputRows<'_> {
-    /// Writes the codes of the rows.
-    pub(crate) fn quantize(&mut self, kernels: &Kernels) {
-        for codes in &mut self.codes {
-            let (stride, segments) = (codes.stride, codes.segments);
+    /// Makes the views of the rows.
+    pub(crate) fn write_views(&mut self, kernels: &Kernels) {
+        let mut mapped = Vec::new();
+        for ViewMut { map, data } in &mut self.views {
             for (index, x) in self.x.chunks(self.columns).enumerate() {
-                let (bytes, grid) = (index * stride..(index + 1) * stride, index * segments..(index + 1) * segments);
-                let low = if codes.low.is_empty() { &mut [][..] } else { &mut codes.low[bytes.clone()] };
-                let out = QuantizedRowMut {
-                    high: &mut codes.high[bytes],
-                    low,
-                    scales: &mut codes.scales[grid.clone()],
-                    offsets: &mut codes.offsets[grid],
-                };
-                kernels.quantize_row(x, codes.segment, out);
+                match (&mut *data, &map) {
+                    (DataMut::Codes(codes), None) => codes.quantize(kernels, index, x),
+                    (DataMut::Codes(codes), Some(map)) => {
+                        mapped.resize(self.columns, 0.0);
+                        map.apply(x, &mut mapped);
+                        codes.quantize(kernels, index, &mapped);
+                    }
+                    (DataMut::Floats(floats), None) => floats[index * x.len()..][..x.len()].copy_from_slice(x),
+                    (DataMut::Floats(floats), Some(map)) => map.apply(x, &mut floats[index * x.len()..][..x.len()]),
+                }
             }
         }
     }
 }
 
+impl PartialEq for Reading {
+    /// Maps are the same where they are one: layers that share an input share it.
+    fn eq(&self, other: &Self) -> bool {
+        self.form == other.form
+            && match (&self.map, &other.map) {
+                (Some(map), Some(other)) => Arc::ptr_eq(map, other),
+                (None, None) => true,
+                _ => false,
+            }
+    }
+}
+
+impl View {
+    fn new(reading: Reading) -> Self {
+        let data = match reading.form {
+            Form::Codes(width, segment) => Data::Codes(Codes::new(width, segment)),
+            Form::Floats => Data::Floats(Aligned::default()),
+        };
+        Self { reading, data }
+    }
+
+    fn resize(&mut self, tokens: usize, columns: usize) {
+        match &mut self.data {
+            Data::Codes(codes) => codes.resize(tokens, columns),
+            Data::Floats(floats) => floats.resize(tokens * columns),
+        }
+    }
+}
+
 impl Codes {
-    fn new(form: Form) -> Self {
+    fn new(width: ActivationCodes, segment: usize) -> Self {
         Self {
-            form,
+            width,
+            segment,
             stride: 0,
             segments: 0,
             high: Aligned::default(),
@@ -192,10 +274,51 @@ impl Codes {
     }
 
     fn resize(&mut self, tokens: usize, columns: usize) {
-        (self.stride, self.segments) = (columns.next_multiple_of(32), columns.div_ceil(self.form.1));
+        (self.stride, self.segments) = (columns.next_multiple_of(32), columns.div_ceil(self.segment));
         self.high.resize(tokens * self.stride);
-        self.low.resize(if self.form.0 == ActivationCodes::A16 { tokens * self.stride } else { 0 });
+        self.low.resize(if self.width == ActivationCodes::A16 { tokens * self.stride } else { 0 });
         self.scales.resize(tokens * self.segments);
         self.offsets.resize(tokens * self.segments);
+    }
+
+    /// All tokens, TASK_TOKENS at a time.
+    fn rows_mut(&mut self) -> impl Iterator<Item = CodesMut<'_>> {
+        let (stride, segments, segment) = (self.stride, self.segments, self.segment);
+        let mut lows = self.low.as_mut_slice().chunks_mut(TASK_TOKENS * stride);
+        let highs = self.high.as_mut_slice().chunks_mut(TASK_TOKENS * stride);
+        let scales = self.scales.as_mut_slice().chunks_mut(TASK_TOKENS * segments);
+        let offsets = self.offsets.as_mut_slice().chunks_mut(TASK_TOKENS * segments);
+        highs.zip(scales).zip(offsets).map(move |((high, scales), offsets)| {
+            let low = lows.next().unwrap_or_default();
+            CodesMut { segment, stride, segments, high, low, scales, offsets }
+        })
+    }
+
+    /// What the kernels multiply with.
+    fn rows(&self) -> QuantizedRows<'_> {
+        QuantizedRows {
+            segment: self.segment,
+            stride: self.stride,
+            high: self.high.as_slice(),
+            low: self.low.as_slice(),
+            scales: self.scales.as_slice(),
+            offsets: self.offsets.as_slice(),
+        }
+    }
+}
+
+impl CodesMut<'_> {
+    /// Writes the codes of token `index` of the task.
+    fn quantize(&mut self, kernels: &Kernels, index: usize, x: &[f32]) {
+        let bytes = index * self.stride..(index + 1) * self.stride;
+        let grid = index * self.segments..(index + 1) * self.segments;
+        let low = if self.low.is_empty() { &mut [][..] } else { &mut self.low[bytes.clone()] };
+        let out = QuantizedRowMut {
+            high: &mut self.high[bytes],
+            low,
+            scales: &mut self.scales[grid.clone()],
+            offsets: &mut self.offsets[grid],
+        };
+        kernels.quantize_row(x, self.segment, out);
     }
 }

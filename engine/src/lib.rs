@@ -4,6 +4,7 @@
 mod aligned;
 mod attention;
 pub mod blueprint;
+mod builder;
 pub mod builtin;
 pub mod chat_template;
 pub mod checkpoint;
@@ -16,6 +17,7 @@ pub mod format;
 pub mod generate;
 pub mod head;
 mod input;
+mod input_map;
 pub mod kv_cache;
 pub mod linear;
 pub mod model;
@@ -24,6 +26,8 @@ pub mod rope;
 pub mod runtime;
 pub mod tensor;
 pub mod tokenizer;
+pub mod walk;
 mod workspace;
 
 pub use error::Error;
+pub use input_map::InputMap;

@@ -3,11 +3,13 @@
 //! A layer is cut into products of up to 64 output rows, all tokens each: the tasks that threads share. No sum is cut.
 
 use crate::format::{DenseMatrix, PackedMatrix};
-use crate::input::Form;
 pub use crate::input::Input;
+use crate::input::{Form, Reading};
+use crate::input_map::InputMap;
 use crate::runtime::Runtime;
 use kernels::{ActivationCodes, ColumnsMut, DenseRows, Kernels, PANEL_ROWS, Panel, QuantizedRows, segment_of};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// How activations enter a product with packed weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,6 +60,17 @@ enum Operands<'a> {
 /// Output rows of a product: a panel of packed weights, and as many dense rows.
 pub const PRODUCT_ROWS: usize = PANEL_ROWS;
 
+impl Activations {
+    /// The form in which weights with scales of `group` columns read them.
+    fn form(self, group: Option<usize>) -> Form {
+        match self {
+            Activations::A8 => Form::Codes(ActivationCodes::A8, segment_of(group)),
+            Activations::A16 => Form::Codes(ActivationCodes::A16, segment_of(group)),
+            Activations::A32 => Form::Floats,
+        }
+    }
+}
+
 impl Weights {
     /// Output features.
     pub fn rows(&self) -> usize {
@@ -75,11 +88,19 @@ impl Weights {
         }
     }
 
-    /// Bytes held or mapped.
+    /// Bytes held or mapped, without an input map: layers share it.
     pub fn bytes(&self) -> usize {
         match self {
             Weights::Dense(matrix) => matrix.as_bytes().len(),
             Weights::Packed { matrix, .. } => matrix.bytes(),
+        }
+    }
+
+    /// How the input's features map to columns, where they are not the same.
+    pub fn input_map(&self) -> Option<&Arc<InputMap>> {
+        match self {
+            Weights::Dense(_) => None,
+            Weights::Packed { matrix, .. } => matrix.input_map(),
         }
     }
 
@@ -93,18 +114,15 @@ impl Weights {
 }
 
 impl Linear {
-    /// The codes that it reads its input as; none for f32.
-    pub(crate) fn form(&self) -> Option<Form> {
+    /// How it reads its input, where not as it is.
+    pub(crate) fn readings(&self) -> Option<Reading> {
         match &self.weights {
-            Weights::Packed { matrix, activations } => {
-                let codes = match activations {
-                    Activations::A8 => ActivationCodes::A8,
-                    Activations::A16 => ActivationCodes::A16,
-                    Activations::A32 => return None,
-                };
-                Some((codes, segment_of(matrix.shape().group)))
-            }
             Weights::Dense(_) => None,
+            Weights::Packed { matrix, activations } => {
+                let map = matrix.input_map().cloned();
+                let form = activations.form(matrix.shape().group);
+                (form != Form::Floats || map.is_some()).then_some(Reading { form, map })
+            }
         }
     }
 
@@ -116,15 +134,19 @@ impl Linear {
     /// Output rows `index * PRODUCT_ROWS` on, at most PRODUCT_ROWS of them, for all tokens of `input`.
     ///
     /// # Panics
-    /// If the input has other features or lacks the codes that the layer reads.
+    /// If the input has other features or lacks the view that the layer reads.
     pub fn product<'a>(&'a self, input: &'a Input, index: usize) -> Product<'a> {
         assert_eq!(input.columns(), self.weights.columns(), "input features");
         let first = index * PRODUCT_ROWS;
         let rows = PRODUCT_ROWS.min(self.weights.rows() - first);
-        let operands = match (&self.weights, self.form()) {
+        let operands = match (&self.weights, self.readings()) {
             (Weights::Dense(matrix), _) => Operands::Dense(matrix.as_rows().slice(first, rows), input.x()),
-            (Weights::Packed { matrix, .. }, None) => Operands::Floats(matrix.panel(index), input.x()),
-            (Weights::Packed { matrix, .. }, Some(form)) => Operands::Codes(matrix.panel(index), input.codes(form)),
+            (Weights::Packed { matrix, .. }, Some(reading)) if reading.form != Form::Floats => {
+                Operands::Codes(matrix.panel(index), input.codes(&reading))
+            }
+            (Weights::Packed { matrix, .. }, _) => {
+                Operands::Floats(matrix.panel(index), input.floats(matrix.input_map()))
+            }
         };
         Product { operands, bias: self.bias.as_deref().map(|bias| &bias[first..first + rows]) }
     }

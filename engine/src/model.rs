@@ -1,14 +1,14 @@
 //! A model in memory: the blueprint with its weights, each linear layer in the format a recipe chose.
 
-use crate::blueprint::{BlockTensors, Blueprint, LinearTensors, NormTensors, Orientation, TensorPart};
+use crate::blueprint::Blueprint;
+pub use crate::builder::Builder;
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
-use crate::family;
 use crate::format::DenseMatrix;
+use crate::input_map::InputMap;
 use crate::linear::{Linear, Weights};
-use crate::tensor::TensorView;
-use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 /// What a matrix is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -119,7 +119,7 @@ pub struct Model {
     /// [vocab_size, d_model].
     pub head: Linear,
     /// Whether the head's weights are the embedding's bytes.
-    head_shares_embedding: bool,
+    pub(crate) head_shares_embedding: bool,
 }
 
 /// What a model's weights take.
@@ -127,7 +127,7 @@ pub struct Model {
 pub struct WeightSize {
     /// Bytes of everything: matrices, norms, biases, positions; shared bytes once.
     pub bytes: usize,
-    /// Bytes of the blocks' matrices: codes, scales, zero points.
+    /// Bytes of the blocks' matrices: codes, scales, zero points, input maps (shared ones once).
     pub block_matrix_bytes: usize,
     /// Elements of the blocks' matrices.
     pub block_matrix_weights: usize,
@@ -157,50 +157,10 @@ impl Model {
         checkpoint: &Checkpoint,
         choose: &mut dyn FnMut(LinearSource) -> Result<Weights, E>,
     ) -> Result<Self, E> {
-        let blueprint = family::blueprint(checkpoint)?;
-        let mut loader = Loader { checkpoint, choose, scanned: BTreeSet::new() };
-        let tensors = &blueprint.tensors;
-        let embedding = loader.dense(&TensorPart::whole(&tensors.embedding))?;
-        let head_source = match &tensors.head {
-            Some(head) => loader.dense(&head.weight)?,
-            None => embedding.clone(),
-        };
-        let positions = match &tensors.positions {
-            Some(name) => Some(loader.dense(&TensorPart::whole(name))?),
-            None => None,
-        };
-        let (embedding_name, head_name) = match &tensors.head {
-            Some(head) => (&tensors.embedding, &head.weight.tensor),
-            None => (&tensors.embedding, &tensors.embedding),
-        };
-        let (embedding_source, tied) = (embedding, tensors.head.is_none());
-        let mut choose = |tensor: &String, role: Role, matrix: &DenseMatrix| {
-            let (tensor, matrix) = (tensor.clone(), matrix.clone());
-            (loader.choose)(LinearSource { tensor, role, layer: None, matrix })
-        };
-        let embedding = choose(embedding_name, Role::Embedding, &embedding_source)?;
-        let head_weights = choose(head_name, Role::Head, &head_source)?;
-        let [embedding_packed, head_packed] =
-            [&embedding, &head_weights].map(|weights| matches!(weights, Weights::Packed { .. }));
-        if embedding_packed && (head_packed || !tied) {
-            embedding_source.release();
-        }
-        if head_packed && (embedding_packed || !tied) {
-            head_source.release();
-        }
-        let head_bias = match tensors.head.as_ref().and_then(|head| head.bias.as_ref()) {
-            Some(bias) => Some(loader.vector(bias)?),
-            None => None,
-        };
-        let head_shares_embedding =
-            tensors.head.is_none() && matches!((&embedding, &head_weights), (Weights::Dense(_), Weights::Dense(_)));
-        let mut blocks = Vec::with_capacity(blueprint.layers);
-        for (layer, names) in tensors.blocks.iter().enumerate() {
-            blocks.push(loader.block(layer, names)?);
-        }
-        let final_norm = loader.norm(&tensors.final_norm)?;
-        let head = Linear { weights: head_weights, bias: head_bias };
-        Ok(Self { embedding, positions, blocks, final_norm, head, head_shares_embedding, blueprint })
+        let mut builder = Builder::new(checkpoint)?;
+        let mut model = builder.without_blocks(choose)?;
+        builder.blocks(&mut model, choose)?;
+        Ok(model)
     }
 
     /// Builds the model with the weights as they are stored.
@@ -224,7 +184,15 @@ impl Model {
         for block in &self.blocks {
             size.bytes += norm(&block.attention_norm) + norm(&block.feed_forward_norm);
             size.bytes += block.query_key_norm.as_ref().map_or(0, |(query, key)| 4 * (query.len() + key.len()));
+            let mut maps: Vec<&Arc<InputMap>> = Vec::new();
             for linear in block.linears() {
+                if let Some(map) = linear.weights.input_map()
+                    && !maps.iter().any(|known| Arc::ptr_eq(known, map))
+                {
+                    maps.push(map);
+                    size.bytes += map.bytes();
+                    size.block_matrix_bytes += map.bytes();
+                }
                 let weights = linear.weights.rows() * linear.weights.columns();
                 size.bytes += linear.weights.bytes() + vectors(linear);
                 size.block_matrix_bytes += linear.weights.bytes();
@@ -242,101 +210,94 @@ impl Block {
         let attention = [&self.query, &self.key, &self.value, &self.output];
         attention.into_iter().chain(&self.gate).chain([&self.up, &self.down])
     }
-}
 
-struct Loader<'a, E> {
-    checkpoint: &'a Checkpoint,
-    choose: &'a mut dyn FnMut(LinearSource) -> Result<Weights, E>,
-    /// Tensors known to be finite: the parts of a fused one share its bytes.
-    scanned: BTreeSet<String>,
-}
-
-impl<E: From<Error>> Loader<'_, E> {
-    /// The tensor called `name`, looked through for NaN and infinities the first time.
-    fn finite(&mut self, name: &str) -> Result<TensorView, Error> {
-        let view = self.checkpoint.tensor(name)?;
-        if !self.scanned.contains(name) {
-            self.checkpoint.scan_finite(&view)?;
-            self.scanned.insert(name.to_string());
+    /// The linear layer that serves as `role`, if the block has one.
+    pub fn linear(&self, role: Role) -> Option<&Linear> {
+        match role {
+            Role::Query => Some(&self.query),
+            Role::Key => Some(&self.key),
+            Role::Value => Some(&self.value),
+            Role::Output => Some(&self.output),
+            Role::Gate => self.gate.as_ref(),
+            Role::Up => Some(&self.up),
+            Role::Down => Some(&self.down),
+            Role::Embedding | Role::Head => None,
         }
-        Ok(view)
     }
 
-    /// A matrix as stored, or one part of a fused one, [out_features, in_features].
-    fn dense(&mut self, part: &TensorPart) -> Result<DenseMatrix, Error> {
-        let view = self.finite(&part.tensor)?;
-        let stored = DenseMatrix::new(view.bytes.clone(), view.dtype, view.rows(), view.columns());
-        let (index, parts) = part.part;
-        Ok(match part.orientation {
-            Orientation::OutIn => {
-                let rows = stored.rows() / parts;
-                stored.slice(index * rows, rows)
-            }
-            Orientation::InOut => {
-                let rows = stored.columns() / parts;
-                let transposed = stored.transposed(index * rows, rows);
-                stored.release();
-                transposed
-            }
-        })
-    }
-
-    /// A vector, or one part of a fused one, widened to f32.
-    fn vector(&mut self, part: &TensorPart) -> Result<Vec<f32>, Error> {
-        let view = self.finite(&part.tensor)?;
-        let values = view.to_f32();
-        let (index, parts) = part.part;
-        let len = values.len() / parts;
-        Ok(values[index * len..(index + 1) * len].to_vec())
-    }
-
-    fn named(&mut self, name: &str) -> Result<Vec<f32>, Error> {
-        self.vector(&TensorPart::whole(name))
-    }
-
-    fn norm(&mut self, names: &NormTensors) -> Result<NormWeights, Error> {
-        let bias = match &names.bias {
-            Some(name) => self.named(name)?,
-            None => Vec::new(),
-        };
-        Ok(NormWeights { weight: self.named(&names.weight)?, bias })
-    }
-
-    fn linear(&mut self, layer: usize, role: Role, names: &LinearTensors) -> Result<Linear, E> {
-        let matrix = self.dense(&names.weight)?;
-        let bias = match &names.bias {
-            Some(part) => Some(self.vector(part)?),
-            None => None,
-        };
-        let tensor = names.weight.tensor.clone();
-        let source = matrix.clone();
-        let weights = (self.choose)(LinearSource { tensor, role, layer: Some(layer), matrix })?;
-        if matches!(weights, Weights::Packed { .. }) {
-            source.release();
+    /// The linear layer that serves as `role`, if the block has one.
+    pub fn linear_mut(&mut self, role: Role) -> Option<&mut Linear> {
+        match role {
+            Role::Query => Some(&mut self.query),
+            Role::Key => Some(&mut self.key),
+            Role::Value => Some(&mut self.value),
+            Role::Output => Some(&mut self.output),
+            Role::Gate => self.gate.as_mut(),
+            Role::Up => Some(&mut self.up),
+            Role::Down => Some(&mut self.down),
+            Role::Embedding | Role::Head => None,
         }
-        Ok(Linear { weights, bias })
     }
 
-    fn block(&mut self, layer: usize, names: &BlockTensors) -> Result<Block, E> {
-        let query_key_norm = match (&names.query_norm, &names.key_norm) {
-            (Some(query), Some(key)) => Some((self.named(query)?, self.named(key)?)),
+    /// The unquantized matrix that serves as `role` in this block, number `layer` of the model of `blueprint`.
+    pub fn source(&self, blueprint: &Blueprint, layer: usize, role: Role) -> Option<LinearSource> {
+        let names = blueprint.tensors.blocks.get(layer)?.linear(role)?;
+        match &self.linear(role)?.weights {
+            Weights::Dense(matrix) => Some(LinearSource {
+                tensor: names.weight.tensor.clone(),
+                role,
+                layer: Some(layer),
+                matrix: matrix.clone(),
+            }),
             _ => None,
-        };
-        let gate = match &names.gate {
-            Some(gate) => Some(self.linear(layer, Role::Gate, gate)?),
-            None => None,
-        };
-        Ok(Block {
-            attention_norm: self.norm(&names.attention_norm)?,
-            query: self.linear(layer, Role::Query, &names.query)?,
-            key: self.linear(layer, Role::Key, &names.key)?,
-            value: self.linear(layer, Role::Value, &names.value)?,
-            output: self.linear(layer, Role::Output, &names.output)?,
-            query_key_norm,
-            feed_forward_norm: self.norm(&names.feed_forward_norm)?,
-            gate,
-            up: self.linear(layer, Role::Up, &names.up)?,
-            down: self.linear(layer, Role::Down, &names.down)?,
-        })
+        }
+    }
+
+    /// Takes `weights` for the layer that serves as `role`, and gives back what a mapped file holds of those before,
+    /// unless they are the same.
+    pub fn replace(&mut self, role: Role, weights: Weights) {
+        let Some(linear) = self.linear_mut(role) else { return };
+        match (&linear.weights, &weights) {
+            (Weights::Dense(before), after) if !matches!(after, Weights::Dense(_)) => before.release(),
+            _ => {}
+        }
+        linear.weights = weights;
+    }
+}
+
+/// An input of linear layers in a block; those that read one share its codes, and what is known about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum BlockInput {
+    /// Of query, key and value.
+    Attention,
+    /// Of the output projection.
+    Output,
+    /// Of gate and up.
+    FeedForward,
+    /// Of down.
+    Down,
+}
+
+impl BlockInput {
+    /// All, in the order they are computed.
+    pub const ALL: [Self; 4] = [Self::Attention, Self::Output, Self::FeedForward, Self::Down];
+
+    /// What reads it, in the order of application.
+    pub fn roles(self) -> &'static [Role] {
+        match self {
+            BlockInput::Attention => &[Role::Query, Role::Key, Role::Value],
+            BlockInput::Output => &[Role::Output],
+            BlockInput::FeedForward => &[Role::Gate, Role::Up],
+            BlockInput::Down => &[Role::Down],
+        }
+    }
+
+    /// Its features in the model of `blueprint`.
+    pub fn columns(self, blueprint: &Blueprint) -> usize {
+        match self {
+            BlockInput::Attention | BlockInput::FeedForward => blueprint.d_model,
+            BlockInput::Output => blueprint.heads * blueprint.head_dim,
+            BlockInput::Down => blueprint.d_ff,
+        }
     }
 }

@@ -6,6 +6,7 @@
 use crate::error::Error;
 use crate::output;
 use crate::task::{Suite, TaskOptions};
+use quant::Calibration;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -49,8 +50,15 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The manifest of a plan. `recipes` are in canonical spelling.
-    pub fn new(model: &ModelIdentity, recipes: &[String], suite: &Suite<'_>, options: &TaskOptions, seed: u64) -> Self {
+    /// The manifest of a plan. `recipes` are in canonical spelling; `calibration` is there if one of them needs it.
+    pub fn new(
+        model: &ModelIdentity,
+        recipes: &[String],
+        calibration: Option<&Calibration>,
+        suite: &Suite<'_>,
+        options: &TaskOptions,
+        seed: u64,
+    ) -> Self {
         let files: Map<String, Value> =
             model.files.iter().map(|(name, sha256)| (name.clone(), sha256.as_str().into())).collect();
         let tasks: Vec<Value> = suite
@@ -66,7 +74,7 @@ impl Manifest {
                 })
             })
             .collect();
-        let value = json!({
+        let mut value = json!({
             "format": FORMAT,
             "program": {"name": "nibble", "version": env!("CARGO_PKG_VERSION")},
             "numerics_version": NUMERICS_VERSION,
@@ -85,6 +93,9 @@ impl Manifest {
                 "seed": seed,
             },
         });
+        if let (Some(calibration), Value::Object(fields)) = (calibration, &mut value) {
+            fields.insert("calibration".into(), calibration.identity().to_json());
+        }
         Self { value }
     }
 

@@ -14,7 +14,10 @@ fn sample(document: usize) -> Record {
 
 fn fill(journal: &mut Journal) {
     journal
-        .append_weights("rtn:w4", Weights { nominal_bits_per_weight: 4.0, true_bits_per_weight: 4.5, weight_bytes: 7 })
+        .append_weights(
+            "rtn:w4",
+            Weights { nominal_bits_per_weight: 4.0, true_bits_per_weight: 4.5, weight_bytes: 7, layers: Vec::new() },
+        )
         .unwrap();
     for document in [2, 0, 5] {
         journal.append("rtn:w4", "task@p", document, &sample(document)).unwrap();

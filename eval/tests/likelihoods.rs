@@ -9,7 +9,7 @@ use datasets::DataRoots;
 use engine::checkpoint::{Checkpoint, OpenOptions};
 use engine::runtime::{IsaChoice, Runtime};
 use engine::tokenizer::Tokenizer;
-use eval::runner::{Existing, Plan, Unobserved, run};
+use eval::runner::{Existing, Plan, Quantization, Unobserved, run};
 use eval::scheduler::SchedulerOptions;
 use eval::task::{self, TaskOptions};
 use fixture::shared;
@@ -33,6 +33,7 @@ fn samples(tasks: &str, options: TaskOptions, data: &Path, output: &Path) {
             tasks: &tasks.split(',').map(|id| task::parse(id).unwrap()).collect::<Vec<_>>(),
             roots: &DataRoots::new(&[data.to_path_buf()]),
             options,
+            quantization: Quantization::default(),
             seed: 1234,
             scheduler: SchedulerOptions::default(),
             output: Some(output),

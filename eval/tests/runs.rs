@@ -8,7 +8,7 @@ use engine::checkpoint::Checkpoint;
 use engine::runtime::{IsaChoice, Runtime};
 use engine::tokenizer::Tokenizer;
 use eval::report::{self, Format};
-use eval::runner::{Existing, Observer, Phase, Plan, Progress, RunSummary, Status, Unobserved, run};
+use eval::runner::{Existing, Observer, Phase, Plan, Progress, Quantization, RunSummary, Status, Unobserved, run};
 use eval::scheduler::SchedulerOptions;
 use eval::task::{self, OnOverflow, TaskOptions};
 use eval::{Error, journal};
@@ -69,6 +69,7 @@ impl<'a> Setting<'a> {
                 roots: &DataRoots::default(),
                 options: self.options.clone(),
                 seed: 1234,
+                quantization: Quantization::default(),
                 scheduler: SchedulerOptions { batch_tokens: self.batch_tokens, ..SchedulerOptions::default() },
                 output: self.output,
                 existing: self.existing,

@@ -1,6 +1,7 @@
 //! The error of quantization.
 
 use crate::recipe::RecipeError;
+use std::path::PathBuf;
 
 /// Everything that can go wrong between a recipe's text and a quantized model.
 #[derive(Debug, thiserror::Error)]
@@ -38,5 +39,52 @@ pub enum Error {
         pattern: String,
         /// A matrix that the model has.
         example: String,
+    },
+    /// A method that looks at inputs has no text to gather them from.
+    #[error(
+        "recipe `{recipe}`: its method needs calibration text, and none is given; pass --calibration builtin or FILE"
+    )]
+    NoCalibration {
+        /// Recipe, in canonical spelling.
+        recipe: String,
+    },
+    /// A build needs more memory than there is.
+    #[error(
+        "recipe `{recipe}`: not enough memory; quantizing needs {need}; \
+         use fewer or shorter calibration sequences (--calibration_samples, --calibration_length), or a larger machine"
+    )]
+    Memory {
+        /// Recipe, in canonical spelling.
+        recipe: String,
+        /// The parts of what it needs, and what there is.
+        need: String,
+    },
+    /// Calibration text cannot be read or used.
+    #[error("calibration text {place}: {problem}; {fix}")]
+    Calibration {
+        /// File, with the record or line where it is known, or `builtin`.
+        place: String,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        fix: String,
+    },
+    /// Finished blocks cannot be kept or removed.
+    #[error(
+        "cannot write {path}: {source}; check that the disk has room and that you may write there (--quant_cache DIR)"
+    )]
+    Cache {
+        /// Directory.
+        path: PathBuf,
+        /// Reason given by the operating system.
+        source: std::io::Error,
+    },
+    /// A Hessian cannot be factored.
+    #[error("tensor `{tensor}`: {source}")]
+    Factor {
+        /// The first tensor that reads the input.
+        tensor: String,
+        /// Where it fails, and what helps.
+        source: crate::linear_algebra::NotPositiveDefinite,
     },
 }

@@ -28,13 +28,25 @@
 //! `tests/packed_product.rs` checks both for every width, group, kind of activations and instruction set.
 #![forbid(unsafe_code)]
 
+pub mod build;
+pub mod cache;
+pub mod calibration;
 pub mod error;
+pub mod gptq;
 pub mod grid;
+pub mod hessian;
+pub mod inverse_factor;
+pub mod linear_algebra;
 pub mod method;
 pub mod model;
 pub mod recipe;
+pub mod report;
+mod statistics;
 mod suggestion;
 
+pub use build::{Build, Quantized};
+pub use cache::BlockCache;
+pub use calibration::Calibration;
 pub use error::Error;
 pub use model::build_model;
 pub use recipe::{Recipe, RecipeError, Scheme};

@@ -1,9 +1,10 @@
 //! A checkpoint quantized by a recipe, ready to run.
 
 use crate::error::Error;
+use crate::method::Needs;
 use crate::recipe::Recipe;
 use engine::checkpoint::Checkpoint;
-use engine::model::Model;
+use engine::model::{Builder, Model};
 use engine::runtime::Runtime;
 
 /// Reads `checkpoint` and quantizes it as `recipe` says, on the threads of `runtime`.
@@ -12,25 +13,18 @@ use engine::runtime::Runtime;
 /// quantized model no more than a panel of rows a thread is held.
 ///
 /// # Errors
-/// What the checkpoint lacks or holds wrongly; a pattern of the recipe that matches no matrix of a block.
+/// What the checkpoint lacks or holds wrongly; a pattern of the recipe that matches no matrix of a block; a method that
+/// looks at inputs, for which there is [`Build`](crate::Build).
 pub fn build_model(checkpoint: &Checkpoint, recipe: &Recipe, runtime: &Runtime) -> Result<Model, Error> {
+    if recipe.method().needs == Needs::Inputs {
+        return Err(Error::NoCalibration { recipe: recipe.to_string() });
+    }
+    let mut builder = Builder::new(checkpoint)?;
+    recipe.check_patterns(builder.blueprint())?;
     runtime.run(|| {
-        let mut unmatched = recipe.patterns().collect::<Vec<_>>();
-        let mut example = None;
-        let model = Model::build(checkpoint, &mut |source| {
-            if source.role.is_in_block() {
-                unmatched.retain(|pattern| !pattern.matches(&source.tensor));
-                example.get_or_insert_with(|| source.tensor.clone());
-            }
-            recipe.choose_with(runtime.kernels(), source)
-        })?;
-        match unmatched.first() {
-            None => Ok(model),
-            Some(pattern) => Err(Error::UnmatchedPattern {
-                recipe: recipe.to_string(),
-                pattern: pattern.to_string(),
-                example: example.unwrap_or_default(),
-            }),
-        }
+        let choose = &mut |source| recipe.choose_with(runtime.kernels(), source);
+        let mut model = builder.without_blocks(choose)?;
+        builder.blocks(&mut model, choose)?;
+        Ok(model)
     })
 }

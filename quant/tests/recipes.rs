@@ -241,10 +241,11 @@ fn the_list_of_methods() {
         assert_eq!(recipe(method.example).to_string(), method.example);
         assert!(!method.title.is_empty() && !method.summary.is_empty() && !method.paper.is_empty());
         for option in method.options {
-            assert!(option.values.len() > 1, "{}", option.name);
-            for value in option.values {
-                let text = format!("{}:{}={}", method.example, option.name, value.name);
-                assert_eq!(recipe(&text).to_string() == method.example, value == option.default());
+            let default = option.default_spelling();
+            assert!(option.values().len() > 1 || option.number.is_some(), "{}", option.name);
+            for spelling in option.words.iter().map(|word| word.name).chain([default.as_str()]) {
+                let text = format!("{}:{}={spelling}", method.example, option.name);
+                assert_eq!(recipe(&text).to_string() == method.example, spelling == default, "{text}");
             }
         }
     }

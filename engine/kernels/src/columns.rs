@@ -1,6 +1,79 @@
-//! A mutable block of columns of a row-major matrix, so that threads write disjoint outputs of one matrix product.
+//! Blocks of a row-major matrix: mutable ones, so that threads write disjoint outputs of one matrix product, and shared
+//! ones, its operands.
 
 use std::marker::PhantomData;
+use std::ops::Range;
+
+/// Rows and columns of a row-major matrix [rows, stride], borrowed. It may lie in the matrix that a [`ColumnsMut`] which
+/// was split from it goes on writing.
+#[derive(Clone, Copy)]
+pub struct Columns<'a, T = f32> {
+    start: *const T,
+    rows: usize,
+    stride: usize,
+    width: usize,
+    borrowed: PhantomData<&'a [T]>,
+}
+
+// SAFETY: a block is a shared borrow of its elements, as `&[T]` is.
+unsafe impl<T: Sync> Send for Columns<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for Columns<'_, T> {}
+
+impl<'a, T> Columns<'a, T> {
+    /// All columns of `matrix` [matrix.len() / stride, stride].
+    ///
+    /// # Panics
+    /// If the length is not a multiple of the stride.
+    pub fn new(matrix: &'a [T], stride: usize) -> Self {
+        assert!(
+            stride > 0 && matrix.len().is_multiple_of(stride),
+            "matrix of {} elements, stride {stride}",
+            matrix.len()
+        );
+        Self { start: matrix.as_ptr(), rows: matrix.len() / stride, stride, width: stride, borrowed: PhantomData }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Rows `rows` and columns `columns` of the block.
+    ///
+    /// # Panics
+    /// If there are no such rows and columns.
+    pub fn block(self, rows: Range<usize>, columns: Range<usize>) -> Self {
+        assert!(rows.start <= rows.end && rows.end <= self.rows, "rows {rows:?} of {}", self.rows);
+        assert!(columns.start <= columns.end && columns.end <= self.width, "columns {columns:?} of {}", self.width);
+        // An empty block may begin past the matrix: then its pointer is never used.
+        let start = self.start.wrapping_add(rows.start * self.stride + columns.start);
+        Self { start, rows: rows.len(), width: columns.len(), ..self }
+    }
+
+    /// The element of row `row` and column `column`.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn get(&self, row: usize, column: usize) -> T
+    where
+        T: Copy,
+    {
+        assert!(row < self.rows && column < self.width, "element ({row}, {column}) of {} x {}", self.rows, self.width);
+        // SAFETY: the element lies inside the matrix borrowed for 'a.
+        unsafe { *self.start.add(row * self.stride + column) }
+    }
+
+    /// The block's first element, and the elements from one of its rows to the next.
+    pub(crate) fn start_and_stride(&self) -> (*const T, usize) {
+        (self.start, self.stride)
+    }
+}
 
 /// Columns `first..first + width` of a row-major matrix [rows, stride], borrowed mutably.
 ///
@@ -76,6 +149,16 @@ impl<'a, T> ColumnsMut<'a, T> {
         }
         blocks.push(rest);
         blocks
+    }
+
+    /// The block, borrowed again.
+    pub fn reborrow(&mut self) -> ColumnsMut<'_, T> {
+        ColumnsMut { borrowed: PhantomData, ..*self }
+    }
+
+    /// The block, not to be written meanwhile.
+    pub fn shared(&self) -> Columns<'_, T> {
+        Columns { start: self.start, rows: self.rows, stride: self.stride, width: self.width, borrowed: PhantomData }
     }
 
     /// The block's first element, and the elements from one of its rows to the next.

@@ -6,13 +6,15 @@
 
 use crate::activation::{self, Nonlinearity};
 use crate::attention::{self, AttentionShape, KeyValueSpan, QUERY_GROUP};
-use crate::columns::ColumnsMut;
+use crate::columns::{Columns, ColumnsMut};
 use crate::dense::{self, DenseRows};
+use crate::feedback::{self, FeedbackColumn};
 use crate::grid::{self, CodeGrid};
 use crate::grouped;
 use crate::grouped::panel::{self, CodeBits, Panel, segment_of};
 use crate::isa::Isa;
 use crate::log_sum_exp::LOGIT_BLOCK;
+use crate::product_f64::{self, Sign};
 use crate::quantize::{self, QuantizedRowMut, QuantizedRows};
 use crate::{lanes, log_sum_exp, norm, peak, residual, rope};
 use std::ops::Range;
@@ -36,9 +38,12 @@ pub struct Kernels {
     quantize_row: unsafe fn(&[f32], usize, QuantizedRowMut<'_>),
     spans: unsafe fn(DenseRows<'_>, usize, &mut [f32], &mut [f32]),
     encode: unsafe fn(DenseRows<'_>, usize, &[CodeGrid], &mut [u8]),
+    product_f64: unsafe fn(Sign, Columns<'_, f64>, Columns<'_, f64>, &mut ColumnsMut<'_, f64>),
+    feedback: unsafe fn(FeedbackColumn<'_>, &mut [f64], &mut [u8], &mut [f64]),
     pack: unsafe fn(CodeBits, usize, usize, &[u8], &mut [u8]),
     attend: unsafe fn(AttentionShape, &[f32], &[Range<usize>], &[KeyValueSpan<'_>], &mut [f32], &mut [f32]),
     multiply_add: unsafe fn(usize) -> f32,
+    multiply_add_f64: unsafe fn(usize) -> f64,
     byte_products: unsafe fn(usize, &[u8; 1024]) -> i32,
     read: unsafe fn(&[i32]) -> i32,
 }
@@ -49,14 +54,16 @@ pub struct Kernels {
 /// The instruction set must be present, and lengths must agree as the safe methods of [`Kernels`] check them: those
 /// methods are the only callers.
 ///
-/// `dense` is rows x tokens of the register tile, or so many tokens where it widens weights, `grouped` row blocks x tokens, or so many tokens where codes have eight
-/// bits, `grouped_f32` tokens, `attend` queries x keys and vectors of values of six queries. `peak` is the tile that
-/// multiplies and adds fastest, without memory to wait for.
+/// `dense` is rows x tokens of the register tile, or so many tokens where it widens weights, `grouped` row blocks x
+/// tokens, or so many tokens where codes have eight bits, `grouped_f32` tokens, `attend` queries x keys and vectors of
+/// values of six queries, `product_f64` rows of sixteen f64. `peak` is the tile that multiplies and adds fastest, without
+/// memory to wait for.
 macro_rules! table {
     (
         $table:ident, $isa:expr, $lanes:ty, $proof:expr, $(#[$enable:meta])*
-        dense $dr:literal x $dt:literal or $df:literal, grouped $gr:literal x $gt:literal or $gw:literal, grouped_f32 $ft:literal,
-        attend $mq:literal x $mk:literal and $vd:literal, peak $pr:literal x $pt:literal
+        dense $dr:literal x $dt:literal or $df:literal, grouped $gr:literal x $gt:literal or $gw:literal,
+        grouped_f32 $ft:literal, attend $mq:literal x $mk:literal and $vd:literal, product_f64 $dp:literal,
+        peak $pr:literal x $pt:literal
     ) => {
         static $table: Kernels = {
             type L = $lanes;
@@ -121,6 +128,19 @@ macro_rules! table {
                 grid::encode::<L>($proof, row, width, grids, codes)
             }
             $(#[$enable])*
+            unsafe fn product_f64(
+                sign: Sign,
+                x: Columns<'_, f64>,
+                y: Columns<'_, f64>,
+                c: &mut ColumnsMut<'_, f64>,
+            ) {
+                product_f64::product::<L, $dp>($proof, sign, x, y, c)
+            }
+            $(#[$enable])*
+            unsafe fn feedback(column: FeedbackColumn<'_>, weights: &mut [f64], codes: &mut [u8], losses: &mut [f64]) {
+                feedback::quantize::<L>($proof, column, weights, codes, losses)
+            }
+            $(#[$enable])*
             unsafe fn pack(bits: CodeBits, rows: usize, columns: usize, codes: &[u8], packed: &mut [u8]) {
                 panel::pack_lanes::<L>($proof, bits, rows, columns, codes, packed)
             }
@@ -138,6 +158,10 @@ macro_rules! table {
             $(#[$enable])*
             unsafe fn multiply_add(steps: usize) -> f32 {
                 peak::multiply_add::<L, $pr, $pt>($proof, steps)
+            }
+            $(#[$enable])*
+            unsafe fn multiply_add_f64(steps: usize) -> f64 {
+                peak::multiply_add_f64::<L, $dp>($proof, steps)
             }
             $(#[$enable])*
             unsafe fn byte_products(steps: usize, bytes: &[u8; 1024]) -> i32 {
@@ -164,9 +188,12 @@ macro_rules! table {
                 quantize_row,
                 spans,
                 encode,
+                product_f64,
+                feedback,
                 pack,
                 attend,
                 multiply_add,
+                multiply_add_f64,
                 byte_products,
                 read,
             }
@@ -176,40 +203,40 @@ macro_rules! table {
 
 table!(
     SCALAR, Isa::Scalar, lanes::scalar::Scalar, lanes::scalar::Scalar,
-    dense 2 x 2 or 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, peak 1 x 1
+    dense 2 x 2 or 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, product_f64 1, peak 1 x 1
 );
 #[cfg(target_arch = "x86_64")]
 table!(
     // SAFETY: the table is handed out only where the instruction set is present.
     AVX512, Isa::Avx512, lanes::avx512::Avx512, unsafe { lanes::avx512::Avx512::assume() },
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-    dense 4 x 6 or 4, grouped 4 x 6 or 6, grouped_f32 12, attend 4 x 4 and 4, peak 4 x 6
+    dense 4 x 6 or 4, grouped 4 x 6 or 6, grouped_f32 12, attend 4 x 4 and 4, product_f64 12, peak 4 x 6
 );
 
 table!(
     WIDE, Isa::Wide, lanes::wide::Wide, lanes::wide::Wide,
-    dense 2 x 2 or 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, peak 2 x 2
+    dense 2 x 2 or 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, product_f64 1, peak 2 x 2
 );
 #[cfg(target_arch = "x86_64")]
 table!(
     // SAFETY: as above.
     AVX2, Isa::Avx2, lanes::avx2::Avx2, unsafe { lanes::avx2::Avx2::assume() },
     #[target_feature(enable = "avx2,f16c")] #[cfg_attr(feature = "free_order", target_feature(enable = "fma"))]
-    dense 2 x 3 or 3, grouped 1 x 6 or 4, grouped_f32 4, attend 2 x 2 and 1, peak 2 x 3
+    dense 2 x 3 or 3, grouped 1 x 6 or 4, grouped_f32 4, attend 2 x 2 and 1, product_f64 2, peak 2 x 3
 );
 #[cfg(target_arch = "aarch64")]
 table!(
     // SAFETY: as above.
     NEON, Isa::Neon, lanes::neon::Neon, unsafe { lanes::neon::Neon::assume() },
     #[target_feature(enable = "neon")]
-    dense 2 x 2 or 2, grouped 1 x 3 or 4, grouped_f32 4, attend 2 x 2 and 1, peak 2 x 3
+    dense 2 x 2 or 2, grouped 1 x 3 or 4, grouped_f32 4, attend 2 x 2 and 1, product_f64 2, peak 2 x 3
 );
 #[cfg(target_arch = "aarch64")]
 table!(
     // SAFETY: as above; the processor's dot products are checked where the table is handed out.
     NEON_DOT, Isa::Neon, lanes::neon::NeonDot, unsafe { lanes::neon::NeonDot::assume() },
     #[target_feature(enable = "neon,dotprod")]
-    dense 2 x 2 or 2, grouped 1 x 6 or 5, grouped_f32 4, attend 2 x 2 and 1, peak 2 x 3
+    dense 2 x 2 or 2, grouped 1 x 6 or 5, grouped_f32 4, attend 2 x 2 and 1, product_f64 2, peak 2 x 3
 );
 
 impl Kernels {
@@ -397,6 +424,28 @@ impl Kernels {
         unsafe { (self.encode)(row, width, grids, codes) }
     }
 
+    /// c = c + x^T y or c - x^T y, x: f64 [y.rows(), c.rows()], y: f64 [.., c.width()]; see [`crate::product_f64`].
+    ///
+    /// # Panics
+    /// If shapes disagree.
+    pub fn product_f64(&self, sign: Sign, x: Columns<'_, f64>, y: Columns<'_, f64>, c: &mut ColumnsMut<'_, f64>) {
+        assert!(x.rows() == y.rows() && x.width() == c.rows() && y.width() == c.width());
+        // SAFETY: as above.
+        unsafe { (self.product_f64)(sign, x, y, c) }
+    }
+
+    /// Codes of a column of weights, which their errors take the place of, and the errors' squares added to `losses`; see
+    /// [`crate::feedback`].
+    ///
+    /// # Panics
+    /// If lengths disagree.
+    pub fn feedback(&self, column: FeedbackColumn<'_>, weights: &mut [f64], codes: &mut [u8], losses: &mut [f64]) {
+        assert!(column.scales.len() == weights.len() && column.zeros.len() == weights.len());
+        assert!(codes.len() == weights.len() && losses.len() == weights.len());
+        // SAFETY: as above.
+        unsafe { (self.feedback)(column, weights, codes, losses) }
+    }
+
     /// Packs codes [rows, columns] (row-major, one byte a code) into a panel's bytes, [`CodeBits::panel_bytes`] of
     /// them; see [`crate::grouped::panel`].
     ///
@@ -445,6 +494,12 @@ impl Kernels {
     pub fn multiply_add(&self, steps: usize) -> f32 {
         // SAFETY: as above.
         unsafe { (self.multiply_add)(steps) }
+    }
+
+    /// `steps` steps of f64 multiply and add, for measuring; see [`crate::peak`].
+    pub fn multiply_add_f64(&self, steps: usize) -> f64 {
+        // SAFETY: as above.
+        unsafe { (self.multiply_add_f64)(steps) }
     }
 
     /// `steps` steps of byte products, for measuring; see [`crate::peak`].

@@ -446,3 +446,104 @@ fn what_is_measured_is_computed() {
         assert!(expected.contains(&found), "{isa}: {found} is none of {expected:?}");
     }
 }
+
+/// Bits of f64, all of which every instruction set must give.
+fn agree_f64(what: &str, case: impl Fn(&Kernels) -> Vec<f64>) -> Vec<f64> {
+    let expected = case(Kernels::of(Isa::Scalar).unwrap());
+    for isa in isas() {
+        let found = case(Kernels::of(isa).unwrap());
+        assert_eq!(found.len(), expected.len());
+        for (index, (a, b)) in found.iter().zip(&expected).enumerate() {
+            assert!(a.to_bits() == b.to_bits(), "{what}, {isa}, element {index}: {a:e} where scalar has {b:e}");
+        }
+    }
+    expected
+}
+
+fn f64s(rng: &mut Rng, count: usize) -> Vec<f64> {
+    (0..count).map(|_| (rng.unit() - 0.5) * if rng.below(16) == 0 { 1e9 } else { 1.0 }).collect()
+}
+
+#[test]
+fn products_in_f64() {
+    let mut rng = Rng::new(31);
+    let shapes =
+        [(1, 1, 1), (3, 2, 17), (1, 13, 16), (16, 12, 15), (255, 25, 33), (257, 191, 18), (600, 207, 49), (0, 5, 7)];
+    for (depth, rows, columns) in shapes {
+        // Blocks of wider matrices: what lies around c must stay as it is.
+        let (x_stride, y_stride, c_stride) = (rows + 3, columns + 5, columns + 2);
+        let (x, y) = (f64s(&mut rng, depth * x_stride), f64s(&mut rng, depth * y_stride));
+        let before = f64s(&mut rng, (rows + 1) * c_stride);
+        let (x_block, y_block) = (Columns::new(&x, x_stride), Columns::new(&y, y_stride));
+        let (x_block, y_block) = (x_block.block(0..depth, 2..2 + rows), y_block.block(0..depth, 4..4 + columns));
+        for sign in [Sign::Plus, Sign::Minus] {
+            let product = |k: &Kernels, cuts: &[usize]| {
+                let mut after = before.clone();
+                let (c, _) = ColumnsMut::new(&mut after, c_stride).split_at(columns + 1);
+                let (_, mut c) = c.split_rows(1).1.split_at(1);
+                for cut in cuts.windows(2) {
+                    let rows = cut[0]..cut[1];
+                    k.product_f64(
+                        sign,
+                        x_block.block(rows.clone(), 0..x_block.width()),
+                        y_block.block(rows, 0..columns),
+                        &mut c,
+                    );
+                }
+                after
+            };
+            let found = agree_f64("product_f64", |k| product(k, &[0, depth]));
+            let mut expected = before.clone();
+            for i in 0..rows {
+                for j in 0..columns {
+                    let c = &mut expected[(i + 1) * c_stride + j + 1];
+                    for k in 0..depth {
+                        let product = x[k * x_stride + 2 + i] * y[k * y_stride + 4 + j];
+                        *c = if sign == Sign::Plus { *c + product } else { *c - product };
+                    }
+                }
+            }
+            assert!(found.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits()), "{depth} {rows} {columns}");
+            let cut = agree_f64("product_f64 in parts", |k| product(k, &[0, depth / 3, depth / 2, depth]));
+            assert!(
+                cut.iter().zip(&found).all(|(a, b)| a.to_bits() == b.to_bits()),
+                "{depth} {rows} {columns} in parts"
+            );
+        }
+    }
+}
+
+#[test]
+fn feedback_of_a_column() {
+    let mut rng = Rng::new(32);
+    for rows in [1, 15, 16, 17, 100] {
+        for (bits, max_code) in [(CodeBits::Two, 3), (CodeBits::Three, 7), (CodeBits::Four, 15), (CodeBits::Eight, 255)]
+        {
+            let scales: Vec<f64> = (0..rows).map(|_| 0.01 + rng.unit()).collect();
+            let zeros: Vec<f64> = (0..rows).map(|_| rng.below(max_code + 1) as f64).collect();
+            // Halves, and weights far outside of the grid.
+            let weights: Vec<f64> = (0..rows)
+                .map(|row| match rng.below(4) {
+                    0 => scales[row] * (rng.below(600) as f64 / 2.0 - 150.0),
+                    1 => 1e300 * (rng.unit() - 0.5),
+                    _ => (rng.unit() - 0.5) * scales[row] * max_code as f64,
+                })
+                .collect();
+            let losses = f64s(&mut rng, rows);
+            let found = agree_f64("feedback", |k| {
+                let (mut errors, mut codes, mut losses) = (weights.clone(), vec![0; rows], losses.clone());
+                let column = FeedbackColumn { scales: &scales, zeros: &zeros, max_code: max_code as u8, pivot: 0.3 };
+                k.feedback(column, &mut errors, &mut codes, &mut losses);
+                let codes = codes.into_iter().map(f64::from);
+                errors.into_iter().chain(losses).chain(codes).collect()
+            });
+            for row in 0..rows {
+                let code = CodeGrid::new(scales[row], zeros[row] as i32, bits).code(weights[row]);
+                let error = (weights[row] - scales[row] * (f64::from(code) - zeros[row])) / 0.3;
+                assert_eq!(found[2 * rows + row], f64::from(code));
+                assert_eq!(found[row].to_bits(), error.to_bits());
+                assert_eq!(found[rows + row].to_bits(), (losses[row] + error * error).to_bits());
+            }
+        }
+    }
+}

@@ -4,6 +4,8 @@
 
 mod dense;
 mod packed;
+mod stored;
 
 pub use dense::DenseMatrix;
 pub use packed::{GridRow, PackedMatrix, PackedShape, ZeroPoints};
+pub use stored::{MatrixReader, MatrixWriter};

@@ -7,8 +7,10 @@
 //! bytes held, padding included (but not the fewer than 64 bytes before the first panel and behind the last).
 
 use crate::aligned::Aligned;
+use crate::input_map::InputMap;
 use kernels::{CodeBits, Kernels, PANEL_ROWS, Panel, ROW_BLOCK, Zeros};
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// Size and grid of a packed matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +56,7 @@ pub struct PackedMatrix {
     codes: Aligned<u8>,
     scales: Vec<f32>,
     zeros: Vec<u8>,
+    map: Option<Arc<InputMap>>,
 }
 
 impl PackedShape {
@@ -99,7 +102,48 @@ impl PackedMatrix {
                 kernels.pack(shape.bits, rows, shape.columns, &scratch.codes[..rows * shape.columns], codes);
             },
         );
-        Self { shape, codes, scales, zeros }
+        Self { shape, codes, scales, zeros, map: None }
+    }
+
+    /// The matrix of what [`Self::codes`], [`Self::scales`] and [`Self::zeros`] gave for one of this shape.
+    ///
+    /// # Errors
+    /// What cannot be of such a matrix.
+    pub fn from_parts(shape: PackedShape, codes: &[u8], scales: Vec<f32>, zeros: Vec<u8>) -> Result<Self, String> {
+        if shape.rows == 0 || shape.columns == 0 || shape.group.is_some_and(|group| ![16, 32, 64, 128].contains(&group))
+        {
+            return Err(format!("no shape of a packed matrix: {shape:?}"));
+        }
+        let cells = shape.rows.checked_mul(shape.columns).filter(|&cells| cells / 8 <= codes.len());
+        if cells.is_none() || codes.len() != shape.bits.panel_bytes(shape.padded_rows(), shape.columns) {
+            return Err(format!("{} bytes of codes for {} x {}", codes.len(), shape.rows, shape.columns));
+        }
+        let grids = shape.groups() * shape.padded_rows();
+        let wanted_zeros = if shape.zero_points == ZeroPoints::Stored { grids } else { 0 };
+        if scales.len() != grids || zeros.len() != wanted_zeros {
+            return Err(format!("{} scales and {} zero points for {grids} groups", scales.len(), zeros.len()));
+        }
+        if scales.iter().any(|scale| !scale.is_finite()) || zeros.iter().any(|&zero| zero > shape.bits.max_code()) {
+            return Err("a scale that is not finite, or a zero point above the largest code".into());
+        }
+        let mut aligned = Aligned::zeroed(codes.len());
+        aligned.as_mut_slice().copy_from_slice(codes);
+        Ok(Self { shape, codes: aligned, scales, zeros, map: None })
+    }
+
+    /// The codes as they lie in memory, panel by panel.
+    pub fn codes(&self) -> &[u8] {
+        self.codes.as_slice()
+    }
+
+    /// The scales, panel by panel.
+    pub fn scales(&self) -> &[f32] {
+        &self.scales
+    }
+
+    /// The zero points, panel by panel; none where they are not stored.
+    pub fn zeros(&self) -> &[u8] {
+        &self.zeros
     }
 
     /// Size and grid.
@@ -107,7 +151,21 @@ impl PackedMatrix {
         &self.shape
     }
 
-    /// Bytes held: codes, scales and zero points.
+    /// The same codes, to be multiplied with a mapped input.
+    ///
+    /// # Panics
+    /// If the map has another number of columns.
+    pub fn with_input_map(self, map: Arc<InputMap>) -> Self {
+        assert_eq!(map.columns(), self.shape.columns, "columns of the map");
+        Self { map: Some(map), ..self }
+    }
+
+    /// How the input's features map to columns, where they are not the same.
+    pub fn input_map(&self) -> Option<&Arc<InputMap>> {
+        self.map.as_ref()
+    }
+
+    /// Bytes held: codes, scales and zero points (an input map is shared, and counted by the model).
     pub fn bytes(&self) -> usize {
         self.codes.as_slice().len() + 4 * self.scales.len() + self.zeros.len()
     }
@@ -138,8 +196,18 @@ impl PackedMatrix {
         }
     }
 
-    /// Row `row` dequantized, scale * (code - zero), into `out` [columns]. For checks: no product uses it.
+    /// Row `row` dequantized, scale * (code - zero), into `out` [features]. For checks: no product uses it.
     pub fn dequantize_row(&self, row: usize, out: &mut [f32]) {
+        if let Some(map) = &self.map {
+            let mut columns = vec![0.0; out.len()];
+            self.dequantize_columns(row, &mut columns);
+            map.undo(&columns, out);
+        } else {
+            self.dequantize_columns(row, out);
+        }
+    }
+
+    fn dequantize_columns(&self, row: usize, out: &mut [f32]) {
         let panel = self.panel(row / PANEL_ROWS);
         let (inside, padded) = (row % PANEL_ROWS, panel.padded_rows());
         for (k, value) in out.iter_mut().enumerate() {

@@ -1,5 +1,6 @@
 //! `nibble bench`: tokens a second, in the shape of llama-bench.
 
+use super::calibration::CalibrationFlags;
 use super::failure::{Failure, Outcome, Status};
 use super::loading::{ModelFlags, recipes};
 use super::machine;
@@ -34,6 +35,8 @@ pub struct Arguments {
     /// Quantization recipes, separated by commas
     #[arg(long, value_name = "RECIPES", default_value = "none", help_heading = "Model")]
     quant: Vec<String>,
+    #[command(flatten)]
+    calibration: CalibrationFlags,
     /// Tokens of the prompt tests; 0 leaves them out
     #[arg(
         short = 'p',
@@ -125,7 +128,7 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
     let mut done = 0;
     for recipe in &recipes {
         let Some(builder) = runtimes.first() else { break };
-        let model = source.model(recipe, builder, context.verbosity)?;
+        let model = arguments.calibration.model(&source, recipe, builder, context)?;
         let size = model.size();
         for runtime in &runtimes {
             let bench = Bench::new(&model, runtime, arguments.batch_size as usize);

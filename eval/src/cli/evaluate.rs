@@ -1,6 +1,7 @@
 //! `nibble eval`: every recipe on every task.
 
 use super::Context;
+use super::calibration::CalibrationFlags;
 use super::failure::{Failure, Outcome, Status};
 use super::loading::{self, ModelFlags, Source, recipes};
 use super::observer::Reporter;
@@ -43,6 +44,8 @@ pub struct Arguments {
     /// `nibble quants show RECIPE` explains a recipe.
     #[arg(long, value_name = "RECIPES", help_heading = "Model")]
     quant: Vec<String>,
+    #[command(flatten)]
+    calibration: CalibrationFlags,
     /// Tasks, separated by commas: NAME[:VARIANT][@PROTOCOL]
     ///
     /// `mmlu`, `mmlu_anatomy@lm-eval`, `perplexity:FILE@gptq-256`, ... `nibble tasks ls` lists them, `nibble tasks show
@@ -167,6 +170,7 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
         tasks: &tasks,
         roots: &DataRoots::new(&data).with_pinning(pinning),
         options: arguments.options(),
+        quantization: arguments.calibration.quantization(),
         seed: arguments.seed,
         scheduler: SchedulerOptions {
             batch_tokens: arguments.batch_tokens as usize,

@@ -1,6 +1,7 @@
 //! `nibble generate`: continues a prompt.
 
 use super::Context;
+use super::calibration::CalibrationFlags;
 use super::failure::{Failure, Outcome, Status};
 use super::loading::{ModelFlags, RecipeFlag, Source};
 use super::prompt::{ChatFlags, PromptFlags};
@@ -30,6 +31,8 @@ pub struct Arguments {
     model: ModelFlags,
     #[command(flatten)]
     recipe: RecipeFlag,
+    #[command(flatten)]
+    calibration: CalibrationFlags,
     #[command(flatten)]
     prompt: PromptFlags,
     #[command(flatten)]
@@ -95,7 +98,7 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
     // A large tokenizer takes longer to open than a small model to quantize.
     let (prompt, model) = std::thread::scope(|scope| {
         let prompt = scope.spawn(|| arguments.prompt.read(Some(&arguments.chat), &source, blueprint.vocab_size));
-        let model = source.model(&recipe, &runtime, context.verbosity);
+        let model = arguments.calibration.model(&source, &recipe, &runtime, context);
         (prompt.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), model)
     });
     let (prompt, model) = (prompt?, model?);

@@ -1,17 +1,14 @@
 //! From `--model` and `--quant` to a model in memory.
 
 use super::failure::{Failure, Status};
-use super::progress::{Verbosity, seconds};
+use super::progress::Verbosity;
 use super::spelling::nearest;
 use clap::Args;
 use engine::builtin;
 use engine::checkpoint::{Checkpoint, OpenOptions, Reading};
-use engine::model::Model;
-use engine::runtime::Runtime;
 use engine::tokenizer::{Tokenizer, TokenizerError};
 use quant::Recipe;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 /// Flags that choose a checkpoint.
 #[derive(Args, Clone, Debug)]
@@ -136,17 +133,6 @@ impl Source {
     fn tokenizer_failure(&self, error: &TokenizerError) -> Failure {
         let fix = "use the tokenizer files published with the weights; --tokens needs none";
         Failure::from_text(Status::Input, error, self.checkpoint.directory().display(), fix)
-    }
-
-    /// The model quantized by `recipe`.
-    pub fn model(&self, recipe: &Recipe, runtime: &Runtime, verbosity: Verbosity) -> Result<Model, Failure> {
-        let started = Instant::now();
-        let model = quant::build_model(&self.checkpoint, recipe, runtime)?;
-        let elapsed = started.elapsed().as_secs_f64();
-        if elapsed > 1.0 {
-            verbosity.note(format!("{}: {recipe} ready after {}", self.name, seconds(elapsed)));
-        }
-        Ok(model)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `nibble logits`: what two auditors compare.
 
 use super::Context;
+use super::calibration::CalibrationFlags;
 use super::failure::{Failure, Outcome, Status};
 use super::loading::{ModelFlags, RecipeFlag};
 use super::prompt::PromptFlags;
@@ -32,6 +33,8 @@ pub struct Arguments {
     model: ModelFlags,
     #[command(flatten)]
     recipe: RecipeFlag,
+    #[command(flatten)]
+    calibration: CalibrationFlags,
     #[command(flatten)]
     prompt: PromptFlags,
     #[command(flatten)]
@@ -114,7 +117,7 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
     let blueprint = engine::family::blueprint(&source.checkpoint)?;
     let tokens = arguments.prompt.read(None, &source, blueprint.vocab_size)?.tokens;
     let positions = arguments.positions.of(tokens.len())?;
-    let model = source.model(&recipe, &runtime, context.verbosity)?;
+    let model = arguments.calibration.model(&source, &recipe, &runtime, context)?;
     let Some(report) = evaluate(&model, &runtime, tokens, positions, arguments.prefill_chunk as usize, context)? else {
         let fix = "run the same command again; it starts from the beginning";
         return Err(Failure::new(Status::Incomplete, "stopped before the last token", "the logits", fix));

@@ -1,6 +1,7 @@
 //! The command line: arguments in, data on stdout, messages and progress on stderr, an exit code.
 
 mod bench;
+mod calibration;
 mod doctor;
 mod evaluate;
 mod failure;
@@ -79,6 +80,9 @@ struct CommandLine {
     /// No progress and no notes on stderr; errors are still printed
     #[arg(short, long, global = true, help_heading = "Global")]
     quiet: bool,
+    /// Also print what quantizing did to each matrix: its loss, its outliers, its time
+    #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = "Global")]
+    verbose: bool,
     /// Print help: -h in short, --help in full
     #[arg(short, long, global = true, action = ArgAction::Help, help_heading = "Global")]
     help: Option<bool>,
@@ -137,7 +141,7 @@ fn run(arguments: Vec<OsString>) -> Status {
         }
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let verbosity = progress::Verbosity::of(command_line.quiet);
+    let verbosity = progress::Verbosity::of(command_line.quiet, command_line.verbose);
     let mut context = Context { out: &mut out, stop: StopFlag::install(), verbosity };
     let outcome = dispatch(command_line.command, &mut context);
     let outcome = outcome.and_then(|status| out.flush().map(|()| status).map_err(Failure::from));

@@ -11,17 +11,23 @@ pub enum Verbosity {
     Quiet,
     /// Progress and notes.
     Normal,
+    /// And what was done to each matrix.
+    Detailed,
 }
 
 impl Verbosity {
-    /// That of the flag `--quiet`.
-    pub fn of(quiet: bool) -> Self {
-        if quiet { Verbosity::Quiet } else { Verbosity::Normal }
+    /// That of the flags `--quiet` and `--verbose`.
+    pub fn of(quiet: bool, verbose: bool) -> Self {
+        match (quiet, verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, false) => Verbosity::Normal,
+            (false, true) => Verbosity::Detailed,
+        }
     }
 
     /// Prints a line to stderr.
     pub fn note(self, text: impl std::fmt::Display) {
-        if self == Verbosity::Normal {
+        if self != Verbosity::Quiet {
             // Nothing can be done about a closed stderr.
             let _ = writeln!(std::io::stderr(), "{text}");
         }

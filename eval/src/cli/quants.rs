@@ -97,10 +97,8 @@ fn show_method(method: &Method, arguments: &ShowArguments, context: &mut Context
     record.push("groups", numbers(method.groups.to_vec()));
     let mut options: Vec<(String, &str, String)> = Vec::new();
     for option in method.options {
-        let values: Vec<String> =
-            option.values.iter().map(|value| format!("{}: {}", value.name, value.meaning)).collect();
-        let spelling = format!("{}={}", option.name, option.default().name);
-        options.push((spelling, option.summary, values.join("; ")));
+        let spelling = format!("{}={}", option.name, option.default_spelling());
+        options.push((spelling, option.summary, option.values().join("; ")));
     }
     if !method.widths.is_empty() {
         let shared = SHARED_OPTIONS

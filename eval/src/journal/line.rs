@@ -15,7 +15,7 @@ pub enum Record {
 }
 
 /// What the weights of a model take under a recipe.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Weights {
     /// Bits of a code, averaged over the weights of the blocks' matrices.
     pub nominal_bits_per_weight: f64,
@@ -23,6 +23,8 @@ pub struct Weights {
     pub true_bits_per_weight: f64,
     /// Bytes of all weights of the model.
     pub weight_bytes: u64,
+    /// One object a matrix that a method quantized by looking at its inputs (`quant::report::LayerReport`).
+    pub layers: Vec<Value>,
 }
 
 /// A line, keyed by all but its last part.
@@ -134,11 +136,14 @@ impl Line {
 }
 
 impl Weights {
-    fn to_json(self) -> Value {
+    fn to_json(&self) -> Value {
         let mut fields = Map::new();
         fields.insert("nominal_bits_per_weight".into(), self.nominal_bits_per_weight.into());
         fields.insert("true_bits_per_weight".into(), self.true_bits_per_weight.into());
         fields.insert("weight_bytes".into(), self.weight_bytes.into());
+        if !self.layers.is_empty() {
+            fields.insert("layers".into(), self.layers.clone().into());
+        }
         fields.into()
     }
 
@@ -148,6 +153,7 @@ impl Weights {
             nominal_bits_per_weight: number("nominal_bits_per_weight")?,
             true_bits_per_weight: number("true_bits_per_weight")?,
             weight_bytes: value.get("weight_bytes").and_then(Value::as_u64).ok_or("weights without weight_bytes")?,
+            layers: value.get("layers").and_then(Value::as_array).cloned().unwrap_or_default(),
         })
     }
 }

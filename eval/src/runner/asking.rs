@@ -1,6 +1,6 @@
 //! Asking a model everything that the journal does not hold yet.
 
-use super::{Observer, Plan, Progress};
+use super::{Filed, Observer, Progress, Run};
 use crate::error::Error;
 use crate::journal::{Journal, Record};
 use crate::request::{Outcome, Request};
@@ -19,10 +19,10 @@ const HELD_TOKENS: usize = 1 << 22;
 const PREPARED_TOGETHER: usize = 64;
 
 /// The documents that the journal does not hold, in order.
-pub fn missing(recipe: &str, suite: &Suite<'_>, journal: &Journal) -> Vec<Document> {
+pub fn missing(key: &str, suite: &Suite<'_>, journal: &Journal) -> Vec<Document> {
     let mut missing = Vec::new();
     for (index, task) in suite.tasks().iter().enumerate() {
-        let documents = (0..task.document_count()).filter(|&document| !journal.contains(recipe, task.id(), document));
+        let documents = (0..task.document_count()).filter(|&document| !journal.contains(key, task.id(), document));
         missing.extend(documents.map(|document| (index, document)));
     }
     missing
@@ -32,24 +32,24 @@ pub fn missing(recipe: &str, suite: &Suite<'_>, journal: &Journal) -> Vec<Docume
 ///
 /// # Errors
 /// What a task refuses, what the decoder refuses, what cannot be written.
-pub fn ask(
-    plan: &Plan<'_>,
-    recipe: &str,
+pub(super) fn ask(
+    run: &Run<'_>,
+    filed: &Filed,
     decoder: Decoder<'_>,
-    suite: &Suite<'_>,
     missing: &[Document],
     journal: &mut Journal,
     observer: &mut dyn Observer,
 ) -> Result<TokenCounts, Error> {
+    let (plan, suite, recipe, key) = (run.plan, run.suite, filed.name.as_str(), filed.key.as_str());
     let mut scheduler = Scheduler::new(decoder, Some(plan.tokenizer), plan.scheduler);
     let per_recipe: usize = suite.tasks().iter().map(|task| task.document_count()).sum();
     let total = per_recipe * plan.recipes.len();
-    let done = |journal: &Journal, recipe: &str| -> usize {
-        suite.tasks().iter().map(|task| journal.done(recipe, task.id(), task.document_count())).sum()
+    let done = |journal: &Journal, key: &str| -> usize {
+        suite.tasks().iter().map(|task| journal.done(key, task.id(), task.document_count())).sum()
     };
     let mut tally = Tally { done: 0, total, tokens: 0 };
-    for recipe in plan.recipes {
-        tally.done += done(journal, &recipe.to_string());
+    for filed in &run.filed {
+        tally.done += done(journal, &filed.key);
     }
     let mut rest = missing;
     while !rest.is_empty() {
@@ -63,7 +63,7 @@ pub fn ask(
                     Prepared::Ready(item, requests) => batch.push(*document, item, requests),
                     Prepared::Skipped(reason) => {
                         let task = suite.tasks()[document.0].id();
-                        journal.append(recipe, task, document.1, &Record::Skipped(reason))?;
+                        journal.append(key, task, document.1, &Record::Skipped(reason))?;
                         tally.report(recipe, task, 0, observer);
                     }
                 }
@@ -73,10 +73,10 @@ pub fn ask(
             }
         }
         let Batch { requests, mut waiting, places, .. } = batch;
-        let mut on_done = |key: usize, outcome: Outcome| -> Result<Continue, Error> {
-            if let Some((document, record)) = answer(suite, &places, &mut waiting, key, outcome)? {
+        let mut on_done = |index: usize, outcome: Outcome| -> Result<Continue, Error> {
+            if let Some((document, record)) = answer(suite, &places, &mut waiting, index, outcome)? {
                 let task = suite.tasks()[document.task].id();
-                journal.append(recipe, task, document.document, &record)?;
+                journal.append(key, task, document.document, &record)?;
                 tally.report(recipe, task, document.tokens, observer);
             }
             Ok(if plan.stop.load(Ordering::Relaxed) { Continue::Stop } else { Continue::Yes })

@@ -90,7 +90,7 @@ impl RunDirectory {
         })?;
         let ids: Vec<String> = suite.tasks().iter().map(|task| task.id().to_string()).collect();
         for (task, name) in suite.tasks().iter().zip(output::file_names(&ids)) {
-            let lines = files::samples(&mut self.journal, &variant.recipe, task.as_ref())?;
+            let lines = files::samples(&mut self.journal, &variant.key, task.as_ref())?;
             output::write(&folder.join(format!("samples_{name}.jsonl")), lines.as_bytes())?;
         }
         output::write_json(&folder.join(files::RESULTS), &files::results(manifest, suite, variant))

@@ -83,6 +83,11 @@ pub fn results(manifest: &Manifest, suite: &Suite<'_>, variant: &Variant) -> Val
     });
     if let (Value::Object(value), Value::Object(details)) = (&mut value, details) {
         value.extend(details);
+        if !variant.weights.layers.is_empty() {
+            let calibration = &manifest.value()["calibration"];
+            let fields = json!({"calibration": calibration, "layers": variant.weights.layers});
+            value.insert("quantization".into(), fields);
+        }
     }
     value
 }

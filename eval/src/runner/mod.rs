@@ -5,12 +5,14 @@
 //! machine or with other settings of speed, and ends with the same bytes.
 
 mod asking;
+mod building;
 mod comparison;
 mod directory;
 mod environment;
 mod files;
 mod results;
 
+pub use building::{Building, Filed, Quantization, block_cache};
 pub use comparison::Difference;
 pub use directory::Existing;
 pub use files::summary as summary_json;
@@ -30,7 +32,8 @@ use engine::family;
 use engine::runtime::Runtime;
 use engine::tokenizer::Tokenizer;
 use environment::Invocation;
-use quant::Recipe;
+use quant::report::LayerReport;
+use quant::{Calibration, Quantized, Recipe};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -52,6 +55,8 @@ pub struct Plan<'a> {
     pub roots: &'a DataRoots,
     /// What is asked of all tasks.
     pub options: TaskOptions,
+    /// Calibration text, and where finished blocks are kept.
+    pub quantization: Quantization,
     /// Seed of everything that draws.
     pub seed: u64,
     /// How much is computed together; changes no bit.
@@ -136,6 +141,10 @@ pub trait Observer {
     fn phase(&mut self, phase: Phase<'_>);
     /// A document is done.
     fn progress(&mut self, progress: Progress<'_>);
+    /// The model of a recipe is being built.
+    fn building(&mut self, recipe: &str, building: Building<'_>) {
+        _ = (recipe, building);
+    }
 }
 
 /// An observer that looks away.
@@ -165,26 +174,30 @@ pub fn run(plan: &Plan<'_>, observer: &mut dyn Observer) -> Result<RunSummary, E
     let inputs =
         Inputs { tokenizer: plan.tokenizer, context_len: blueprint.context_len, roots: plan.roots, options: &options };
     let suite = Suite::build(plan.tasks, &inputs)?;
+    let calibration = building::calibration(plan, blueprint.context_len, blueprint.vocab_size)?;
     observer.phase(Phase::HashingModel);
     let hashes = plan.checkpoint.sha256()?;
     let identity = identity(plan, &hashes);
-    let manifest = Manifest::new(&identity, &recipes, &suite, &options, plan.seed);
+    let manifest = Manifest::new(&identity, &recipes, calibration.as_ref(), &suite, &options, plan.seed);
     let mut directory = RunDirectory::open(plan.output, plan.existing, &manifest, &identity.digest())?;
     let mut invocation = Invocation::begin(plan.runtime);
 
+    let filed = plan.recipes.iter().map(|recipe| Filed::new(recipe, calibration.as_ref())).collect();
+    let run = Run { plan, suite: &suite, filed, calibration: calibration.as_ref(), hashes: &hashes };
     let mut summary = RunSummary { status: Status::Complete, variants: Vec::new(), differences: Vec::new() };
     let per_recipe = suite.tasks().iter().map(|task| task.document_count()).sum::<usize>();
-    for (recipe, name) in plan.recipes.iter().zip(&recipes) {
-        ask(plan, recipe, name, &suite, &mut directory, &mut invocation, observer)?;
-        let done = directory.done(name, &suite);
-        if done < per_recipe {
-            let done = recipes.iter().map(|name| directory.done(name, &suite)).sum();
+    for (recipe, filed) in plan.recipes.iter().zip(&run.filed) {
+        run.ask(recipe, filed, &mut directory, &mut invocation, observer)?;
+        let done = directory.done(&filed.key, &suite);
+        if done < per_recipe || directory.journal().weights(&filed.key)?.is_none() {
+            let done = run.filed.iter().map(|filed| directory.done(&filed.key, &suite)).sum();
             summary.status = Status::Incomplete { done, total: per_recipe * recipes.len() };
             break;
         }
-        observer.phase(Phase::WritingResults { recipe: name });
-        let variant = results::variant(plan.model, name, &suite, directory.journal())?;
+        observer.phase(Phase::WritingResults { recipe: &filed.name });
+        let variant = results::variant(plan.model, filed, &suite, directory.journal())?;
         directory.write_variant(&manifest, &suite, &variant)?;
+        building::forget(plan, &hashes, recipe, calibration.as_ref())?;
         summary.variants.push(variant);
     }
     if summary.status == Status::Complete {
@@ -200,37 +213,50 @@ pub fn run(plan: &Plan<'_>, observer: &mut dyn Observer) -> Result<RunSummary, E
     Ok(summary)
 }
 
-/// Builds the model of a recipe and asks it what is missing, unless nothing is.
-fn ask(
-    plan: &Plan<'_>,
-    recipe: &Recipe,
-    name: &str,
-    suite: &Suite<'_>,
-    directory: &mut RunDirectory,
-    invocation: &mut Invocation,
-    observer: &mut dyn Observer,
-) -> Result<(), Error> {
-    let journal = directory.journal();
-    let missing = asking::missing(name, suite, journal);
-    if plan.stop.load(Ordering::Relaxed) || (missing.is_empty() && journal.weights(name)?.is_some()) {
-        return Ok(());
+/// A plan with what it led to.
+struct Run<'a> {
+    plan: &'a Plan<'a>,
+    suite: &'a Suite<'a>,
+    /// The recipes, in their order.
+    filed: Vec<Filed>,
+    calibration: Option<&'a Calibration>,
+    /// SHA-256 of the checkpoint's files.
+    hashes: &'a [(String, String)],
+}
+
+impl Run<'_> {
+    /// Builds the model of a recipe and asks it what is missing, unless nothing is.
+    fn ask(
+        &self,
+        recipe: &Recipe,
+        filed: &Filed,
+        directory: &mut RunDirectory,
+        invocation: &mut Invocation,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Error> {
+        let (plan, journal) = (self.plan, directory.journal());
+        let missing = asking::missing(&filed.key, self.suite, journal);
+        if plan.stop.load(Ordering::Relaxed) || (missing.is_empty() && journal.weights(&filed.key)?.is_some()) {
+            return Ok(());
+        }
+        observer.phase(Phase::Building { recipe: &filed.name });
+        let mut timing = invocation.recipe(&filed.name);
+        let built = building::build(plan, self.hashes, recipe, self.calibration, observer)?;
+        timing.built();
+        let Some(Quantized { model, layers }) = built else { return Ok(()) };
+        let size = model.size();
+        let weights = Weights {
+            nominal_bits_per_weight: size.nominal_bits_per_weight(),
+            true_bits_per_weight: size.true_bits_per_weight(),
+            weight_bytes: size.bytes as u64,
+            layers: layers.iter().map(LayerReport::to_json).collect(),
+        };
+        journal.append_weights(&filed.key, weights)?;
+        observer.phase(Phase::Asking { recipe: &filed.name });
+        let counts = asking::ask(self, filed, Decoder::new(&model, plan.runtime), &missing, journal, observer)?;
+        timing.asked(counts);
+        journal.sync()
     }
-    observer.phase(Phase::Building { recipe: name });
-    let mut timing = invocation.recipe(name);
-    let model = quant::build_model(plan.checkpoint, recipe, plan.runtime)?;
-    timing.built();
-    let size = model.size();
-    let weights = Weights {
-        nominal_bits_per_weight: size.nominal_bits_per_weight(),
-        true_bits_per_weight: size.true_bits_per_weight(),
-        weight_bytes: size.bytes as u64,
-    };
-    journal.append_weights(name, weights)?;
-    observer.phase(Phase::Asking { recipe: name });
-    let decoder = Decoder::new(&model, plan.runtime);
-    let counts = asking::ask(plan, name, decoder, suite, &missing, journal, observer)?;
-    timing.asked(counts);
-    journal.sync()
 }
 
 /// The canonical spellings of the recipes.

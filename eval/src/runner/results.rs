@@ -1,5 +1,6 @@
 //! From the journal to the numbers of one recipe.
 
+use super::Filed;
 use crate::error::Error;
 use crate::journal::{Journal, Record, Weights};
 use crate::metric;
@@ -12,6 +13,8 @@ pub struct Variant {
     pub model: String,
     /// Recipe in canonical spelling.
     pub recipe: String,
+    /// The recipe's key in the journal.
+    pub key: String,
     /// What its weights take.
     pub weights: Weights,
     /// Results of the groups, then of the tasks.
@@ -93,21 +96,22 @@ impl ReportedMetric {
 ///
 /// # Errors
 /// A document that is missing, a line that cannot be read back, samples that cannot be averaged.
-pub fn variant(model: &str, recipe: &str, suite: &Suite<'_>, journal: &mut Journal) -> Result<Variant, Error> {
+pub fn variant(model: &str, filed: &Filed, suite: &Suite<'_>, journal: &mut Journal) -> Result<Variant, Error> {
+    let (recipe, key) = (filed.name.clone(), filed.key.clone());
     let mut tasks = Vec::with_capacity(suite.tasks().len());
     for task in suite.tasks() {
-        let mut result = task_result(task.as_ref(), recipe, journal)?;
+        let mut result = task_result(task.as_ref(), &key, journal)?;
         result.requested = suite.requested().contains(&result.id);
         tasks.push(result);
     }
     let mut results: Vec<TaskResult> = suite.groups().iter().map(|group| group_result(group, suite, &tasks)).collect();
     results.extend(tasks);
-    let weights = journal.weights(recipe)?.ok_or_else(|| Error::Mismatch {
-        task: recipe.to_string(),
+    let weights = journal.weights(&key)?.ok_or_else(|| Error::Mismatch {
+        task: recipe.clone(),
         document: 0,
         what: "the journal does not say what the weights take".into(),
     })?;
-    Ok(Variant { model: model.to_string(), recipe: recipe.to_string(), weights, results })
+    Ok(Variant { model: model.to_string(), recipe, key, weights, results })
 }
 
 /// The record of a document that must be there.

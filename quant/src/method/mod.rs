@@ -1,13 +1,18 @@
 //! Methods: how the bits of a quantized model are chosen. One file each, and one word in the registry below.
 //!
-//! A method is plain data, what a recipe may ask of it and what is told about it, with one function that turns a
-//! matrix of the checkpoint into weights to run with.
+//! A method is plain data, what a recipe may ask of it and what is told about it, with one function that turns matrices
+//! of the checkpoint into weights to run with. It is given a [`Site`] at a time: all layers that read one input, because
+//! the order of its features, their scales and what calibration finds out about them are properties of that input.
+
+mod choice;
+mod site;
+
+pub(crate) use choice::{Choice, Choices};
+pub use choice::{MethodOption, NumberRange, OptionValue, Spacing};
+pub(crate) use site::{Chosen, Site, SiteLayer};
 
 use crate::error::Error;
-use crate::recipe::Scheme;
-use engine::linear::Weights;
-use engine::model::LinearSource;
-use kernels::{CodeBits, Kernels};
+use kernels::CodeBits;
 use std::fmt;
 
 macro_rules! registry {
@@ -18,7 +23,7 @@ macro_rules! registry {
     };
 }
 
-registry! { none, rtn }
+registry! { none, rtn, gptq }
 
 /// Checkpoint precision.
 pub(crate) static NONE: &Method = &none::METHOD;
@@ -26,7 +31,7 @@ pub(crate) static NONE: &Method = &none::METHOD;
 pub(crate) static RTN: &Method = &rtn::METHOD;
 
 /// Methods that the design names and that are not built yet.
-pub(crate) const PLANNED: &[&str] = &["gptq", "spqr", "llm.int8", "awq", "hqq", "nf4"];
+pub(crate) const PLANNED: &[&str] = &["spqr", "llm.int8", "awq", "hqq", "nf4"];
 
 /// A method of quantization.
 #[derive(Debug)]
@@ -47,33 +52,22 @@ pub struct Method {
     pub groups: &'static [usize],
     /// Its own options, besides those that every method has.
     pub options: &'static [MethodOption],
-    /// Chooses the codes of one matrix; the kernels change no bit.
-    pub(crate) quantize: fn(&Kernels, &LinearSource, &Scheme, &Choices) -> Result<Weights, Error>,
+    /// What it must know besides the weights.
+    pub needs: Needs,
+    /// Bits that a weight takes besides its code and its group's scale and zero point, at most, as a rule.
+    pub(crate) extra_bits: f64,
+    /// Chooses the weights of the layers of a site, in their order; the kernels change no bit.
+    pub(crate) quantize: fn(Site<'_>) -> Result<Vec<Chosen>, Error>,
 }
 
-/// An option of a method: `:name=value` in a recipe.
-#[derive(Debug)]
-pub struct MethodOption {
-    /// Name.
-    pub name: &'static str,
-    /// What it decides.
-    pub summary: &'static str,
-    /// What it can be; the first is the default.
-    pub values: &'static [OptionValue],
+/// What a method must know besides the weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Weights,
+    /// What the layers' inputs are like, gathered from calibration text.
+    Inputs,
 }
-
-/// A value of an option.
-#[derive(Debug, PartialEq, Eq)]
-pub struct OptionValue {
-    /// As written.
-    pub name: &'static str,
-    /// What it means.
-    pub meaning: &'static str,
-}
-
-/// The values a recipe chose for the options of its method, in the method's order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Choices(pub(crate) Vec<(&'static MethodOption, &'static OptionValue)>);
 
 /// All methods, in the order they are listed.
 pub fn all() -> &'static [&'static Method] {
@@ -85,30 +79,6 @@ pub fn find(name: &str) -> Option<&'static Method> {
     METHODS.iter().copied().find(|method| method.name == name)
 }
 
-impl MethodOption {
-    /// What it is where a recipe says nothing.
-    pub fn default(&self) -> &'static OptionValue {
-        &self.values[0]
-    }
-}
-
-impl Choices {
-    /// Every option of `method` at its default.
-    pub(crate) fn defaults(method: &'static Method) -> Self {
-        Self(method.options.iter().map(|option| (option, option.default())).collect())
-    }
-
-    /// Whether the option called `name` has the value `value`.
-    ///
-    /// # Panics
-    /// If the method has no such option, or the option no such value: a method asks for what it declares.
-    pub(crate) fn holds(&self, name: &str, value: &str) -> bool {
-        let (option, chosen) = self.0.iter().find(|(option, _)| option.name == name).expect("an option it declares");
-        assert!(option.values.iter().any(|known| known.name == value), "option `{name}` has no value `{value}`");
-        chosen.name == value
-    }
-}
-
 impl PartialEq for Method {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
@@ -116,14 +86,6 @@ impl PartialEq for Method {
 }
 
 impl Eq for Method {}
-
-impl PartialEq for MethodOption {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for MethodOption {}
 
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,6 @@
 //! No quantization: the checkpoint's own precision, the baseline of every comparison.
 
-use super::Method;
+use super::{Method, Needs};
 use engine::linear::Weights;
 
 pub(super) static METHOD: Method = Method {
@@ -12,5 +12,7 @@ pub(super) static METHOD: Method = Method {
     widths: &[],
     groups: &[],
     options: &[],
-    quantize: |_, source, _, _| Ok(Weights::Dense(source.matrix.clone())),
+    needs: Needs::Weights,
+    extra_bits: 0.0,
+    quantize: |site| site.each(|layer, _| Ok(Weights::Dense(layer.source.matrix.clone()))),
 };

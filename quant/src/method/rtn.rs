@@ -3,13 +3,12 @@
 //! No calibration and no interplay of weights: the least that a method can do, and the lower bound that the others
 //! are measured against. The grid is that of GPTQ, so that the two differ in the choice of codes alone.
 
-use super::{Choices, Method, MethodOption, OptionValue};
+use super::{Chosen, Method, MethodOption, Needs, OptionValue, Site};
 use crate::error::Error;
 use crate::grid::{Grid, Symmetry};
 use crate::recipe::Scheme;
 use engine::format::{DenseMatrix, GridRow, PackedMatrix, PackedShape, ZeroPoints};
 use engine::linear::Weights;
-use engine::model::LinearSource;
 use kernels::{CodeBits, DenseRows, Kernels};
 
 pub(super) static METHOD: Method = Method {
@@ -20,20 +19,28 @@ pub(super) static METHOD: Method = Method {
     example: "rtn:w4g128",
     widths: &[CodeBits::Eight, CodeBits::Four, CodeBits::Three, CodeBits::Two],
     groups: &[16, 32, 64, 128],
-    options: &[MethodOption {
-        name: "sym",
-        summary: "whether the grid is centred on zero",
-        values: &[
-            OptionValue { name: "false", meaning: "asymmetric grid" },
-            OptionValue { name: "true", meaning: "symmetric grid" },
-        ],
-    }],
+    options: &[SYM],
+    needs: Needs::Weights,
+    extra_bits: 0.0,
     quantize,
 };
 
-fn quantize(kernels: &Kernels, source: &LinearSource, scheme: &Scheme, choices: &Choices) -> Result<Weights, Error> {
-    let symmetry = if choices.holds("sym", "true") { Symmetry::Symmetric } else { Symmetry::Asymmetric };
-    Ok(Weights::Packed { matrix: pack(kernels, &source.matrix, scheme, symmetry), activations: scheme.activations })
+/// Which of the two grids; every method on them has it.
+pub(super) const SYM: MethodOption = MethodOption::of_words(
+    "sym",
+    "whether the grid is centred on zero",
+    &[
+        OptionValue { name: "false", meaning: "asymmetric grid" },
+        OptionValue { name: "true", meaning: "symmetric grid" },
+    ],
+);
+
+fn quantize(site: Site<'_>) -> Result<Vec<Chosen>, Error> {
+    let symmetry = if site.choices.holds("sym", "true") { Symmetry::Symmetric } else { Symmetry::Asymmetric };
+    site.each(|layer, scheme| {
+        let matrix = pack(site.kernels, &layer.source.matrix, scheme, symmetry);
+        Ok(Weights::Packed { matrix, activations: scheme.activations })
+    })
 }
 
 /// Groups of a row whose grids are fitted before their weights are encoded: their bytes are then still near.

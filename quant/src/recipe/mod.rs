@@ -25,9 +25,11 @@ pub use error::RecipeError;
 pub use pattern::Pattern;
 
 use crate::error::Error;
-use crate::method::{Choices, Method};
+use crate::method::{Choice, Choices, Chosen, Method, Needs, Site, SiteLayer};
+use crate::statistics::InputStatistics;
+use engine::blueprint::Blueprint;
 use engine::linear::{Activations, Weights};
-use engine::model::{LinearSource, Role};
+use engine::model::{BlockInput, LinearSource, Role};
 use kernels::{CodeBits, Kernels};
 use std::fmt;
 use std::str::FromStr;
@@ -164,13 +166,69 @@ impl Recipe {
     /// # Errors
     /// If the matrix has no elements.
     pub fn choose_with(&self, kernels: &Kernels, source: LinearSource) -> Result<Weights, Error> {
-        let (rows, columns) = (source.matrix.rows(), source.matrix.columns());
-        if rows == 0 || columns == 0 {
-            return Err(Error::EmptyMatrix { tensor: source.tensor, rows, columns });
+        let mut chosen = self.choose_site(kernels, &[source], None)?;
+        Ok(chosen.remove(0).weights)
+    }
+
+    /// The weights to run `sources` with, layers that read one input, in their order; embedding and head are rounded to
+    /// nearest whatever the method.
+    ///
+    /// # Errors
+    /// As [`Self::choose_with`], and what the method finds.
+    pub(crate) fn choose_site(
+        &self,
+        kernels: &Kernels,
+        sources: &[LinearSource],
+        inputs: Option<InputStatistics>,
+    ) -> Result<Vec<Chosen>, Error> {
+        let mut layers = Vec::with_capacity(sources.len());
+        for source in sources {
+            let (rows, columns) = (source.matrix.rows(), source.matrix.columns());
+            if rows == 0 || columns == 0 {
+                return Err(Error::EmptyMatrix { tensor: source.tensor.clone(), rows, columns });
+            }
+            let scheme = self.scheme_of(&source.tensor, source.role);
+            layers.push(SiteLayer { source: source.clone(), scheme });
         }
-        match self.scheme_of(&source.tensor, source.role) {
-            None => Ok(Weights::Dense(source.matrix)),
-            Some(scheme) => (self.method.quantize)(kernels, &source, &scheme, &self.choices),
+        let nearest = self.nearest_choices();
+        let (method, choices) = match self.method.needs == Needs::Inputs && layers.iter().all(is_outside_blocks) {
+            true => (crate::method::RTN, &nearest),
+            false => (self.method, &self.choices),
+        };
+        (method.quantize)(Site { kernels, layers: &layers, choices, inputs })
+    }
+
+    /// The choices of rounding to nearest: the recipe's, where its method has the same option.
+    fn nearest_choices(&self) -> Choices {
+        let mut choices = Choices::defaults(crate::method::RTN);
+        for (option, choice) in &mut choices.0 {
+            let same = self.choices.0.iter().find(|(known, _)| known.name == option.name);
+            *choice = same.map_or(*choice, |(_, choice)| *choice);
+        }
+        choices
+    }
+
+    /// Whether inputs are gathered anew after each group of matrices of a block.
+    pub(crate) fn is_true_sequential(&self) -> bool {
+        let choice = self.choices.0.iter().find(|(option, _)| option.name == "true_sequential");
+        choice.is_some_and(|(_, choice)| matches!(choice, Choice::Word(word) if word.name == "true"))
+    }
+
+    /// Fails if a tensor pattern matches no matrix of the blocks of `blueprint`.
+    pub(crate) fn check_patterns(&self, blueprint: &Blueprint) -> Result<(), Error> {
+        let roles = BlockInput::ALL.iter().flat_map(|input| input.roles());
+        let roles: Vec<Role> = roles.copied().collect();
+        let blocks = blueprint.tensors.blocks.iter();
+        let mut tensors = blocks.flat_map(|block| roles.iter().filter_map(|role| block.linear(*role)));
+        let unmatched =
+            self.patterns().find(|pattern| !tensors.clone().any(|names| pattern.matches(&names.weight.tensor)));
+        match unmatched {
+            None => Ok(()),
+            Some(pattern) => Err(Error::UnmatchedPattern {
+                recipe: self.to_string(),
+                pattern: pattern.to_string(),
+                example: tensors.next().map(|names| names.weight.tensor.clone()).unwrap_or_default(),
+            }),
         }
     }
 
@@ -192,8 +250,11 @@ impl Recipe {
             Activations::A32 => "f32 activations",
         };
         let mut text = format!("{}: {}, {activations}", self.method.title, storage_words(&scheme));
-        for (_, value) in &self.choices.0 {
-            text = format!("{text}, {}", value.meaning);
+        for (option, choice) in &self.choices.0 {
+            text = match choice {
+                Choice::Word(word) => format!("{text}, {}", word.meaning),
+                Choice::Number(number) => format!("{text}, {} {number}", option.name),
+            };
         }
         let matrix = |text: String, name: &str, scheme: &Option<Scheme>| match scheme {
             Some(scheme) => format!("{text}; {name}: {}", storage_words(scheme)),
@@ -206,6 +267,10 @@ impl Recipe {
         }
         text
     }
+}
+
+fn is_outside_blocks(layer: &SiteLayer) -> bool {
+    !layer.source.role.is_in_block()
 }
 
 /// Longest name of a file that [`Recipe::slug`] gives, in bytes: leaves room for an ending.
@@ -251,9 +316,9 @@ impl fmt::Display for Recipe {
                 write!(f, "g{group}")?;
             }
         }
-        for (option, value) in &self.choices.0 {
-            if *value != option.default() {
-                write!(f, ":{}={}", option.name, value.name)?;
+        for (option, choice) in &self.choices.0 {
+            if *choice != option.default() {
+                write!(f, ":{}={choice}", option.name)?;
             }
         }
         for (name, part) in [("embeddings", &self.embeddings), ("head", &self.head)] {

@@ -268,12 +268,15 @@ impl<'a> Source<'a> {
     ) -> Result<(), RecipeError> {
         let method = recipe.method;
         if let Some((option, chosen)) = recipe.choices.0.iter_mut().find(|(option, _)| option.name == name) {
-            let Some(known) = option.values.iter().find(|known| known.name == value) else {
-                let values = names(option.values.iter().map(|value| value.name), "or");
+            let Some(read) = option.read(value) else {
+                let mut known: Vec<String> = option.number.iter().map(ToString::to_string).collect();
+                known.extend(option.words.iter().map(|word| format!("`{}`", word.name)));
+                let near = nearest(value, option.words.iter().map(|word| word.name)).filter(|_| known.len() > 2);
+                let hint = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
                 let what = format!("`{name}` cannot be `{}`", value.escape_debug());
-                return Err(self.error_in(piece, name.len() + 1, what, format!("write {values}")));
+                return Err(self.error_in(piece, name.len() + 1, what, format!("{hint}write {}", known.join(" or "))));
             };
-            *chosen = known;
+            *chosen = read;
             return Ok(());
         }
         match name {

@@ -61,7 +61,7 @@ pub struct CodeGrid {
 
 /// 1.5 * 2^52: added to a number below 2^51 in magnitude it leaves no bits for a fraction, so that the sum is rounded
 /// to an integer, halves to even, and ends in that integer's two's complement.
-const TO_INTEGER: f64 = 6_755_399_441_055_744.0;
+pub(crate) const TO_INTEGER: f64 = 6_755_399_441_055_744.0;
 
 /// The nearest integer, halves to even, for |x| < 2^31. As `f64::round_ties_even`, which is a call on processors
 /// without an instruction for it; this one vectorises everywhere.
@@ -71,7 +71,7 @@ pub fn nearest_integer(x: f64) -> i32 {
 }
 
 /// Farther than this from zero a quotient's code is the first or the last whatever the zero point.
-const FAR: f64 = 1024.0;
+pub(crate) const FAR: f64 = 1024.0;
 
 /// Nearer than this to an integer a product in f32 rounds as the quotient in f64 does; see the module.
 const SAFE: f32 = 0.5 - 1.0 / 16384.0;
@@ -103,8 +103,8 @@ impl CodeGrid {
 
     /// The code of the value nearest to `weight`: the definition.
     #[inline(always)]
-    pub fn code(&self, weight: f32) -> u8 {
-        let quotient = f64::from(weight) / self.scale;
+    pub fn code(&self, weight: impl Into<f64>) -> u8 {
+        let quotient = weight.into() / self.scale;
         let quotient = if quotient > FAR { FAR } else { quotient };
         let quotient = if quotient < -FAR { -FAR } else { quotient };
         (nearest_integer(quotient) + self.zero).clamp(0, self.max_code) as u8

@@ -45,6 +45,13 @@ macro_rules! halves {
     };
 }
 
+/// The same intrinsic on the four registers of sixteen f64.
+macro_rules! quarters {
+    ($f:path, $a:expr, $b:expr) => {
+        present!(($f($a.0, $b.0), $f($a.1, $b.1), $f($a.2, $b.2), $f($a.3, $b.3)))
+    };
+}
+
 impl Lanes for Avx2 {
     type F = (__m256, __m256);
     type I = (__m256i, __m256i);
@@ -335,7 +342,7 @@ impl Lanes for Avx2 {
         present!((_mm256_setzero_pd(), _mm256_setzero_pd(), _mm256_setzero_pd(), _mm256_setzero_pd()))
     }
     #[inline(always)]
-    fn add_f64(self, acc: Self::D, x: Self::F) -> Self::D {
+    fn add_widened(self, acc: Self::D, x: Self::F) -> Self::D {
         present!((
             _mm256_add_pd(acc.0, _mm256_cvtps_pd(_mm256_castps256_ps128(x.0))),
             _mm256_add_pd(acc.1, _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(x.0))),
@@ -350,6 +357,49 @@ impl Lanes for Avx2 {
             let two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd::<1>(four));
             _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
         })
+    }
+    #[inline(always)]
+    fn splat_f64(self, x: f64) -> Self::D {
+        present!((_mm256_set1_pd(x), _mm256_set1_pd(x), _mm256_set1_pd(x), _mm256_set1_pd(x)))
+    }
+    #[inline(always)]
+    fn load_f64(self, x: &[f64; LANES]) -> Self::D {
+        let x = x.as_ptr();
+        present!((_mm256_loadu_pd(x), _mm256_loadu_pd(x.add(4)), _mm256_loadu_pd(x.add(8)), _mm256_loadu_pd(x.add(12))))
+    }
+    #[inline(always)]
+    fn store_f64(self, x: Self::D, y: &mut [f64; LANES]) {
+        let y = y.as_mut_ptr();
+        present!({
+            _mm256_storeu_pd(y, x.0);
+            _mm256_storeu_pd(y.add(4), x.1);
+            _mm256_storeu_pd(y.add(8), x.2);
+            _mm256_storeu_pd(y.add(12), x.3);
+        })
+    }
+    #[inline(always)]
+    fn add_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        quarters!(_mm256_add_pd, a, b)
+    }
+    #[inline(always)]
+    fn sub_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        quarters!(_mm256_sub_pd, a, b)
+    }
+    #[inline(always)]
+    fn mul_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        quarters!(_mm256_mul_pd, a, b)
+    }
+    #[inline(always)]
+    fn div_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        quarters!(_mm256_div_pd, a, b)
+    }
+    #[inline(always)]
+    fn max_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        quarters!(_mm256_max_pd, a, b)
+    }
+    #[inline(always)]
+    fn min_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        quarters!(_mm256_min_pd, a, b)
     }
 
     #[inline(always)]

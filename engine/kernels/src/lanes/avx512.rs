@@ -267,7 +267,7 @@ impl Lanes for Avx512 {
         present!((_mm512_setzero_pd(), _mm512_setzero_pd()))
     }
     #[inline(always)]
-    fn add_f64(self, acc: Self::D, x: Self::F) -> Self::D {
+    fn add_widened(self, acc: Self::D, x: Self::F) -> Self::D {
         present!((
             _mm512_add_pd(acc.0, _mm512_cvtps_pd(_mm512_castps512_ps256(x))),
             _mm512_add_pd(acc.1, _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(x)))
@@ -280,6 +280,54 @@ impl Lanes for Avx512 {
             let four = _mm256_add_pd(_mm512_castpd512_pd256(eight), _mm512_extractf64x4_pd::<1>(eight));
             let two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd::<1>(four));
             _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
+        })
+    }
+    #[inline(always)]
+    fn splat_f64(self, x: f64) -> Self::D {
+        let x = present!(_mm512_set1_pd(x));
+        (x, x)
+    }
+    #[inline(always)]
+    fn load_f64(self, x: &[f64; LANES]) -> Self::D {
+        present!((_mm512_loadu_pd(x.as_ptr()), _mm512_loadu_pd(x.as_ptr().add(8))))
+    }
+    #[inline(always)]
+    fn store_f64(self, x: Self::D, y: &mut [f64; LANES]) {
+        present!({
+            _mm512_storeu_pd(y.as_mut_ptr(), x.0);
+            _mm512_storeu_pd(y.as_mut_ptr().add(8), x.1);
+        })
+    }
+    #[inline(always)]
+    fn add_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        present!((_mm512_add_pd(a.0, b.0), _mm512_add_pd(a.1, b.1)))
+    }
+    #[inline(always)]
+    fn sub_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        present!((_mm512_sub_pd(a.0, b.0), _mm512_sub_pd(a.1, b.1)))
+    }
+    #[inline(always)]
+    fn mul_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        present!((_mm512_mul_pd(a.0, b.0), _mm512_mul_pd(a.1, b.1)))
+    }
+    #[inline(always)]
+    fn div_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        present!((_mm512_div_pd(a.0, b.0), _mm512_div_pd(a.1, b.1)))
+    }
+    #[inline(always)]
+    fn max_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        present!((_mm512_max_pd(a.0, b.0), _mm512_max_pd(a.1, b.1)))
+    }
+    #[inline(always)]
+    fn min_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        present!((_mm512_min_pd(a.0, b.0), _mm512_min_pd(a.1, b.1)))
+    }
+    #[inline(always)]
+    fn narrow_f64(self, x: Self::D, y: &mut [u8; LANES]) {
+        present!({
+            let low = _mm512_castsi256_si512(_mm512_cvttpd_epi32(x.0));
+            let words = _mm512_inserti32x8::<1>(low, _mm512_cvttpd_epi32(x.1));
+            _mm_storeu_si128(y.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(words));
         })
     }
 

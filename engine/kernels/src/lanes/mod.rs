@@ -201,9 +201,36 @@ pub(crate) trait Lanes: Copy {
     /// All lanes 0.
     fn zero_f64(self) -> Self::D;
     /// acc + the lanes of x widened to f64.
-    fn add_f64(self, acc: Self::D, x: Self::F) -> Self::D;
+    fn add_widened(self, acc: Self::D, x: Self::F) -> Self::D;
     /// The sum of the lanes: +8, +4, +2, +1.
     fn tree_f64(self, a: Self::D) -> f64;
+    /// All lanes `x`.
+    fn splat_f64(self, x: f64) -> Self::D;
+    /// Lane i from `x[i]`.
+    fn load_f64(self, x: &[f64; LANES]) -> Self::D;
+    /// Lane i to `y[i]`.
+    fn store_f64(self, x: Self::D, y: &mut [f64; LANES]);
+    /// a + b.
+    fn add_f64(self, a: Self::D, b: Self::D) -> Self::D;
+    /// a - b.
+    fn sub_f64(self, a: Self::D, b: Self::D) -> Self::D;
+    /// a * b.
+    fn mul_f64(self, a: Self::D, b: Self::D) -> Self::D;
+    /// a / b, correctly rounded.
+    fn div_f64(self, a: Self::D, b: Self::D) -> Self::D;
+    /// a where a > b, else b.
+    fn max_f64(self, a: Self::D, b: Self::D) -> Self::D;
+    /// a where a < b, else b.
+    fn min_f64(self, a: Self::D, b: Self::D) -> Self::D;
+    /// Lane i, an integer of 0..=255, to `y[i]`.
+    #[inline(always)]
+    fn narrow_f64(self, x: Self::D, y: &mut [u8; LANES]) {
+        let mut lanes = [0.0; LANES];
+        self.store_f64(x, &mut lanes);
+        for (byte, lane) in y.iter_mut().zip(lanes) {
+            *byte = crate::grid::nearest_integer(lane) as u8;
+        }
+    }
 
     /// The first `x.len()` lanes from x (at most 16), the others 0.
     #[inline(always)]

@@ -67,6 +67,46 @@ macro_rules! four {
     };
 }
 
+/// The same expression for the eight registers of sixteen f64.
+macro_rules! eight {
+    ($i:ident, $e:expr) => {
+        present!([
+            {
+                const $i: usize = 0;
+                $e
+            },
+            {
+                const $i: usize = 1;
+                $e
+            },
+            {
+                const $i: usize = 2;
+                $e
+            },
+            {
+                const $i: usize = 3;
+                $e
+            },
+            {
+                const $i: usize = 4;
+                $e
+            },
+            {
+                const $i: usize = 5;
+                $e
+            },
+            {
+                const $i: usize = 6;
+                $e
+            },
+            {
+                const $i: usize = 7;
+                $e
+            },
+        ])
+    };
+}
+
 /// acc + w . x, four signed bytes a lane, for |w x + w' x'| below 2^15.
 #[inline(always)]
 fn dot_widening(acc: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_t {
@@ -304,7 +344,7 @@ macro_rules! lanes {
                 present!([vdupq_n_f64(0.0); 8])
             }
             #[inline(always)]
-            fn add_f64(self, acc: Self::D, x: Self::F) -> Self::D {
+            fn add_widened(self, acc: Self::D, x: Self::F) -> Self::D {
                 let low = four!(I, vaddq_f64(acc[2 * I], vcvt_f64_f32(vget_low_f32(x[I]))));
                 let high = four!(I, vaddq_f64(acc[2 * I + 1], vcvt_high_f64_f32(x[I])));
                 [low[0], high[0], low[1], high[1], low[2], high[2], low[3], high[3]]
@@ -316,6 +356,43 @@ macro_rules! lanes {
                     let two = vaddq_f64(vaddq_f64(eight[0], eight[2]), vaddq_f64(eight[1], eight[3]));
                     vgetq_lane_f64::<0>(two) + vgetq_lane_f64::<1>(two)
                 })
+            }
+            #[inline(always)]
+            fn splat_f64(self, x: f64) -> Self::D {
+                present!([vdupq_n_f64(x); 8])
+            }
+            #[inline(always)]
+            fn load_f64(self, x: &[f64; LANES]) -> Self::D {
+                eight!(I, vld1q_f64(x.as_ptr().add(2 * I)))
+            }
+            #[inline(always)]
+            fn store_f64(self, x: Self::D, y: &mut [f64; LANES]) {
+                let y = y.as_mut_ptr();
+                eight!(I, vst1q_f64(y.add(2 * I), x[I]));
+            }
+            #[inline(always)]
+            fn add_f64(self, a: Self::D, b: Self::D) -> Self::D {
+                eight!(I, vaddq_f64(a[I], b[I]))
+            }
+            #[inline(always)]
+            fn sub_f64(self, a: Self::D, b: Self::D) -> Self::D {
+                eight!(I, vsubq_f64(a[I], b[I]))
+            }
+            #[inline(always)]
+            fn mul_f64(self, a: Self::D, b: Self::D) -> Self::D {
+                eight!(I, vmulq_f64(a[I], b[I]))
+            }
+            #[inline(always)]
+            fn div_f64(self, a: Self::D, b: Self::D) -> Self::D {
+                eight!(I, vdivq_f64(a[I], b[I]))
+            }
+            #[inline(always)]
+            fn max_f64(self, a: Self::D, b: Self::D) -> Self::D {
+                eight!(I, vbslq_f64(vcgtq_f64(a[I], b[I]), a[I], b[I]))
+            }
+            #[inline(always)]
+            fn min_f64(self, a: Self::D, b: Self::D) -> Self::D {
+                eight!(I, vbslq_f64(vcltq_f64(a[I], b[I]), a[I], b[I]))
             }
 
             #[inline(always)]

@@ -201,12 +201,48 @@ impl Lanes for Scalar {
         [0.0; LANES]
     }
     #[inline(always)]
-    fn add_f64(self, acc: Self::D, x: Self::F) -> Self::D {
+    fn add_widened(self, acc: Self::D, x: Self::F) -> Self::D {
         each!(i, acc[i] + f64::from(x[i]))
     }
     #[inline(always)]
     fn tree_f64(self, a: Self::D) -> f64 {
         tree!(a)
+    }
+    #[inline(always)]
+    fn splat_f64(self, x: f64) -> Self::D {
+        [x; LANES]
+    }
+    #[inline(always)]
+    fn load_f64(self, x: &[f64; LANES]) -> Self::D {
+        *x
+    }
+    #[inline(always)]
+    fn store_f64(self, x: Self::D, y: &mut [f64; LANES]) {
+        *y = x;
+    }
+    #[inline(always)]
+    fn add_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        each!(i, a[i] + b[i])
+    }
+    #[inline(always)]
+    fn sub_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        each!(i, a[i] - b[i])
+    }
+    #[inline(always)]
+    fn mul_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        each!(i, a[i] * b[i])
+    }
+    #[inline(always)]
+    fn div_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        each!(i, a[i] / b[i])
+    }
+    #[inline(always)]
+    fn max_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        each!(i, if a[i] > b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    fn min_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        each!(i, if a[i] < b[i] { a[i] } else { b[i] })
     }
 
     #[inline(always)]

@@ -104,14 +104,44 @@ fn one_operand<S: Lanes>(test: S, x: [f32; LANES]) {
     let rows = vectors.map(|row| row.map(|v| test.load(&v)));
     let expected: [u32; LANES] = std::array::from_fn(|lane| pattern(Scalar.tree(vectors[lane / 4][lane % 4])));
     assert_eq!(floats(test, test.tree16(rows)), expected, "tree16 {x:?}");
-    let sum = test.tree_f64(test.add_f64(test.add_f64(test.zero_f64(), test.load(&x)), test.load(&x)));
-    let expected = Scalar.tree_f64(Scalar.add_f64(Scalar.add_f64(Scalar.zero_f64(), x), x));
+    let sum = test.tree_f64(test.add_widened(test.add_widened(test.zero_f64(), test.load(&x)), test.load(&x)));
+    let expected = Scalar.tree_f64(Scalar.add_widened(Scalar.add_widened(Scalar.zero_f64(), x), x));
     assert!(sum.to_bits() == expected.to_bits() || (sum.is_nan() && expected.is_nan()), "tree_f64 {x:?}");
     let mut stored = [0; 64];
     for (four, value) in stored.as_chunks_mut::<4>().0.iter_mut().zip(x) {
         *four = value.to_le_bytes();
     }
     agree!(test, floats, |s| s.load_f32(&stored), x);
+}
+
+/// Sixteen f64 of two vectors, and their scaled copies, whose last bits are not zero.
+#[inline(always)]
+fn f64_operands<S: Lanes>(test: S, x: [f32; LANES], y: [f32; LANES]) {
+    let (x, y) = (x.map(|v| f64::from(v) / 3.0), y.map(|v| f64::from(v) * 0.7));
+    let (a, b) = (test.load_f64(&x), test.load_f64(&y));
+    let fused = test.add_f64(test.mul_f64(a, b), a);
+    let found = [
+        (test.add_f64(a, b), Scalar.add_f64(x, y)),
+        (test.sub_f64(a, b), Scalar.sub_f64(x, y)),
+        (test.mul_f64(a, b), Scalar.mul_f64(x, y)),
+        (test.div_f64(a, b), Scalar.div_f64(x, y)),
+        (test.max_f64(a, b), Scalar.max_f64(x, y)),
+        (test.min_f64(a, b), Scalar.min_f64(x, y)),
+        (fused, Scalar.add_f64(Scalar.mul_f64(x, y), x)),
+        (test.splat_f64(x[5]), Scalar.splat_f64(x[5])),
+    ];
+    for (index, (found, expected)) in found.into_iter().enumerate() {
+        let mut lanes = [0.0; LANES];
+        test.store_f64(found, &mut lanes);
+        for (lane, expected) in lanes.into_iter().zip(expected) {
+            let same = lane.to_bits() == expected.to_bits() || (lane.is_nan() && expected.is_nan());
+            assert!(same, "f64 operation {index}: {lane:e} for {expected:e} of {x:?}, {y:?}");
+        }
+    }
+    let codes: [f64; LANES] = std::array::from_fn(|i| f64::from(x[i].to_bits() as u8));
+    let mut bytes = [0; LANES];
+    test.narrow_f64(test.load_f64(&codes), &mut bytes);
+    assert_eq!(bytes, codes.map(|code| code as u8), "narrow_f64");
 }
 
 #[inline(always)]
@@ -141,6 +171,7 @@ fn float_operations<S: Lanes>(test: S) {
             let x = std::array::from_fn(|lane| FLOATS[(i + lane) % FLOATS.len()]);
             let y = std::array::from_fn(|lane| FLOATS[(j + lane) % FLOATS.len()]);
             two_operands(test, x, y);
+            f64_operands(test, x, y);
             one_operand(test, x);
         }
     }
@@ -149,6 +180,7 @@ fn float_operations<S: Lanes>(test: S) {
         let (x, y) = (random.floats(), random.floats());
         one_operand(test, x);
         two_operands(test, x, y);
+        f64_operands(test, x, y);
         // Of one magnitude, so that rounding matters in each step of the tree.
         let near = x.map(|v| f32::from_bits((v.to_bits() & 0x83ff_ffff) | 0x3c00_0000));
         one_operand(test, near);

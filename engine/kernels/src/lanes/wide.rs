@@ -235,7 +235,7 @@ impl Lanes for Wide {
         [f64x4::splat(0.0); 4]
     }
     #[inline(always)]
-    fn add_f64(self, acc: Self::D, x: Self::F) -> Self::D {
+    fn add_widened(self, acc: Self::D, x: Self::F) -> Self::D {
         let (low, high) = (x.0.to_array().map(f64::from), x.1.to_array().map(f64::from));
         [
             acc[0] + f64x4::new([low[0], low[1], low[2], low[3]]),
@@ -248,6 +248,47 @@ impl Lanes for Wide {
     fn tree_f64(self, a: Self::D) -> f64 {
         let four = ((a[0] + a[2]) + (a[1] + a[3])).to_array();
         (four[0] + four[2]) + (four[1] + four[3])
+    }
+    #[inline(always)]
+    fn splat_f64(self, x: f64) -> Self::D {
+        [f64x4::splat(x); 4]
+    }
+    #[inline(always)]
+    fn load_f64(self, x: &[f64; LANES]) -> Self::D {
+        let four = |at: usize| f64x4::new([x[at], x[at + 1], x[at + 2], x[at + 3]]);
+        [four(0), four(4), four(8), four(12)]
+    }
+    #[inline(always)]
+    fn store_f64(self, x: Self::D, y: &mut [f64; LANES]) {
+        for (y, x) in y.as_chunks_mut::<4>().0.iter_mut().zip(x) {
+            *y = x.to_array();
+        }
+    }
+    #[inline(always)]
+    fn add_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        [a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]]
+    }
+    #[inline(always)]
+    fn sub_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        [a[0] - b[0], a[1] - b[1], a[2] - b[2], a[3] - b[3]]
+    }
+    #[inline(always)]
+    fn mul_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        [a[0] * b[0], a[1] * b[1], a[2] * b[2], a[3] * b[3]]
+    }
+    #[inline(always)]
+    fn div_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        [a[0] / b[0], a[1] / b[1], a[2] / b[2], a[3] / b[3]]
+    }
+    #[inline(always)]
+    fn max_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        let max = |a: f64x4, b: f64x4| a.simd_gt(b).bitselect(a, b);
+        [max(a[0], b[0]), max(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])]
+    }
+    #[inline(always)]
+    fn min_f64(self, a: Self::D, b: Self::D) -> Self::D {
+        let min = |a: f64x4, b: f64x4| a.simd_lt(b).bitselect(a, b);
+        [min(a[0], b[0]), min(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])]
     }
 
     #[inline(always)]

@@ -35,12 +35,12 @@ pub(crate) fn exp_sum<S: Lanes>(s: S, x: &[f32]) -> (f32, f64) {
     let shift = s.splat(largest);
     let mut total = s.zero_f64();
     for chunk in chunks {
-        total = s.add_f64(total, math::exp_lanes(s, s.sub(s.load(chunk), shift)));
+        total = s.add_widened(total, math::exp_lanes(s, s.sub(s.load(chunk), shift)));
     }
     if !tail.is_empty() {
         let mut padded = [f32::NEG_INFINITY; LANES];
         padded[..tail.len()].copy_from_slice(tail);
-        total = s.add_f64(total, math::exp_lanes(s, s.sub(s.load(&padded), shift)));
+        total = s.add_widened(total, math::exp_lanes(s, s.sub(s.load(&padded), shift)));
     }
     (largest, s.tree_f64(total))
 }

@@ -2,6 +2,7 @@
 //!
 //! # Formula
 //! `multiply_add`: acc += w * x in a register tile, weights from a small buffer: 32 operations a step.
+//! `multiply_add_f64`: the same in f64, a tile of one vector of weights: 32 operations a step.
 //! `byte_products`: acc += dot(w, x) of four bytes a lane, operands from a small buffer, codes up to 15, for which every
 //! instruction set has its best instruction: 128 operations a step.
 //! `read`: the wrapping sum of 32-bit words, eight vectors side by side.
@@ -14,7 +15,7 @@
 use crate::lanes::{LANES, Lanes};
 use std::hint::black_box;
 
-/// Operations of one step of `multiply_add`.
+/// Operations of one step of `multiply_add` and `multiply_add_f64`.
 pub const MULTIPLY_ADD_OPERATIONS: usize = 16 * 2;
 /// Operations of one step of `byte_products`.
 pub const BYTE_PRODUCT_OPERATIONS: usize = 16 * 4 * 2;
@@ -38,6 +39,25 @@ pub(crate) fn multiply_add<S: Lanes, const R: usize, const T: usize>(s: S, steps
         sum = s.add(sum, acc);
     }
     s.tree(sum)
+}
+
+/// See the module. R is the register tile.
+#[inline(always)]
+pub(crate) fn multiply_add_f64<S: Lanes, const R: usize>(s: S, steps: usize) -> f64 {
+    let weights: [[f64; LANES]; 4] = black_box([[1e-6; LANES]; 4]);
+    let x: [[f64; R]; 4] = black_box([[0.5; R]; 4]);
+    let mut acc = [s.zero_f64(); R];
+    for step in 0..steps / R {
+        let w = s.load_f64(&weights[step % 4]);
+        for r in 0..R {
+            acc[r] = s.add_f64(acc[r], s.mul_f64(s.splat_f64(x[step % 4][r]), w));
+        }
+    }
+    let mut sum = s.zero_f64();
+    for acc in acc {
+        sum = s.add_f64(sum, acc);
+    }
+    s.tree_f64(sum)
 }
 
 /// See the module.

@@ -27,6 +27,7 @@ impl From<EngineError> for Failure {
             | EngineError::TensorShape { file, .. }
             | EngineError::NotFinite { file, .. }
             | EngineError::Changed { file, .. }
+            | EngineError::StoredMatrix { file, .. }
             | EngineError::ConfigValue { file, .. }
             | EngineError::Unsupported { file, .. } => file.display().to_string(),
             EngineError::NoCheckpoint { path, .. } => path.display().to_string(),
@@ -48,6 +49,18 @@ impl From<quant::Error> for Failure {
             quant::Error::Engine(error) => error.into(),
             error @ (quant::Error::Recipe(_) | quant::Error::UnmatchedPattern { .. }) => {
                 Failure::from_text(Status::Usage, error, "--quant", "`nibble quants ls` lists what there is")
+            }
+            error @ (quant::Error::Calibration { .. } | quant::Error::NoCalibration { .. }) => Failure::from_text(
+                Status::Input,
+                error,
+                "--calibration",
+                "give a text file, `alpaca:FILE` or `builtin`",
+            ),
+            error @ quant::Error::Memory { .. } => {
+                Failure::from_text(Status::Input, error, "this machine", "`nibble doctor` shows how much memory it has")
+            }
+            error @ quant::Error::Cache { .. } => {
+                Failure::from_text(Status::Input, error, "--quant_cache", "name a directory that can be written to")
             }
             error => Failure::from_text(Status::Input, error, "the model", "use another checkpoint"),
         }

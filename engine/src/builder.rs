@@ -1,0 +1,197 @@
+//! A model being built: first what lies outside its blocks, then one block after the other.
+//!
+//! Whoever quantizes block by block holds one block as it is stored, beside the blocks that are done.
+
+use crate::blueprint::{BlockTensors, Blueprint, LinearTensors, NormTensors, Orientation, TensorPart};
+use crate::checkpoint::Checkpoint;
+use crate::error::Error;
+use crate::family;
+use crate::format::DenseMatrix;
+use crate::linear::{Linear, Weights};
+use crate::model::{Block, BlockInput, LinearSource, Model, NormWeights, Role};
+use crate::tensor::TensorView;
+use std::collections::BTreeSet;
+
+/// Reads the parts of a model from a checkpoint.
+pub struct Builder<'a> {
+    checkpoint: &'a Checkpoint,
+    blueprint: Blueprint,
+    /// Tensors known to be finite: the parts of a fused one share its bytes.
+    scanned: BTreeSet<String>,
+}
+
+impl<'a> Builder<'a> {
+    /// A builder of the model of `checkpoint`.
+    ///
+    /// # Errors
+    /// As [`family::blueprint`].
+    pub fn new(checkpoint: &'a Checkpoint) -> Result<Self, Error> {
+        Ok(Self { checkpoint, blueprint: family::blueprint(checkpoint)?, scanned: BTreeSet::new() })
+    }
+
+    /// The model's blueprint.
+    pub fn blueprint(&self) -> &Blueprint {
+        &self.blueprint
+    }
+
+    /// The model without its blocks, to which [`Self::block`] gives them; `choose` turns embedding and head into the
+    /// weights to run with. What a mapped file holds of a matrix that was packed is given back.
+    ///
+    /// # Errors
+    /// What the checkpoint lacks or holds wrongly, and what `choose` returns.
+    pub fn without_blocks<E: From<Error>>(
+        &mut self,
+        choose: &mut dyn FnMut(LinearSource) -> Result<Weights, E>,
+    ) -> Result<Model, E> {
+        let tensors = self.blueprint.tensors.clone();
+        let embedding_source = self.dense(&TensorPart::whole(&tensors.embedding))?;
+        let tied = tensors.head.is_none();
+        let head_source = match &tensors.head {
+            Some(head) => self.dense(&head.weight)?,
+            None => embedding_source.clone(),
+        };
+        let positions = match &tensors.positions {
+            Some(name) => Some(self.dense(&TensorPart::whole(name))?),
+            None => None,
+        };
+        let head_name = tensors.head.as_ref().map_or(&tensors.embedding, |head| &head.weight.tensor);
+        let mut choose = |tensor: &String, role: Role, matrix: &DenseMatrix| {
+            let (tensor, matrix) = (tensor.clone(), matrix.clone());
+            choose(LinearSource { tensor, role, layer: None, matrix })
+        };
+        let embedding = choose(&tensors.embedding, Role::Embedding, &embedding_source)?;
+        let head_weights = choose(head_name, Role::Head, &head_source)?;
+        let [embedding_packed, head_packed] =
+            [&embedding, &head_weights].map(|weights| !matches!(weights, Weights::Dense(_)));
+        if embedding_packed && (head_packed || !tied) {
+            embedding_source.release();
+        }
+        if head_packed && (embedding_packed || !tied) {
+            head_source.release();
+        }
+        let head_bias = match tensors.head.as_ref().and_then(|head| head.bias.as_ref()) {
+            Some(bias) => Some(self.vector(bias)?),
+            None => None,
+        };
+        Ok(Model {
+            head_shares_embedding: tied && !embedding_packed && !head_packed,
+            embedding,
+            positions,
+            blocks: Vec::with_capacity(self.blueprint.layers),
+            final_norm: self.norm(&tensors.final_norm)?,
+            head: Linear { weights: head_weights, bias: head_bias },
+            blueprint: self.blueprint.clone(),
+        })
+    }
+
+    /// Block `layer` with its matrices as they are stored.
+    ///
+    /// # Errors
+    /// What the checkpoint lacks or holds wrongly, NaN and infinities included.
+    ///
+    /// # Panics
+    /// If the model has no such block.
+    pub fn block(&mut self, layer: usize) -> Result<Block, Error> {
+        let names: BlockTensors = self.blueprint.tensors.blocks[layer].clone();
+        let query_key_norm = match (&names.query_norm, &names.key_norm) {
+            (Some(query), Some(key)) => Some((self.named(query)?, self.named(key)?)),
+            _ => None,
+        };
+        let gate = match &names.gate {
+            Some(gate) => Some(self.linear(gate)?),
+            None => None,
+        };
+        Ok(Block {
+            attention_norm: self.norm(&names.attention_norm)?,
+            query: self.linear(&names.query)?,
+            key: self.linear(&names.key)?,
+            value: self.linear(&names.value)?,
+            output: self.linear(&names.output)?,
+            query_key_norm,
+            feed_forward_norm: self.norm(&names.feed_forward_norm)?,
+            gate,
+            up: self.linear(&names.up)?,
+            down: self.linear(&names.down)?,
+        })
+    }
+
+    /// Gives `model` all its blocks; `choose` turns every matrix into the weights to run with.
+    ///
+    /// # Errors
+    /// As [`Self::block`], and what `choose` returns.
+    pub fn blocks<E: From<Error>>(
+        &mut self,
+        model: &mut Model,
+        choose: &mut dyn FnMut(LinearSource) -> Result<Weights, E>,
+    ) -> Result<(), E> {
+        for layer in 0..model.blueprint.layers {
+            let mut block = self.block(layer)?;
+            for role in BlockInput::ALL.iter().flat_map(|input| input.roles()) {
+                if let Some(source) = block.source(&model.blueprint, layer, *role) {
+                    block.replace(*role, choose(source)?);
+                }
+            }
+            model.blocks.push(block);
+        }
+        Ok(())
+    }
+
+    /// The tensor called `name`, looked through for NaN and infinities the first time.
+    fn finite(&mut self, name: &str) -> Result<TensorView, Error> {
+        let view = self.checkpoint.tensor(name)?;
+        if !self.scanned.contains(name) {
+            self.checkpoint.scan_finite(&view)?;
+            self.scanned.insert(name.to_string());
+        }
+        Ok(view)
+    }
+
+    /// A matrix as stored, or one part of a fused one, [out_features, in_features].
+    fn dense(&mut self, part: &TensorPart) -> Result<DenseMatrix, Error> {
+        let view = self.finite(&part.tensor)?;
+        let stored = DenseMatrix::new(view.bytes.clone(), view.dtype, view.rows(), view.columns());
+        let (index, parts) = part.part;
+        Ok(match part.orientation {
+            Orientation::OutIn => {
+                let rows = stored.rows() / parts;
+                stored.slice(index * rows, rows)
+            }
+            Orientation::InOut => {
+                let rows = stored.columns() / parts;
+                let transposed = stored.transposed(index * rows, rows);
+                stored.release();
+                transposed
+            }
+        })
+    }
+
+    /// A vector, or one part of a fused one, widened to f32.
+    fn vector(&mut self, part: &TensorPart) -> Result<Vec<f32>, Error> {
+        let view = self.finite(&part.tensor)?;
+        let values = view.to_f32();
+        let (index, parts) = part.part;
+        let len = values.len() / parts;
+        Ok(values[index * len..(index + 1) * len].to_vec())
+    }
+
+    fn named(&mut self, name: &str) -> Result<Vec<f32>, Error> {
+        self.vector(&TensorPart::whole(name))
+    }
+
+    fn norm(&mut self, names: &NormTensors) -> Result<NormWeights, Error> {
+        let bias = match &names.bias {
+            Some(name) => self.named(name)?,
+            None => Vec::new(),
+        };
+        Ok(NormWeights { weight: self.named(&names.weight)?, bias })
+    }
+
+    fn linear(&mut self, names: &LinearTensors) -> Result<Linear, Error> {
+        let matrix = self.dense(&names.weight)?;
+        let bias = match &names.bias {
+            Some(part) => Some(self.vector(part)?),
+            None => None,
+        };
+        Ok(Linear { weights: Weights::Dense(matrix), bias })
+    }
+}

@@ -1,0 +1,261 @@
+//! Packed matrices in a safetensors file: codes, scales and zero points as nibble holds them, byte for byte.
+//!
+//! Of matrix `name` there are the tensors `name.codes` (u8, panels as in memory), `name.scales` (f32) and, where they are
+//! stored, `name.zeros` (u8); of the input map number n, `map.n.features` (u32) and `map.n.scales` (f32). The one entry
+//! `nibble` of the file's metadata is a JSON object: `matrices` says what each is, `content` is the caller's, `sha256`
+//! is that of all tensors' bytes in the order of the header. A file is written under another name and renamed when it
+//! is complete; one that is cut or changed is refused.
+
+use super::{PackedMatrix, PackedShape, ZeroPoints};
+use crate::error::Error;
+use crate::input_map::InputMap;
+use crate::linear::{Activations, Weights};
+use kernels::CodeBits;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Version of the layout.
+const FORMAT: u64 = 1;
+
+/// The entry of the metadata.
+const ENTRY: &str = "nibble";
+
+/// Matrices to be written to a file.
+#[derive(Default)]
+pub struct MatrixWriter {
+    matrices: Map<String, Value>,
+    tensors: Vec<(String, Dtype, Vec<u8>)>,
+    maps: Vec<Arc<InputMap>>,
+}
+
+/// The matrices of a file.
+pub struct MatrixReader {
+    path: PathBuf,
+    content: Value,
+    matrices: Map<String, Value>,
+    tensors: BTreeMap<String, (Dtype, Vec<u8>)>,
+    maps: BTreeMap<u64, Arc<InputMap>>,
+}
+
+impl MatrixWriter {
+    /// Adds the matrix `name`, unless it is dense: what the checkpoint holds is not stored again.
+    pub fn push(&mut self, name: &str, weights: &Weights) {
+        let Weights::Packed { matrix, activations } = weights else { return };
+        let shape = matrix.shape();
+        let map = matrix.input_map().map(|map| self.map(map));
+        let description = json!({
+            "rows": shape.rows,
+            "columns": shape.columns,
+            "bits": shape.bits.bits(),
+            "group": shape.group,
+            "zero_points": match shape.zero_points {
+                ZeroPoints::Middle => "middle",
+                ZeroPoints::Stored => "stored",
+            },
+            "activations": activations_word(*activations),
+            "map": map,
+        });
+        self.matrices.insert(name.into(), description);
+        self.tensors.push((format!("{name}.codes"), Dtype::U8, matrix.codes().to_vec()));
+        self.tensors.push((format!("{name}.scales"), Dtype::F32, f32_bytes(matrix.scales())));
+        if shape.zero_points == ZeroPoints::Stored {
+            self.tensors.push((format!("{name}.zeros"), Dtype::U8, matrix.zeros().to_vec()));
+        }
+    }
+
+    /// The number of a map, which is stored once for all matrices that share it.
+    fn map(&mut self, map: &Arc<InputMap>) -> usize {
+        if let Some(number) = self.maps.iter().position(|known| Arc::ptr_eq(known, map)) {
+            return number;
+        }
+        let number = self.maps.len();
+        if let Some(features) = map.features() {
+            let bytes = features.iter().flat_map(|feature| feature.to_le_bytes()).collect();
+            self.tensors.push((format!("map.{number}.features"), Dtype::U32, bytes));
+        }
+        if let Some(scales) = map.scales() {
+            self.tensors.push((format!("map.{number}.scales"), Dtype::F32, f32_bytes(scales)));
+        }
+        self.maps.push(Arc::clone(map));
+        number
+    }
+
+    /// Writes the file, with `content` in its metadata.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(mut self, path: &Path, content: Value) -> Result<(), Error> {
+        // The order of safetensors files, which the digest follows: large elements first, then names.
+        self.tensors.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        let mut hasher = Sha256::new();
+        self.tensors.iter().for_each(|(_, _, bytes)| hasher.update(bytes));
+        let sha256 = hexadecimal(&hasher.finalize());
+        let metadata = json!({"format": FORMAT, "content": content, "matrices": self.matrices, "sha256": sha256});
+        let views = self.tensors.iter().map(|(name, dtype, bytes)| {
+            let view = TensorView::new(*dtype, vec![bytes.len() * 8 / dtype.bitsize()], bytes);
+            view.map(|view| (name.as_str(), view))
+        });
+        let other = |error: safetensors::SafeTensorError| Error::Io {
+            file: path.to_path_buf(),
+            source: std::io::Error::other(error.to_string()),
+        };
+        let views = views.collect::<Result<Vec<_>, _>>().map_err(other)?;
+        let metadata = std::iter::once((ENTRY.to_string(), metadata.to_string())).collect();
+        let bytes = safetensors::serialize(views, Some(metadata)).map_err(other)?;
+        let io = |source| Error::Io { file: path.to_path_buf(), source };
+        let part = path.with_extension("part");
+        let mut file = File::create(&part).map_err(io)?;
+        file.write_all(&bytes).map_err(io)?;
+        file.sync_all().map_err(io)?;
+        std::fs::rename(&part, path).map_err(io)
+    }
+}
+
+impl MatrixReader {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::StoredMatrix`] for one that is cut, changed or not of this kind.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let bytes = std::fs::read(path).map_err(|source| Error::Io { file: path.to_path_buf(), source })?;
+        Self::parse(path, &bytes).map_err(|problem| Error::StoredMatrix { file: path.to_path_buf(), problem })
+    }
+
+    fn parse(path: &Path, bytes: &[u8]) -> Result<Self, String> {
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
+        let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+        let entry = header.metadata().as_ref().and_then(|metadata| metadata.get(ENTRY));
+        let entry = entry.ok_or("it holds no matrices of this program")?;
+        let mut entry: Value = serde_json::from_str(entry).map_err(|error| format!("its metadata: {error}"))?;
+        if entry["format"] != FORMAT {
+            return Err(format!("its layout is version {}, expected {FORMAT}", entry["format"]));
+        }
+        let mut hasher = Sha256::new();
+        let mut tensors = BTreeMap::new();
+        for name in header.offset_keys() {
+            let tensor = file.tensor(&name).map_err(|error| error.to_string())?;
+            hasher.update(tensor.data());
+            tensors.insert(name, (tensor.dtype(), tensor.data().to_vec()));
+        }
+        if entry["sha256"].as_str() != Some(hexadecimal(&hasher.finalize()).as_str()) {
+            return Err("its bytes are not those that were written".into());
+        }
+        let Value::Object(matrices) = entry["matrices"].take() else { return Err("it lists no matrices".into()) };
+        Ok(Self {
+            path: path.to_path_buf(),
+            content: entry["content"].take(),
+            matrices,
+            tensors,
+            maps: BTreeMap::new(),
+        })
+    }
+
+    /// What the writer was given.
+    pub fn content(&self) -> &Value {
+        &self.content
+    }
+
+    /// Takes the matrix `name` out; `None` if it was not stored.
+    ///
+    /// # Errors
+    /// [`Error::StoredMatrix`].
+    pub fn take(&mut self, name: &str) -> Result<Option<Weights>, Error> {
+        let Some(description) = self.matrices.remove(name) else { return Ok(None) };
+        let weights = self.weights(name, &description);
+        let wrong =
+            |problem| Error::StoredMatrix { file: self.path.clone(), problem: format!("matrix {name}: {problem}") };
+        weights.map(Some).map_err(wrong)
+    }
+
+    fn weights(&mut self, name: &str, description: &Value) -> Result<Weights, String> {
+        let number = |key: &str| {
+            let number = description[key].as_u64().and_then(|number| usize::try_from(number).ok());
+            number.ok_or_else(|| format!("no {key}"))
+        };
+        let bits = number("bits")?;
+        let bits = CodeBits::ALL.into_iter().find(|known| known.bits() as usize == bits);
+        let zero_points = match description["zero_points"].as_str() {
+            Some("middle") => ZeroPoints::Middle,
+            Some("stored") => ZeroPoints::Stored,
+            _ => return Err("no zero points".into()),
+        };
+        let shape = PackedShape {
+            rows: number("rows")?,
+            columns: number("columns")?,
+            bits: bits.ok_or("no known bits")?,
+            group: if description["group"].is_null() { None } else { Some(number("group")?) },
+            zero_points,
+        };
+        let all = [Activations::A8, Activations::A16, Activations::A32];
+        let word = description["activations"].as_str();
+        let activations = all.into_iter().find(|known| Some(activations_word(*known)) == word);
+        let codes = self.bytes(&format!("{name}.codes"), Dtype::U8)?;
+        let scales = floats(&self.bytes(&format!("{name}.scales"), Dtype::F32)?);
+        let zeros = match zero_points {
+            ZeroPoints::Middle => Vec::new(),
+            ZeroPoints::Stored => self.bytes(&format!("{name}.zeros"), Dtype::U8)?,
+        };
+        let mut matrix = PackedMatrix::from_parts(shape, &codes, scales, zeros)?;
+        if !description["map"].is_null() {
+            let map = self.map(description["map"].as_u64().ok_or("no map")?, shape.columns)?;
+            matrix = matrix.with_input_map(map);
+        }
+        Ok(Weights::Packed { matrix, activations: activations.ok_or("no known activations")? })
+    }
+
+    fn map(&mut self, number: u64, columns: usize) -> Result<Arc<InputMap>, String> {
+        let map = match self.maps.get(&number) {
+            Some(map) => Arc::clone(map),
+            None => {
+                let (features, scales) = (format!("map.{number}.features"), format!("map.{number}.scales"));
+                let words =
+                    |bytes: Vec<u8>| bytes.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect();
+                let features = match self.tensors.contains_key(&features) {
+                    true => Some(words(self.bytes(&features, Dtype::U32)?)),
+                    false => None,
+                };
+                let scales = match self.tensors.contains_key(&scales) {
+                    true => Some(floats(&self.bytes(&scales, Dtype::F32)?)),
+                    false => None,
+                };
+                let map = InputMap::new(columns, features, scales).map_err(|error| error.to_string())?;
+                self.maps.entry(number).or_insert(Arc::new(map)).clone()
+            }
+        };
+        if map.columns() == columns { Ok(map) } else { Err(format!("a map of {} columns", map.columns())) }
+    }
+
+    fn bytes(&mut self, name: &str, dtype: Dtype) -> Result<Vec<u8>, String> {
+        match self.tensors.remove(name) {
+            Some((found, bytes)) if found == dtype => Ok(bytes),
+            Some((found, _)) => Err(format!("tensor {name} is {found:?}, expected {dtype:?}")),
+            None => Err(format!("tensor {name} is missing")),
+        }
+    }
+}
+
+fn activations_word(activations: Activations) -> &'static str {
+    match activations {
+        Activations::A8 => "a8",
+        Activations::A16 => "a16",
+        Activations::A32 => "a32",
+    }
+}
+
+fn f32_bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect()
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

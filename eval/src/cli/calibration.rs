@@ -1,0 +1,208 @@
+//! Flags of calibration text, and building a model with it.
+
+use super::failure::{Failure, Status};
+use super::loading::Source;
+use super::progress::{Progress, Verbosity, seconds};
+use super::{Context, machine};
+use clap::{Args, ValueEnum};
+use engine::model::Model;
+use engine::runtime::Runtime;
+use eval::runner::{Quantization, block_cache};
+use quant::build::{BuildObserver, MemoryNeed, Stage};
+use quant::calibration::{Form, Options, Order, Source as CalibrationSource};
+use quant::method::Needs;
+use quant::report::LayerReport;
+use quant::{Build, Calibration, Quantized, Recipe};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Flags of methods that look at the inputs of layers (`gptq`, `spqr`, ...); the others pay them no attention.
+#[derive(Args, Clone, Debug)]
+#[command(rename_all = "snake_case", next_help_heading = "Calibration")]
+pub struct CalibrationFlags {
+    /// Text over which inputs are gathered: a FILE, `alpaca:FILE`, or `builtin`
+    ///
+    /// A file is plain text, tokenized as a whole and cut into windows, or records (.json, .jsonl): conversations
+    /// (`messages`, `conversations`), instructions (`instruction`, `input`, `output`), `prompt` and `response`, or `text`;
+    /// each record is a sequence, cut to --calibration_length, never padded. `alpaca:FILE` takes 128 instructions drawn at
+    /// random. `builtin` is a short English text, part of this program. Results name the text by its SHA-256, and that
+    /// of its tokens.
+    #[arg(long, value_name = "TEXT", default_value = "builtin")]
+    calibration: String,
+    /// Sequences [default: at most 128]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    calibration_samples: Option<u32>,
+    /// Tokens of a sequence [default: the model's context, at most 2048; of `builtin` at most 512]
+    #[arg(long, value_name = "L", value_parser = clap::value_parser!(u32).range(1..))]
+    calibration_length: Option<u32>,
+    /// Which windows of a text, or which records [default: first; of `alpaca:FILE` random]
+    #[arg(long, value_enum, value_name = "ORDER")]
+    calibration_order: Option<CalibrationOrder>,
+    /// Seed of random windows and records
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    calibration_seed: u64,
+    /// Put conversations and instructions into the model's chat template
+    #[arg(long)]
+    calibration_chat_template: bool,
+    /// Keep finished blocks of quantized models here; the same command, or one with the same recipe, takes them from there
+    ///
+    /// Without it, `eval` keeps them in --output_path until the recipe's results are written, and the other commands keep
+    /// none.
+    #[arg(long, value_name = "DIR")]
+    quant_cache: Option<PathBuf>,
+}
+
+/// Which windows, or which records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum CalibrationOrder {
+    /// Consecutive ones from the beginning
+    First,
+    /// Drawn with --calibration_seed
+    Random,
+}
+
+impl CalibrationFlags {
+    fn options(&self) -> Options {
+        Options {
+            source: CalibrationSource::parse(&self.calibration),
+            samples: self.calibration_samples.map(|samples| samples as usize),
+            length: self.calibration_length.map(|length| length as usize),
+            order: self.calibration_order.map(|order| match order {
+                CalibrationOrder::First => Order::First,
+                CalibrationOrder::Random => Order::Random,
+            }),
+            seed: self.calibration_seed,
+            form: if self.calibration_chat_template { Form::ChatTemplate } else { Form::Plain },
+        }
+    }
+
+    /// What a run is told.
+    pub fn quantization(&self) -> Quantization {
+        Quantization {
+            calibration: self.options(),
+            cache: self.quant_cache.clone(),
+            available_bytes: machine::memory().map(|memory| memory.available),
+        }
+    }
+
+    /// The model of `source` quantized by `recipe`.
+    pub fn model(
+        &self,
+        source: &Source,
+        recipe: &Recipe,
+        runtime: &Runtime,
+        context: &Context<'_>,
+    ) -> Result<Model, Failure> {
+        let verbosity = context.verbosity;
+        let started = Instant::now();
+        let calibration = match recipe.method().needs {
+            Needs::Weights => None,
+            Needs::Inputs => {
+                let blueprint = engine::family::blueprint(&source.checkpoint)?;
+                let tokenizer = source.fitting_tokenizer(blueprint.vocab_size)?;
+                let (context_len, vocab_size) = (blueprint.context_len, blueprint.vocab_size);
+                Some(Calibration::read(&self.options(), &tokenizer, context_len, vocab_size)?)
+            }
+        };
+        let cache = match (&self.quant_cache, &calibration) {
+            (Some(parent), Some(_)) => block_cache(parent, &source.checkpoint.sha256()?, recipe, calibration.as_ref()),
+            _ => None,
+        };
+        if let Some(calibration) = &calibration {
+            verbosity.note(format!("{recipe}: calibrating with {}", calibration.identity().describe()));
+        }
+        let build = Build {
+            checkpoint: &source.checkpoint,
+            recipe,
+            runtime,
+            calibration: calibration.as_ref(),
+            cache: cache.as_ref(),
+            available_bytes: machine::memory().map(|memory| memory.available),
+            stop: context.stop.as_atomic(),
+        };
+        let mut reporter = BuildReporter::new(verbosity, recipe.to_string());
+        let built = build.run(&mut reporter);
+        reporter.finish();
+        let Some(Quantized { model, .. }) = built? else {
+            let fix = match &self.quant_cache {
+                Some(_) => "run the same command again: it goes on from the blocks that are done",
+                None => "nothing was kept; with --quant_cache DIR the same command would go on",
+            };
+            return Err(Failure::new(Status::Incomplete, "stopped while quantizing", recipe.to_string(), fix));
+        };
+        let elapsed = started.elapsed().as_secs_f64();
+        if elapsed > 1.0 {
+            verbosity.note(format!("{}: {recipe} ready after {}", source.name, seconds(elapsed)));
+        }
+        Ok(model)
+    }
+}
+
+/// Shows how far quantizing is.
+pub struct BuildReporter {
+    verbosity: Verbosity,
+    recipe: String,
+    progress: Option<Progress>,
+}
+
+/// Steps of a progress bar.
+const STEPS: f64 = 1000.0;
+
+impl BuildReporter {
+    /// A reporter that has nothing to say yet.
+    pub fn new(verbosity: Verbosity, recipe: String) -> Self {
+        Self { verbosity, recipe, progress: None }
+    }
+
+    /// Takes the progress bar away.
+    pub fn finish(&mut self) {
+        if let Some(mut progress) = self.progress.take() {
+            progress.finish();
+        }
+    }
+
+    fn note(&self, text: &str) {
+        match &self.progress {
+            Some(progress) => progress.note(text),
+            None => self.verbosity.note(text),
+        }
+    }
+}
+
+impl BuildObserver for BuildReporter {
+    fn memory(&mut self, need: &MemoryNeed) {
+        self.note(&format!("{}: quantizing needs {need}", self.recipe));
+    }
+
+    fn progress(&mut self, progress: quant::build::Progress) {
+        let bar = self.progress.get_or_insert_with(|| {
+            Progress::new(self.verbosity, self.recipe.as_str(), STEPS as u64, "thousandths of the work")
+        });
+        let stage = match progress.stage {
+            Stage::Gathering => "gathering inputs",
+            Stage::Solving => "choosing codes",
+            Stage::Passing => "passing on",
+        };
+        bar.label(format!("{} block {}/{}, {stage}", self.recipe, progress.block + 1, progress.blocks));
+        bar.set((progress.share * STEPS) as u64);
+    }
+
+    fn layer(&mut self, report: &LayerReport) {
+        if self.verbosity == Verbosity::Detailed {
+            self.note(&layer_line(report));
+        }
+    }
+}
+
+/// A matrix in a line: loss, share of outliers, seconds.
+fn layer_line(report: &LayerReport) -> String {
+    let mut text = format!("  {} ({}), {} x {}", report.tensor, report.role, report.rows, report.columns);
+    if let Some(loss) = report.loss {
+        text += &format!(", loss {loss:.6e}");
+    }
+    if let Some(share) = report.outlier_share() {
+        text += &format!(", outliers {:.3} %", 100.0 * share);
+    }
+    format!("{text}, {:.2} s", report.seconds)
+}

@@ -1,0 +1,99 @@
+//! What quantizing block by block takes at its peak, said before it begins.
+
+use crate::error::Error;
+use crate::recipe::Recipe;
+use crate::statistics::InputStatistics;
+use engine::blueprint::Blueprint;
+use engine::checkpoint::Checkpoint;
+use engine::model::{BlockInput, Role};
+use std::fmt;
+
+/// Parts of the peak, in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryNeed {
+    /// What, and how much.
+    pub parts: Vec<(&'static str, u64)>,
+    /// What can be had without swapping, where that is known.
+    pub available: Option<u64>,
+}
+
+/// Keys, values, the workspace of a pass and what a kernel packs.
+const ACTIVATION_BYTES: u64 = 256 << 20;
+
+impl MemoryNeed {
+    /// All parts together.
+    pub fn total(&self) -> u64 {
+        self.parts.iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Fails where it is known that the peak does not fit.
+    pub(crate) fn check(&self, recipe: &Recipe) -> Result<(), Error> {
+        match self.available {
+            Some(available) if available < self.total() => {
+                Err(Error::Memory { recipe: recipe.to_string(), need: self.to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The need of `recipe`, calibrated with `tokens` tokens.
+    pub(crate) fn of(
+        checkpoint: &Checkpoint,
+        blueprint: &Blueprint,
+        recipe: &Recipe,
+        tokens: usize,
+        available: Option<u64>,
+    ) -> Result<Self, Error> {
+        let (mut quantized, mut largest_block, mut largest_rows) = (0, 0, 0);
+        for tensors in &blueprint.tensors.blocks {
+            let mut block = 0;
+            for role in BlockInput::ALL.iter().flat_map(|input| input.roles()) {
+                let (Some(names), columns) = (tensors.linear(*role), columns(blueprint, *role)) else { continue };
+                let tensor = &names.weight.tensor;
+                let shape = checkpoint.shape(tensor)?;
+                let weights = shape.iter().product::<usize>() as u64 / names.weight.part.1 as u64;
+                largest_rows = largest_rows.max(8 * weights);
+                block += weights * 4;
+                if let Some(scheme) = recipe.scheme_of(tensor, *role) {
+                    let group = scheme.group.unwrap_or(columns).max(1) as u64;
+                    quantized += weights * u64::from(scheme.bits.bits()) / 8 + weights.div_ceil(group) * 5;
+                    quantized += (weights as f64 * recipe.method().extra_bits / 8.0) as u64;
+                }
+            }
+            largest_block = largest_block.max(block);
+        }
+        let inputs = BlockInput::ALL.map(|input| InputStatistics::bytes(input.columns(blueprint)));
+        let widest = inputs.into_iter().max().unwrap_or(0);
+        let hessians = if recipe.is_true_sequential() { widest } else { inputs.iter().sum() };
+        let parts = vec![
+            ("quantized weights", quantized),
+            ("one block as it is stored", largest_block),
+            ("hidden states of the calibration tokens", 4 * (tokens * blueprint.d_model) as u64),
+            ("Hessians of a block", hessians),
+            ("the solver", widest + largest_rows),
+            ("activations", ACTIVATION_BYTES),
+        ];
+        Ok(Self { parts, available })
+    }
+}
+
+fn columns(blueprint: &Blueprint, role: Role) -> usize {
+    let input = BlockInput::ALL.into_iter().find(|input| input.roles().contains(&role));
+    input.map_or(blueprint.d_model, |input| input.columns(blueprint))
+}
+
+impl fmt::Display for MemoryNeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let size = |bytes: u64| match bytes {
+            0..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1024.0),
+            1_048_576..1_073_741_824 => format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),
+            _ => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
+        };
+        let parts: Vec<String> = self.parts.iter().map(|(what, bytes)| format!("{what} {}", size(*bytes))).collect();
+        write!(f, "about {}: {}", size(self.total()), parts.join(" + "))?;
+        match self.available {
+            Some(available) => write!(f, "; this machine has {} available", size(available)),
+            None => Ok(()),
+        }
+    }
+}
