@@ -4,7 +4,7 @@ use crate::aligned::Aligned;
 use crate::input_map::InputMap;
 use crate::linear::Linear;
 use crate::runtime::Runtime;
-use kernels::{ActivationCodes, ColumnsMut, Kernels, QuantizedRowMut, QuantizedRows};
+use kernels::{ActivationCodes, ColumnsMut, Kernels, QuantizedRowMut, QuantizedRows, TOKEN_BLOCK, TokenColumns};
 use std::sync::Arc;
 
 /// In which form a layer reads its input.
@@ -14,6 +14,8 @@ pub(crate) enum Form {
     Codes(ActivationCodes, usize),
     /// f32.
     Floats,
+    /// f32 with the tokens of a column side by side; see `kernels::outliers`.
+    Columns,
 }
 
 /// How a layer reads its input: in a form, and through a map where it has one.
@@ -46,6 +48,8 @@ enum Data {
     Codes(Codes),
     /// [tokens, columns].
     Floats(Aligned<f32>),
+    /// Blocks of TOKEN_BLOCK tokens, the last one of what is left, [columns][tokens of the block].
+    Columns(Aligned<f32>),
 }
 
 /// Some rows of an input, to be written and then quantized by one task.
@@ -67,6 +71,8 @@ struct ViewMut<'a> {
 enum DataMut<'a> {
     Codes(CodesMut<'a>),
     Floats(&'a mut [f32]),
+    /// [columns, rows].
+    Columns(ColumnsMut<'a>),
 }
 
 /// Activation codes of all tokens; see `kernels::quantize`.
@@ -156,6 +162,16 @@ impl Input {
                         rows.views.push(ViewMut { map, data: DataMut::Floats(floats) });
                     }
                 }
+                Data::Columns(floats) => {
+                    let blocks = floats.as_mut_slice().chunks_mut(TOKEN_BLOCK * columns);
+                    let parts = blocks.flat_map(|block| {
+                        let tokens = block.len() / columns;
+                        ColumnsMut::new(block, tokens).chunks(TASK_TOKENS)
+                    });
+                    for (rows, part) in rows.iter_mut().zip(parts) {
+                        rows.views.push(ViewMut { map, data: DataMut::Columns(part) });
+                    }
+                }
             }
         }
         rows
@@ -181,8 +197,9 @@ impl Input {
         self.x.as_slice()
     }
 
-    fn view(&self, reading: &Reading) -> &Data {
-        &self.views.iter().find(|view| view.reading == *reading).expect("an input prepared for the layer").data
+    fn view(&self, form: Form, map: Option<&Arc<InputMap>>) -> &Data {
+        let is_wanted = |view: &&View| view.reading.is(form, map);
+        &self.views.iter().find(is_wanted).expect("an input prepared for the layer").data
     }
 
     /// f32 [tokens, columns], mapped.
@@ -190,21 +207,37 @@ impl Input {
     /// # Panics
     /// If the input was not prepared for a layer that reads it.
     pub(crate) fn floats(&self, map: Option<&Arc<InputMap>>) -> &[f32] {
-        match map.map(|map| self.view(&Reading { form: Form::Floats, map: Some(map.clone()) })) {
+        match map.map(|map| self.view(Form::Floats, Some(map))) {
             None => self.x(),
             Some(Data::Floats(floats)) => floats.as_slice(),
-            Some(Data::Codes(_)) => unreachable!("a view has the form of its reading"),
+            Some(_) => unreachable!("a view has the form of its reading"),
         }
     }
 
-    /// The codes of a width and segment.
+    /// f32, mapped, with the tokens of a column side by side.
     ///
     /// # Panics
     /// If the input was not prepared for a layer that reads it.
-    pub(crate) fn codes(&self, reading: &Reading) -> QuantizedRows<'_> {
-        match self.view(reading) {
+    pub(crate) fn token_columns(&self, map: Option<&Arc<InputMap>>) -> TokenColumns<'_> {
+        match self.view(Form::Columns, map) {
+            Data::Columns(x) => TokenColumns { tokens: self.tokens, columns: self.columns, x: x.as_slice() },
+            _ => unreachable!("a view has the form of its reading"),
+        }
+    }
+
+    /// The codes of a width, with the columns that share a scale.
+    ///
+    /// # Panics
+    /// If the input was not prepared for a layer that reads it.
+    pub(crate) fn codes(
+        &self,
+        width: ActivationCodes,
+        segment: usize,
+        map: Option<&Arc<InputMap>>,
+    ) -> QuantizedRows<'_> {
+        match self.view(Form::Codes(width, segment), map) {
             Data::Codes(codes) => codes.rows(),
-            Data::Floats(_) => unreachable!("a view has the form of its reading"),
+            _ => unreachable!("a view has the form of its reading"),
         }
     }
 }
@@ -224,21 +257,48 @@ impl InputRows<'_> {
                     }
                     (DataMut::Floats(floats), None) => floats[index * x.len()..][..x.len()].copy_from_slice(x),
                     (DataMut::Floats(floats), Some(map)) => map.apply(x, &mut floats[index * x.len()..][..x.len()]),
+                    (DataMut::Columns(_), _) => {}
                 }
+            }
+            if let DataMut::Columns(part) = data {
+                write_columns(self.x, self.columns, *map, part);
             }
         }
     }
 }
 
-impl PartialEq for Reading {
-    /// Maps are the same where they are one: layers that share an input share it.
-    fn eq(&self, other: &Self) -> bool {
-        self.form == other.form
-            && match (&self.map, &other.map) {
+/// Turns rows [tokens, columns], mapped, into [columns, tokens].
+fn write_columns(x: &[f32], columns: usize, map: Option<&InputMap>, to: &mut ColumnsMut<'_>) {
+    let features = map.and_then(InputMap::features);
+    let scales = map.and_then(InputMap::scales);
+    for k in 0..columns {
+        let feature = features.map_or(k, |features| features[k] as usize);
+        let to = to.row(k);
+        for (token, value) in to.iter_mut().enumerate() {
+            *value = x[token * columns + feature];
+        }
+        if let Some(scales) = scales {
+            to.iter_mut().for_each(|value| *value *= scales[k]);
+        }
+    }
+}
+
+impl Reading {
+    /// Whether it is of this form, through this map: maps are the same where they are one, as layers that share an input
+    /// share it.
+    fn is(&self, form: Form, map: Option<&Arc<InputMap>>) -> bool {
+        self.form == form
+            && match (&self.map, map) {
                 (Some(map), Some(other)) => Arc::ptr_eq(map, other),
                 (None, None) => true,
                 _ => false,
             }
+    }
+}
+
+impl PartialEq for Reading {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(other.form, other.map.as_ref())
     }
 }
 
@@ -247,6 +307,7 @@ impl View {
         let data = match reading.form {
             Form::Codes(width, segment) => Data::Codes(Codes::new(width, segment)),
             Form::Floats => Data::Floats(Aligned::default()),
+            Form::Columns => Data::Columns(Aligned::default()),
         };
         Self { reading, data }
     }
@@ -254,7 +315,7 @@ impl View {
     fn resize(&mut self, tokens: usize, columns: usize) {
         match &mut self.data {
             Data::Codes(codes) => codes.resize(tokens, columns),
-            Data::Floats(floats) => floats.resize(tokens * columns),
+            Data::Floats(floats) | Data::Columns(floats) => floats.resize(tokens * columns),
         }
     }
 }

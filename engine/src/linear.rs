@@ -2,12 +2,15 @@
 //!
 //! A layer is cut into products of up to 64 output rows, all tokens each: the tasks that threads share. No sum is cut.
 
-use crate::format::{DenseMatrix, PackedMatrix};
+use crate::format::{DenseMatrix, PackedMatrix, SparseQuantizedMatrix};
 pub use crate::input::Input;
 use crate::input::{Form, Reading};
 use crate::input_map::InputMap;
 use crate::runtime::Runtime;
-use kernels::{ActivationCodes, ColumnsMut, DenseRows, Kernels, PANEL_ROWS, Panel, QuantizedRows, segment_of};
+use kernels::{
+    ActivationCodes, BilevelPanel, ColumnsMut, DenseRows, Kernels, Outliers, PANEL_ROWS, Panel, QuantizedRows,
+    TokenColumns, segment_of,
+};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -34,6 +37,13 @@ pub enum Weights {
         /// How activations enter.
         activations: Activations,
     },
+    /// Packed codes with quantized statistics, and outliers that are multiplied with f32 activations.
+    SparseQuantized {
+        /// The codes and the outliers.
+        matrix: SparseQuantizedMatrix,
+        /// How activations enter the product with codes.
+        activations: Activations,
+    },
 }
 
 /// y = x w^T + bias.
@@ -48,6 +58,7 @@ pub struct Linear {
 /// Up to 64 output rows of a layer and its input, ready to be multiplied.
 pub struct Product<'a> {
     operands: Operands<'a>,
+    outliers: Option<(Outliers<'a>, TokenColumns<'a>)>,
     bias: Option<&'a [f32]>,
 }
 
@@ -55,6 +66,8 @@ enum Operands<'a> {
     Dense(DenseRows<'a>, &'a [f32]),
     Codes(Panel<'a>, QuantizedRows<'a>),
     Floats(Panel<'a>, &'a [f32]),
+    BilevelCodes(BilevelPanel<'a>, QuantizedRows<'a>),
+    BilevelFloats(BilevelPanel<'a>, &'a [f32]),
 }
 
 /// Output rows of a product: a panel of packed weights, and as many dense rows.
@@ -77,6 +90,7 @@ impl Weights {
         match self {
             Weights::Dense(matrix) => matrix.rows(),
             Weights::Packed { matrix, .. } => matrix.shape().rows,
+            Weights::SparseQuantized { matrix, .. } => matrix.shape().rows,
         }
     }
 
@@ -85,6 +99,7 @@ impl Weights {
         match self {
             Weights::Dense(matrix) => matrix.columns(),
             Weights::Packed { matrix, .. } => matrix.shape().columns,
+            Weights::SparseQuantized { matrix, .. } => matrix.shape().columns,
         }
     }
 
@@ -93,6 +108,7 @@ impl Weights {
         match self {
             Weights::Dense(matrix) => matrix.as_bytes().len(),
             Weights::Packed { matrix, .. } => matrix.bytes(),
+            Weights::SparseQuantized { matrix, .. } => matrix.bytes(),
         }
     }
 
@@ -101,6 +117,7 @@ impl Weights {
         match self {
             Weights::Dense(_) => None,
             Weights::Packed { matrix, .. } => matrix.input_map(),
+            Weights::SparseQuantized { matrix, .. } => matrix.input_map(),
         }
     }
 
@@ -109,21 +126,25 @@ impl Weights {
         match self {
             Weights::Dense(matrix) => 8 * matrix.dtype().bytes() as u32,
             Weights::Packed { matrix, .. } => matrix.shape().bits.bits(),
+            Weights::SparseQuantized { matrix, .. } => matrix.shape().bits.bits(),
         }
     }
 }
 
 impl Linear {
-    /// How it reads its input, where not as it is.
-    pub(crate) fn readings(&self) -> Option<Reading> {
-        match &self.weights {
-            Weights::Dense(_) => None,
-            Weights::Packed { matrix, activations } => {
-                let map = matrix.input_map().cloned();
-                let form = activations.form(matrix.shape().group);
-                (form != Form::Floats || map.is_some()).then_some(Reading { form, map })
+    /// How it reads its input, where not as it is: for the product with codes, and for that with outliers.
+    pub(crate) fn readings(&self) -> impl Iterator<Item = Reading> {
+        let (form, has_outliers) = match &self.weights {
+            Weights::Dense(_) => (Form::Floats, false),
+            Weights::Packed { matrix, activations } => (activations.form(matrix.shape().group), false),
+            Weights::SparseQuantized { matrix, activations } => {
+                (activations.form(Some(matrix.shape().group)), matrix.outlier_count() > 0)
             }
-        }
+        };
+        let map = self.weights.input_map();
+        let main = (form != Form::Floats || map.is_some()).then(|| Reading { form, map: map.cloned() });
+        let outliers = has_outliers.then(|| Reading { form: Form::Columns, map: map.cloned() });
+        main.into_iter().chain(outliers)
     }
 
     /// Number of products.
@@ -139,16 +160,27 @@ impl Linear {
         assert_eq!(input.columns(), self.weights.columns(), "input features");
         let first = index * PRODUCT_ROWS;
         let rows = PRODUCT_ROWS.min(self.weights.rows() - first);
-        let operands = match (&self.weights, self.readings()) {
-            (Weights::Dense(matrix), _) => Operands::Dense(matrix.as_rows().slice(first, rows), input.x()),
-            (Weights::Packed { matrix, .. }, Some(reading)) if reading.form != Form::Floats => {
-                Operands::Codes(matrix.panel(index), input.codes(&reading))
-            }
-            (Weights::Packed { matrix, .. }, _) => {
-                Operands::Floats(matrix.panel(index), input.floats(matrix.input_map()))
-            }
+        let map = self.weights.input_map();
+        let operands = match &self.weights {
+            Weights::Dense(matrix) => Operands::Dense(matrix.as_rows().slice(first, rows), input.x()),
+            Weights::Packed { matrix, activations } => match activations.form(matrix.shape().group) {
+                Form::Codes(width, segment) => Operands::Codes(matrix.panel(index), input.codes(width, segment, map)),
+                _ => Operands::Floats(matrix.panel(index), input.floats(map)),
+            },
+            Weights::SparseQuantized { matrix, activations } => match activations.form(Some(matrix.shape().group)) {
+                Form::Codes(width, segment) => {
+                    Operands::BilevelCodes(matrix.panel(index), input.codes(width, segment, map))
+                }
+                _ => Operands::BilevelFloats(matrix.panel(index), input.floats(map)),
+            },
         };
-        Product { operands, bias: self.bias.as_deref().map(|bias| &bias[first..first + rows]) }
+        let outliers = match &self.weights {
+            Weights::SparseQuantized { matrix, .. } if matrix.outlier_count() > 0 => {
+                Some((matrix.outliers(index), input.token_columns(map)))
+            }
+            _ => None,
+        };
+        Product { operands, outliers, bias: self.bias.as_deref().map(|bias| &bias[first..first + rows]) }
     }
 
     /// y [tokens, out_features] = x w^T + bias.
@@ -216,6 +248,11 @@ impl Product<'_> {
             Operands::Dense(weights, x) => kernels.dense(*weights, x, y),
             Operands::Codes(panel, x) => kernels.grouped(panel, x, y),
             Operands::Floats(panel, x) => kernels.grouped_f32(panel, x, y),
+            Operands::BilevelCodes(panel, x) => kernels.bilevel(panel, x, y),
+            Operands::BilevelFloats(panel, x) => kernels.bilevel_f32(panel, x, y),
+        }
+        if let Some((outliers, x)) = &self.outliers {
+            kernels.outliers(outliers, x, y);
         }
         if let Some(bias) = self.bias {
             for token in 0..y.rows() {

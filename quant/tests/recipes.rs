@@ -42,6 +42,9 @@ fn canonical_spellings() {
         ("w8a16", "rtn:w8:sym=true"),
         ("W4A8G32", "rtn:w4a8g32:sym=true"),
         ("W4A16_ASYM:head=w8", "rtn:w4g128:head=w8"),
+        ("gptq:w4g128:damp=0.010", "gptq:w4g128"),
+        ("gptq:w4a8g32:mse=true:damp=1e-1:act_order=true", "gptq:w4a8g32:act_order=true:damp=0.1:mse=true"),
+        ("gptq:w3:blocksize=64.0:grid=original", "gptq:w3:blocksize=64:grid=original"),
     ] {
         let read = recipe(written);
         assert_eq!(read.to_string(), canonical, "{written}");
@@ -122,18 +125,28 @@ fn errors_say_what_where_and_what_to_write() {
         ("rtn:sym=true", "`rtn` needs the bits of a weight", 4, "`rtn:w4g128`"),
         ("rtn:4", "expected bits, found `4`", 5, "`rtn:w4g128`"),
         ("rtn:", "expected bits, found ``", 5, "`rtn:w4g128`"),
-        ("rnt:w4", "unknown method `rnt`", 1, "did you mean `rtn`? methods that exist are `none` and `rtn`"),
-        ("quip:w2", "unknown method `quip`", 1, "methods that exist are `none` and `rtn`"),
+        ("rnt:w4", "unknown method `rnt`", 1, "did you mean `rtn`? methods that exist are `none`, `rtn` and `gptq`"),
+        ("quip:w2", "unknown method `quip`", 1, "methods that exist are `none`, `rtn` and `gptq`"),
         ("RTN:w4", "unknown method `RTN`", 1, "did you mean `rtn`?"),
         ("w4g128", "unknown method `w4g128`", 1, "`rtn:w4g128`"),
         ("none,W5A16", "`rtn` has no codes of 5 bits", 6, "bits must be"),
         ("W4A16:heat=w8", "unknown option `heat`", 7, "did you mean `head`?"),
-        ("gptq:w4g128", "the method `gptq` is planned, not built yet", 1, "methods that exist are `none` and `rtn`"),
+        (
+            "awq:w4g128",
+            "the method `awq` is planned, not built yet",
+            1,
+            "methods that exist are `none`, `rtn` and `gptq`",
+        ),
+        ("gptq:w4g128:damp=-1", "`damp` cannot be `-1`", 18, "write a number from 0 to 10"),
+        ("gptq:w4g128:damp=eleven", "`damp` cannot be `eleven`", 18, "write a number from 0 to 10"),
+        ("gptq:w4:blocksize=12.5", "`blocksize` cannot be `12.5`", 19, "write a whole number from 1 to 65536"),
+        ("gptq:w4:grid=inplace", "`grid` cannot be `inplace`", 14, "write `in_place` or `original`"),
+        ("gptq:w4:dmap=1", "unknown option `dmap`", 9, "did you mean `damp`?"),
         ("none,spqr:w3g16", "the method `spqr` is planned, not built yet", 6, "methods that exist"),
         ("llm.int8", "the method `llm.int8` is planned, not built yet", 1, "methods that exist"),
         (
             "none,paper",
-            "the preset `paper` is planned: it needs `gptq`, `spqr` and `llm.int8`, not built yet",
+            "the preset `paper` is planned: it needs `spqr` and `llm.int8`, not built yet",
             6,
             "write recipes out",
         ),
@@ -235,7 +248,7 @@ fn descriptions() {
 #[test]
 fn the_list_of_methods() {
     let names: Vec<&str> = method::all().iter().map(|method| method.name).collect();
-    assert_eq!(names, ["none", "rtn"]);
+    assert_eq!(names, ["none", "rtn", "gptq"]);
     for method in method::all() {
         assert_eq!(recipe(method.example).method(), *method);
         assert_eq!(recipe(method.example).to_string(), method.example);

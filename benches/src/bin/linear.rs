@@ -131,10 +131,12 @@ impl Subject {
         self.linear.forward(runtime, &self.x, &mut y);
         self.check(&y);
         let (limit, passes) = match self.linear.weights {
-            Weights::Dense(_) | Weights::Packed { activations: Activations::A32, .. } => {
+            Weights::Dense(_)
+            | Weights::Packed { activations: Activations::A32, .. }
+            | Weights::SparseQuantized { activations: Activations::A32, .. } => {
                 (limits::multiply_add(runtime.kernels(), runtime.team()), 1.0)
             }
-            Weights::Packed { activations, .. } => {
+            Weights::Packed { activations, .. } | Weights::SparseQuantized { activations, .. } => {
                 let passes = if activations == Activations::A16 { 2.0 } else { 1.0 };
                 (limits::byte_products(runtime.kernels(), runtime.team()), passes)
             }
@@ -162,6 +164,7 @@ impl Subject {
             match &self.linear.weights {
                 Weights::Dense(matrix) => matrix.row_to_f32(row, &mut weights),
                 Weights::Packed { matrix, .. } => matrix.dequantize_row(row, &mut weights),
+                Weights::SparseQuantized { matrix, .. } => matrix.dequantize_row(row, &mut weights),
             }
             for (token, x) in self.x.chunks(columns).enumerate() {
                 let (mut sum, mut magnitude) = (0.0, 0.0);

@@ -8,6 +8,7 @@
 
 pub mod activation;
 pub mod attention;
+pub mod bilevel;
 pub mod columns;
 pub mod dense;
 pub mod feedback;
@@ -20,6 +21,7 @@ pub mod log_sum_exp;
 pub mod math;
 pub mod norm;
 pub mod order;
+pub mod outliers;
 pub mod peak;
 pub mod product_f64;
 pub mod quantize;
@@ -33,6 +35,7 @@ pub const KEEPS_ORDER: bool = !cfg!(feature = "free_order");
 
 pub use activation::Nonlinearity;
 pub use attention::{AttentionShape, KeyValueSpan, QUERY_GROUP};
+pub use bilevel::BilevelPanel;
 pub use columns::{Columns, ColumnsMut};
 pub use dense::{DenseRows, DenseType};
 pub use feedback::FeedbackColumn;
@@ -40,6 +43,7 @@ pub use grid::CodeGrid;
 pub use grouped::panel::{CodeBits, PANEL_ROWS, Panel, ROW_BLOCK, Zeros, pack, segment_of};
 pub use isa::Isa;
 pub use log_sum_exp::LOGIT_BLOCK;
+pub use outliers::{Outliers, TOKEN_BLOCK, TokenColumns};
 pub use product_f64::Sign;
 pub use quantize::{ActivationCodes, QuantizedRowMut, QuantizedRows};
 pub use table::Kernels;

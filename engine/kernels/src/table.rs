@@ -6,6 +6,7 @@
 
 use crate::activation::{self, Nonlinearity};
 use crate::attention::{self, AttentionShape, KeyValueSpan, QUERY_GROUP};
+use crate::bilevel::{self, BilevelPanel};
 use crate::columns::{Columns, ColumnsMut};
 use crate::dense::{self, DenseRows};
 use crate::feedback::{self, FeedbackColumn};
@@ -14,6 +15,7 @@ use crate::grouped;
 use crate::grouped::panel::{self, CodeBits, Panel, segment_of};
 use crate::isa::Isa;
 use crate::log_sum_exp::LOGIT_BLOCK;
+use crate::outliers::{self, Outliers, TokenColumns};
 use crate::product_f64::{self, Sign};
 use crate::quantize::{self, QuantizedRowMut, QuantizedRows};
 use crate::{lanes, log_sum_exp, norm, peak, residual, rope};
@@ -35,6 +37,10 @@ pub struct Kernels {
     grouped_few: unsafe fn(&Panel<'_>, &QuantizedRows<'_>, &mut ColumnsMut<'_>),
     grouped: unsafe fn(&Panel<'_>, &QuantizedRows<'_>, &mut ColumnsMut<'_>),
     grouped_f32: unsafe fn(&Panel<'_>, &[f32], &mut ColumnsMut<'_>),
+    bilevel_few: unsafe fn(&BilevelPanel<'_>, &QuantizedRows<'_>, &mut ColumnsMut<'_>),
+    bilevel: unsafe fn(&BilevelPanel<'_>, &QuantizedRows<'_>, &mut ColumnsMut<'_>),
+    bilevel_f32: unsafe fn(&BilevelPanel<'_>, &[f32], &mut ColumnsMut<'_>),
+    outliers: unsafe fn(&Outliers<'_>, &TokenColumns<'_>, &mut ColumnsMut<'_>),
     quantize_row: unsafe fn(&[f32], usize, QuantizedRowMut<'_>),
     spans: unsafe fn(DenseRows<'_>, usize, &mut [f32], &mut [f32]),
     encode: unsafe fn(DenseRows<'_>, usize, &[CodeGrid], &mut [u8]),
@@ -116,6 +122,23 @@ macro_rules! table {
                 grouped::matmul_f32::<L, $ft>($proof, panel, x, y)
             }
             $(#[$enable])*
+            unsafe fn bilevel_few(panel: &BilevelPanel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>) {
+                const T: usize = grouped::FEW_TOKENS;
+                bilevel::matmul::<L, $gr, T, T, { grouped::FEW_COLUMNS }>($proof, panel, x, y)
+            }
+            $(#[$enable])*
+            unsafe fn bilevel(panel: &BilevelPanel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>) {
+                bilevel::matmul::<L, $gr, $gt, $gw, { grouped::BLOCK_COLUMNS }>($proof, panel, x, y)
+            }
+            $(#[$enable])*
+            unsafe fn bilevel_f32(panel: &BilevelPanel<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
+                bilevel::matmul_f32::<L, $ft>($proof, panel, x, y)
+            }
+            $(#[$enable])*
+            unsafe fn outliers(list: &Outliers<'_>, x: &TokenColumns<'_>, y: &mut ColumnsMut<'_>) {
+                outliers::multiply::<L>($proof, list, x, y)
+            }
+            $(#[$enable])*
             unsafe fn quantize_row(x: &[f32], segment: usize, out: QuantizedRowMut<'_>) {
                 quantize::quantize_row::<L>($proof, x, segment, out)
             }
@@ -185,6 +208,10 @@ macro_rules! table {
                 grouped_few,
                 grouped,
                 grouped_f32,
+                bilevel_few,
+                bilevel,
+                bilevel_f32,
+                outliers,
                 quantize_row,
                 spans,
                 encode,
@@ -364,11 +391,7 @@ impl Kernels {
     /// If lengths disagree.
     pub fn grouped(&self, panel: &Panel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>) {
         panel.check();
-        let segments = panel.columns.div_ceil(segment_of(panel.group));
-        assert_eq!(x.segment, segment_of(panel.group));
-        assert!(x.stride >= panel.columns.next_multiple_of(4));
-        assert!(x.high.len() == y.rows() * x.stride && (x.low.is_empty() || x.low.len() == x.high.len()));
-        assert!(x.scales.len() == y.rows() * segments && x.offsets.len() == x.scales.len());
+        check_codes(x, panel.columns, segment_of(panel.group), y.rows());
         assert_eq!(y.width(), panel.rows);
         // SAFETY: as above.
         unsafe {
@@ -388,13 +411,51 @@ impl Kernels {
         unsafe { (self.grouped_f32)(panel, x, y) }
     }
 
+    /// y = x w^T with packed weights whose statistics are codes, and quantized activations; see [`crate::bilevel`].
+    ///
+    /// # Panics
+    /// If lengths disagree.
+    pub fn bilevel(&self, panel: &BilevelPanel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>) {
+        panel.check();
+        check_codes(x, panel.columns, panel.group, y.rows());
+        assert_eq!(y.width(), panel.rows);
+        // SAFETY: as above.
+        unsafe {
+            if y.rows() <= grouped::FEW_TOKENS { (self.bilevel_few)(panel, x, y) } else { (self.bilevel)(panel, x, y) }
+        }
+    }
+
+    /// As [`Kernels::bilevel`] with f32 activations [y.rows(), panel.columns].
+    ///
+    /// # Panics
+    /// If lengths disagree.
+    pub fn bilevel_f32(&self, panel: &BilevelPanel<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
+        panel.check();
+        assert_eq!(x.len(), y.rows() * panel.columns);
+        assert_eq!(y.width(), panel.rows);
+        // SAFETY: as above.
+        unsafe { (self.bilevel_f32)(panel, x, y) }
+    }
+
+    /// y = y + x w^T with single weights; see [`crate::outliers`].
+    ///
+    /// # Panics
+    /// If lengths disagree, or an outlier lies outside the columns.
+    pub fn outliers(&self, outliers: &Outliers<'_>, x: &TokenColumns<'_>, y: &mut ColumnsMut<'_>) {
+        assert_eq!(outliers.starts.len(), y.width() + 1);
+        assert_eq!(outliers.values.len(), outliers.columns.len());
+        assert!(x.tokens == y.rows() && x.x.len() == x.tokens * x.columns);
+        // SAFETY: as above.
+        unsafe { (self.outliers)(outliers, x, y) }
+    }
+
     /// Quantizes one row of activations; see [`crate::quantize`].
     ///
     /// # Panics
-    /// If lengths disagree or the segment is not a multiple of 16.
+    /// If lengths disagree or the segment is not a multiple of 8.
     pub fn quantize_row(&self, x: &[f32], segment: usize, out: QuantizedRowMut<'_>) {
         let segments = x.len().div_ceil(segment);
-        assert!(segment > 0 && segment.is_multiple_of(16) && out.high.len() >= x.len());
+        assert!(segment > 0 && segment.is_multiple_of(8) && out.high.len() >= x.len());
         assert!(out.low.is_empty() || out.low.len() == out.high.len());
         assert!(out.scales.len() == segments && out.offsets.len() == segments);
         // SAFETY: as above.
@@ -513,4 +574,12 @@ impl Kernels {
         // SAFETY: as above.
         unsafe { (self.read)(words) }
     }
+}
+
+/// The lengths that products with quantized activations rely on.
+fn check_codes(x: &QuantizedRows<'_>, columns: usize, segment: usize, tokens: usize) {
+    assert_eq!(x.segment, segment);
+    assert!(x.stride >= columns.next_multiple_of(4));
+    assert!(x.high.len() == tokens * x.stride && (x.low.is_empty() || x.low.len() == x.high.len()));
+    assert!(x.scales.len() == tokens * columns.div_ceil(segment) && x.offsets.len() == x.scales.len());
 }

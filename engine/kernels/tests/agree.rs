@@ -245,7 +245,7 @@ fn dense() {
 #[test]
 fn activation_codes() {
     let mut rng = Rng::new(6);
-    for segment in [16, 32, 64, 128] {
+    for segment in [8, 16, 32, 64, 128] {
         for n in [1, 16, 31, 64, 100, 300] {
             let mut x = rng.floats(n);
             if n > 64 {
@@ -284,7 +284,9 @@ fn activation_codes() {
                         assert!(high[at] != -128 && low.get(at) != Some(&-128));
                         if scales[index] > 1e-30 {
                             let error = f64::from(code) * f64::from(scales[index]) - f64::from(v);
-                            assert!(error.abs() <= 0.5001 * f64::from(scales[index]), "{v} as {code}");
+                            // Half a step, and the rounding of a quotient as large as the largest code.
+                            let bound = 0.5 + 2.0 * f64::from(top) / f64::from(1 << 24);
+                            assert!(error.abs() <= bound * f64::from(scales[index]), "{v} as {code}");
                         }
                     }
                     assert_eq!(offsets[index], offset_sums);
@@ -293,6 +295,14 @@ fn activation_codes() {
             }
         }
     }
+}
+
+/// Kinds of zero points.
+#[derive(Clone, Copy, PartialEq)]
+enum ZeroKind {
+    Stored,
+    Constant,
+    Floats,
 }
 
 #[test]
@@ -311,9 +321,9 @@ fn grouped() {
         (40, 260, 1),
     ];
     for bits in CodeBits::ALL {
-        for group in [None, Some(16), Some(32), Some(64), Some(128)] {
+        for group in [None, Some(8), Some(16), Some(32), Some(64), Some(128)] {
             for (rows, columns, tokens) in shapes {
-                for stored_zeros in [true, false] {
+                for kind in [ZeroKind::Stored, ZeroKind::Constant, ZeroKind::Floats] {
                     let groups = group.map_or(1, |g| columns.div_ceil(g));
                     let padded = rows.next_multiple_of(ROW_BLOCK);
                     // All codes of extremes in the first row: sums at the edge of their range.
@@ -328,14 +338,25 @@ fn grouped() {
                     let zero_bytes: Vec<u8> =
                         (0..groups * padded).map(|_| rng.below(u64::from(bits.max_code()) + 1) as u8).collect();
                     let middle = 1u8 << (bits.bits() - 1);
-                    let zeros = if stored_zeros { Zeros::PerGroup(&zero_bytes) } else { Zeros::Constant(middle) };
+                    // Beyond the codes, and between them.
+                    let float_zeros: Vec<f32> =
+                        rng.floats(groups * padded).iter().map(|v| v * f32::from(bits.max_code())).collect();
+                    let zeros = match kind {
+                        ZeroKind::Stored => Zeros::PerGroup(&zero_bytes),
+                        ZeroKind::Constant => Zeros::Constant(middle),
+                        ZeroKind::Floats => Zeros::Floats(&float_zeros),
+                    };
                     let panel = Panel { bits, rows, columns, group, codes: &packed, scales: &scales, zeros };
                     let mut x = rng.floats(tokens * columns);
                     x[..columns].fill(1.0);
                     let weight = |r: usize, k: usize| {
                         let at = group.map_or(0, |g| k / g) * padded + r;
-                        let zero = if stored_zeros { zero_bytes[at] } else { middle };
-                        f64::from(scales[at]) * (f64::from(codes[r * columns + k]) - f64::from(zero))
+                        let zero = match kind {
+                            ZeroKind::Stored => f64::from(zero_bytes[at]),
+                            ZeroKind::Constant => f64::from(middle),
+                            ZeroKind::Floats => f64::from(float_zeros[at]),
+                        };
+                        f64::from(scales[at]) * (f64::from(codes[r * columns + k]) - zero)
                     };
                     let what = format!("{bits:?} {group:?} {rows} x {columns} x {tokens}");
                     let check = |y: &[f32], values: &dyn Fn(usize, usize) -> f64| {
@@ -346,6 +367,12 @@ fn grouped() {
                                     let term = weight(r, k) * values(t, k);
                                     sum += term;
                                     magnitude += term.abs();
+                                    if kind == ZeroKind::Floats {
+                                        // The two parts of a sum may be larger than their difference.
+                                        let code = f64::from(codes[r * columns + k]);
+                                        let at = group.map_or(0, |g| k / g) * padded + r;
+                                        magnitude += (2.0 * code * f64::from(scales[at]) * values(t, k)).abs();
+                                    }
                                 }
                                 close(&what, y[t * rows + r], sum, magnitude, 1e-5);
                             }
@@ -369,6 +396,134 @@ fn grouped() {
                         check(&y, &|t, k| q.value(t, k));
                     }
                 }
+            }
+        }
+    }
+}
+
+/// Statistics that are codes: the bits of `grouped` with the scales and zeros that the codes stand for.
+#[test]
+fn bilevel() {
+    let mut rng = Rng::new(12);
+    let shapes: [(usize, usize, usize); 7] =
+        [(1, 1, 1), (16, 16, 1), (17, 33, 5), (64, 130, 7), (40, 172, 13), (33, 300, 2), (64, 1090, 17)];
+    for bits in CodeBits::ALL {
+        for (group, statistic_bits) in [(8, [3, 3]), (16, [3, 3]), (32, [1, 8]), (64, [8, 2]), (128, [4, 3])] {
+            for (rows, columns, tokens) in shapes {
+                let (groups, padded) = (columns.div_ceil(group), rows.next_multiple_of(ROW_BLOCK));
+                let codes: Vec<u8> =
+                    (0..rows * columns).map(|_| rng.below(u64::from(bits.max_code()) + 1) as u8).collect();
+                let mut packed = vec![0; bits.panel_bytes(rows, columns)];
+                pack(bits, rows, columns, &codes, &mut packed);
+                let records = groups * padded / ROW_BLOCK;
+                let planes: Vec<u8> =
+                    (0..records * 2 * (statistic_bits[0] + statistic_bits[1])).map(|_| rng.next() as u8).collect();
+                // Any finite half, subnormal ones and both signs among them.
+                let mut half = || (rng.next() as u16 & 0xbfff).to_le_bytes();
+                let seconds: Vec<u8> = (0..records * 4).flat_map(|_| half()).collect();
+                let units = [0.25, 4.0];
+                let panel = BilevelPanel {
+                    bits,
+                    rows,
+                    columns,
+                    group,
+                    codes: &packed,
+                    statistic_bits,
+                    planes: &planes,
+                    seconds: &seconds,
+                    units,
+                };
+                let (mut scales, mut zeros) = (vec![0.0; groups * padded], vec![0.0; groups * padded]);
+                for at in 0..groups * padded {
+                    let (g, row) = (at / padded, at % padded);
+                    let record = g * padded / ROW_BLOCK + row / ROW_BLOCK;
+                    let code = |first: usize, bits: usize| {
+                        let plane = |p: usize| {
+                            let at = 2 * (record * (statistic_bits[0] + statistic_bits[1]) + first + p);
+                            u16::from_le_bytes([planes[at], planes[at + 1]]) >> (row % ROW_BLOCK) & 1
+                        };
+                        (0..bits).map(|p| f32::from(plane(p) << p)).fold(0.0, |sum, bit| sum + bit)
+                    };
+                    let half = |i: usize| {
+                        let at = 8 * record + 2 * i;
+                        half::f16::from_le_bytes([seconds[at], seconds[at + 1]]).to_f32()
+                    };
+                    scales[at] = half(1) * units[0] + half(0) * units[0] * code(0, statistic_bits[0]);
+                    zeros[at] = half(3) * units[1] + half(2) * units[1] * code(statistic_bits[0], statistic_bits[1]);
+                    if row < rows {
+                        let (scale, zero) = panel.grid(row, g);
+                        assert_eq!((scale.to_bits(), zero.to_bits()), (scales[at].to_bits(), zeros[at].to_bits()));
+                    }
+                }
+                let decoded = Panel {
+                    bits,
+                    rows,
+                    columns,
+                    group: Some(group),
+                    codes: &packed,
+                    scales: &scales,
+                    zeros: Zeros::Floats(&zeros),
+                };
+                let x = rng.floats(tokens * columns);
+                let what = format!("{bits:?} {group} {rows} x {columns} x {tokens}");
+                let same = |found: Vec<f32>, expected: Vec<f32>| {
+                    assert!(found.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits()), "{what}");
+                };
+                let product = |run: &dyn Fn(&Kernels, &mut ColumnsMut<'_>)| {
+                    agree(&what, |k| {
+                        let mut y = vec![0.0; tokens * rows];
+                        run(k, &mut ColumnsMut::new(&mut y, rows));
+                        y
+                    })
+                };
+                same(product(&|k, y| k.bilevel_f32(&panel, &x, y)), product(&|k, y| k.grouped_f32(&decoded, &x, y)));
+                for widths in [1, 2] {
+                    let q = data::Codes::of(&x, columns, group, widths);
+                    let q = q.rows();
+                    same(product(&|k, y| k.bilevel(&panel, &q, y)), product(&|k, y| k.grouped(&decoded, &q, y)));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn outliers() {
+    let mut rng = Rng::new(13);
+    for (rows, columns) in [(1, 1), (5, 40), (16, 300), (64, 1000), (37, 65_536)] {
+        // Rows without any, with one, with a few, and with very many.
+        let (mut starts, mut indices) = (vec![7u32], vec![0u16; 7]);
+        for row in 0..rows {
+            let every = [0, columns as u64, 50, 3][row % 4];
+            let found = (0..columns).filter(|_| every > 0 && rng.below(every) == 0).map(|column| column as u16);
+            indices.extend(found);
+            starts.push(indices.len() as u32);
+        }
+        let values: Vec<u16> = indices.iter().map(|_| rng.next() as u16 & 0xbfff).collect();
+        let outliers = Outliers { starts: &starts, columns: &indices, values: &values, unit: 0.5 };
+        for tokens in [1, 2, 15, 16, 17, 32, 33, 50] {
+            if tokens * columns > 1 << 21 {
+                continue;
+            }
+            let (x, before) = (rng.floats(tokens * columns), rng.floats(tokens * rows));
+            let mut turned = Vec::new();
+            for block in x.chunks(TOKEN_BLOCK * columns) {
+                turned.extend((0..columns).flat_map(|k| block.chunks(columns).map(move |token| token[k])));
+            }
+            let side_by_side = TokenColumns { tokens, columns, x: &turned };
+            let y = agree("outliers", |k| {
+                let mut y = before.clone();
+                k.outliers(&outliers, &side_by_side, &mut ColumnsMut::new(&mut y, rows));
+                y
+            });
+            for (at, (y, before)) in y.iter().zip(before).enumerate() {
+                let (token, row) = (at / rows, at % rows);
+                let mut sum = 0.0;
+                for i in starts[row] as usize..starts[row + 1] as usize {
+                    sum +=
+                        half::f16::from_bits(values[i]).to_f32() * 0.5 * x[token * columns + usize::from(indices[i])];
+                }
+                assert_eq!(y.to_bits(), (before + sum).to_bits(), "{rows} x {columns}, token {token}, row {row}");
             }
         }
     }

@@ -214,10 +214,11 @@ impl PackedMatrix {
             let group = self.shape.group.map_or(0, |group| k / group);
             let code = kernels::grouped::panel::code_at(panel.bits, panel.rows, panel.codes, inside, k);
             let zero = match panel.zeros {
-                Zeros::Constant(zero) => zero,
-                Zeros::PerGroup(zeros) => zeros[group * padded + inside],
+                Zeros::Constant(zero) => f32::from(zero),
+                Zeros::PerGroup(zeros) => f32::from(zeros[group * padded + inside]),
+                Zeros::Floats(zeros) => zeros[group * padded + inside],
             };
-            *value = panel.scales[group * padded + inside] * (f32::from(code) - f32::from(zero));
+            *value = panel.scales[group * padded + inside] * (f32::from(code) - zero);
         }
     }
 }

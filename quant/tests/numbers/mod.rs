@@ -81,7 +81,7 @@ pub fn quantized(recipe: &str, values: &[f32], columns: usize) -> Weights {
 pub fn packed(weights: &Weights) -> &PackedMatrix {
     match weights {
         Weights::Packed { matrix, .. } => matrix,
-        Weights::Dense(_) => panic!("expected packed weights"),
+        _ => panic!("expected packed weights"),
     }
 }
 
@@ -106,6 +106,7 @@ pub fn read(matrix: &PackedMatrix) -> Read {
             read.zeros.push(match panel.zeros {
                 kernels::Zeros::Constant(zero) => zero,
                 kernels::Zeros::PerGroup(zeros) => zeros[at],
+                kernels::Zeros::Floats(_) => panic!("expected zero points of a byte"),
             });
         }
     }

@@ -32,10 +32,15 @@ struct Rows {
     offsets: *const [i16; 2],
 }
 
-/// Whether `matvec` can take a panel: a segment must be whole packing steps, and products plain 32-bit sums.
+/// Whether `matvec` can take a panel: a segment must be whole packing steps, zeros codes, and products plain 32-bit sums.
 pub(super) fn takes<S: Lanes>(panel: &Panel<'_>, x: &QuantizedRows<'_>) -> bool {
     let wide_enough = x.stride >= panel.bits.padded_columns(panel.columns);
-    !S::NARROW && S::CENTRE == 0 && segment_of(panel.group).is_multiple_of(panel.bits.step()) && wide_enough
+    let zeros_are_codes = !matches!(panel.zeros, Zeros::Floats(_));
+    zeros_are_codes
+        && !S::NARROW
+        && S::CENTRE == 0
+        && segment_of(panel.group).is_multiple_of(panel.bits.step())
+        && wide_enough
 }
 
 /// See the module: y [1, rows]. R row blocks are the register tile.
@@ -48,11 +53,11 @@ pub(super) fn matvec<S: Lanes, const R: usize>(s: S, panel: &Panel<'_>, x: &Quan
     let (segments, step) = (columns.div_ceil(segment), panel.bits.step());
     let constant = match panel.zeros {
         Zeros::Constant(zero) => [zero; PANEL_ROWS],
-        Zeros::PerGroup(_) => [0; PANEL_ROWS],
+        _ => [0; PANEL_ROWS],
     };
     let (zeros, zero_stride) = match panel.zeros {
-        Zeros::Constant(_) => (constant.as_slice(), 0),
         Zeros::PerGroup(zeros) => (zeros, if panel.group.is_some() { padded } else { 0 }),
+        _ => (constant.as_slice(), 0),
     };
     let scale_stride = if panel.group.is_some() { padded } else { 0 };
     // All that row blocks read lies inside these.
