@@ -70,6 +70,15 @@ fn bytes(model: &Model, layers: &[LayerReport]) -> Vec<u8> {
                 features.iter().for_each(|feature| bytes.extend(feature.to_le_bytes()));
             }
             Weights::Dense(matrix) => bytes.extend_from_slice(matrix.as_bytes()),
+            Weights::SparseQuantized { matrix, .. } => {
+                let mut row = vec![0.0; matrix.shape().columns];
+                for index in 0..matrix.shape().rows {
+                    matrix.dequantize_columns(index, &mut row);
+                    row.iter().for_each(|value| bytes.extend(value.to_bits().to_le_bytes()));
+                }
+                let features = matrix.input_map().and_then(|map| map.features()).unwrap_or_default();
+                features.iter().for_each(|feature| bytes.extend(feature.to_le_bytes()));
+            }
         }
     }
     let losses = layers.iter().filter_map(|layer| layer.loss);
@@ -84,7 +93,8 @@ fn calibration(seed: u64) -> Calibration {
     Calibration::of_sequences("numbers", sequences)
 }
 
-const RECIPES: [&str; 4] = [
+const RECIPES: [&str; 5] = [
+    "spqr:w3g16:*.up_proj=none",
     "gptq:w4g32",
     "gptq:w3a8g16:act_order=true:true_sequential=true",
     "gptq:w2a32:sym=true:mse=true:head=w8:embeddings=w8",
@@ -333,7 +343,7 @@ fn every_family_is_quantized() {
 }
 
 /// One recipe a method that looks at inputs.
-const METHODS: [&str; 1] = ["gptq:w4g32:act_order=true"];
+const METHODS: [&str; 2] = ["gptq:w4g32:act_order=true", "spqr:w3g16"];
 
 #[test]
 fn the_builtin_text_calibrates_the_builtin_model() {

@@ -263,6 +263,76 @@ impl SparseQuantizedMatrix {
     }
 }
 
+/// The arrays of a matrix as they lie in memory, to be stored.
+#[derive(Clone, Debug)]
+pub(super) struct Arrays {
+    pub(super) codes: Vec<u8>,
+    pub(super) planes: Vec<u8>,
+    pub(super) seconds: Vec<u8>,
+    /// Units of scales, zeros and outliers.
+    pub(super) units: [f32; 3],
+    pub(super) starts: Vec<u32>,
+    pub(super) outlier_columns: Vec<u16>,
+    pub(super) outlier_values: Vec<u16>,
+}
+
+impl SparseQuantizedMatrix {
+    pub(super) fn arrays(&self) -> Arrays {
+        Arrays {
+            codes: self.codes.as_slice().to_vec(),
+            planes: self.planes.clone(),
+            seconds: self.seconds.clone(),
+            units: [self.units[0], self.units[1], self.outlier_unit],
+            starts: self.starts.clone(),
+            outlier_columns: self.outlier_columns.clone(),
+            outlier_values: self.outlier_values.clone(),
+        }
+    }
+
+    /// The matrix of stored arrays, or what cannot be of one.
+    pub(super) fn from_arrays(shape: SparseQuantizedShape, arrays: Arrays) -> Result<Self, String> {
+        let known = [8, 16, 32, 64, 128].contains(&shape.group)
+            && shape.statistic_bits.iter().all(|bits| (1..=8).contains(bits))
+            && shape.rows > 0
+            && shape.columns > 0
+            && shape.rows.checked_mul(shape.columns).is_some_and(|cells| cells / 8 <= arrays.codes.len());
+        if !known || arrays.codes.len() != shape.bits.panel_bytes(shape.blocks() * ROW_BLOCK, shape.columns) {
+            return Err(format!("{} bytes of codes for {shape:?}", arrays.codes.len()));
+        }
+        let records = shape.blocks() * shape.groups();
+        if arrays.planes.len() != records * shape.record() || arrays.seconds.len() != records * 8 {
+            return Err("statistics of another size".into());
+        }
+        let outliers = arrays.outlier_values.len();
+        let ends = (arrays.starts.first().copied(), arrays.starts.last().map(|&last| last as usize));
+        if arrays.starts.len() != shape.rows + 1 || ends != (Some(0), Some(outliers)) || !arrays.starts.is_sorted() {
+            return Err("rows of outliers that do not follow each other".into());
+        }
+        let mut columns = arrays.outlier_columns.iter();
+        if arrays.outlier_columns.len() != outliers || columns.any(|&column| usize::from(column) >= shape.columns) {
+            return Err("outliers in columns that there are not".into());
+        }
+        if arrays.units.iter().any(|unit| !unit.is_finite()) {
+            return Err("a unit that is not finite".into());
+        }
+        let [scales, zeros, outlier_unit] = arrays.units;
+        let mut codes = Aligned::zeroed(arrays.codes.len());
+        codes.as_mut_slice().copy_from_slice(&arrays.codes);
+        Ok(Self {
+            shape,
+            codes,
+            planes: arrays.planes,
+            seconds: arrays.seconds,
+            units: [scales, zeros],
+            starts: arrays.starts,
+            outlier_columns: arrays.outlier_columns,
+            outlier_values: arrays.outlier_values,
+            outlier_unit,
+            map: None,
+        })
+    }
+}
+
 /// The planes of codes of scales, then of zeros, of every row block and group; see `kernels::bilevel`.
 fn pack_planes(shape: &SparseQuantizedShape, parts: &SparseQuantizedParts<'_>) -> Vec<u8> {
     let (groups, record) = (shape.groups(), shape.record());

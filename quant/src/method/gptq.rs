@@ -25,6 +25,7 @@ pub(super) static METHOD: Method = Method {
     example: "gptq:w4g128",
     widths: &[CodeBits::Eight, CodeBits::Four, CodeBits::Three, CodeBits::Two],
     groups: &[16, 32, 64, 128],
+    ungrouped: true,
     options: &[
         SYM,
         ACT_ORDER,
@@ -69,8 +70,8 @@ pub(super) static METHOD: Method = Method {
     quantize,
 };
 
-/// Which columns come first; every method that corrects columns one by one has it.
-pub(super) const ACT_ORDER: MethodOption = MethodOption::of_words(
+/// Which columns come first.
+const ACT_ORDER: MethodOption = MethodOption::of_words(
     "act_order",
     "the order of columns",
     &[
@@ -138,7 +139,7 @@ fn settings(choices: &Choices, scheme: &Scheme) -> Settings {
 }
 
 /// The feature of every column in the order of quantization, where that is not the natural one.
-pub(super) fn column_map(factor: &InverseFactor) -> Result<Option<Arc<InputMap>>, Error> {
+fn column_map(factor: &InverseFactor) -> Result<Option<Arc<InputMap>>, Error> {
     let Some(permutation) = factor.permutation() else { return Ok(None) };
     let features = permutation.iter().map(|&feature| feature as u32).collect();
     Ok(Some(Arc::new(InputMap::new(factor.columns(), Some(features), None)?)))

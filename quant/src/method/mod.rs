@@ -23,7 +23,7 @@ macro_rules! registry {
     };
 }
 
-registry! { none, rtn, gptq }
+registry! { none, rtn, gptq, spqr }
 
 /// Checkpoint precision.
 pub(crate) static NONE: &Method = &none::METHOD;
@@ -31,7 +31,7 @@ pub(crate) static NONE: &Method = &none::METHOD;
 pub(crate) static RTN: &Method = &rtn::METHOD;
 
 /// Methods that the design names and that are not built yet.
-pub(crate) const PLANNED: &[&str] = &["spqr", "llm.int8", "awq", "hqq", "nf4"];
+pub(crate) const PLANNED: &[&str] = &["llm.int8", "awq", "hqq", "nf4"];
 
 /// A method of quantization.
 #[derive(Debug)]
@@ -48,8 +48,10 @@ pub struct Method {
     pub example: &'static str,
     /// Widths of codes that it chooses; empty where a recipe gives none (`none`).
     pub widths: &'static [CodeBits],
-    /// Columns that may share a scale; one scale a row is always possible.
+    /// Columns that may share a scale.
     pub groups: &'static [usize],
+    /// Whether a row may have a single scale.
+    pub ungrouped: bool,
     /// Its own options, besides those that every method has.
     pub options: &'static [MethodOption],
     /// What it must know besides the weights.

@@ -145,6 +145,11 @@ impl<'a> Source<'a> {
             return Err(self.error(at, what, format!("write for example `{}`", method.example)));
         };
         let written = self.written(bits, 0, method)?;
+        if written.group.is_none() && !method.ungrouped {
+            let what = format!("`{method}` needs the columns of a group");
+            let at = bits.text.len();
+            return Err(self.error_in(bits, at, what, format!("write for example `{}`", method.example)));
+        }
         let scheme = Scheme {
             bits: written.bits,
             group: written.group.flatten(),
@@ -232,9 +237,10 @@ impl<'a> Source<'a> {
         if text[at..].starts_with('g') {
             let number = if text[at + 1..].starts_with("none") { "none" } else { digits(at + 1) };
             let group = method.groups.iter().find(|group| group.to_string() == number);
-            if group.is_none() && number != "none" {
+            if group.is_none() && (number != "none" || !method.ungrouped) {
                 let groups: Vec<String> = method.groups.iter().map(usize::to_string).collect();
-                let fix = format!("a group must be one of {}; without one a row has one scale", groups.join(", "));
+                let without = if method.ungrouped { "; without one a row has one scale" } else { "" };
+                let fix = format!("a group must be one of {}{without}", groups.join(", "));
                 return Err(error(at + 1, format!("no groups of `{number}` columns"), fix));
             }
             written.group = Some(group.copied());
