@@ -9,6 +9,7 @@ use crate::attention::Attention;
 use crate::blueprint::{Activation, Blueprint, FeedForward, Norm, Positions};
 pub use crate::chunk::Chunk;
 use crate::error::Error;
+pub use crate::input::InputRounding;
 use crate::input::TASK_TOKENS;
 use crate::kv_cache::{KvCache, KvPrefix};
 use crate::linear::{Linear, PRODUCT_ROWS, Weights, multiply, runs};
@@ -23,6 +24,7 @@ use std::ops::Range;
 pub struct Decoder<'a> {
     model: &'a Model,
     runtime: &'a Runtime,
+    rounding: InputRounding,
 }
 
 /// A NaN or an infinity in a sequence's hidden state: that sequence has no result.
@@ -66,7 +68,12 @@ const WORKSPACE_BYTES: usize = 48 << 20;
 impl<'a> Decoder<'a> {
     /// The decoder of `model` on `runtime`.
     pub fn new(model: &'a Model, runtime: &'a Runtime) -> Self {
-        Self { model, runtime }
+        Self { model, runtime, rounding: InputRounding::None }
+    }
+
+    /// The same decoder with the inputs of the blocks' linear layers rounded.
+    pub fn with_inputs(self, rounding: InputRounding) -> Self {
+        Self { rounding, ..self }
     }
 
     /// The model's blueprint.
@@ -279,6 +286,9 @@ impl<'a> Decoder<'a> {
         let (blueprint, runtime) = (self.blueprint(), self.runtime);
         let tokens = state.positions.len();
         let (query_width, kv_width) = (blueprint.heads * blueprint.head_dim, blueprint.kv_heads * blueprint.head_dim);
+        for input in [&mut work.normed, &mut work.attended, &mut work.hidden] {
+            input.rounding = self.rounding;
+        }
         work.query.resize(tokens * query_width);
         work.key.resize(tokens * kv_width);
         work.value.resize(tokens * kv_width);

@@ -25,6 +25,26 @@ pub(crate) struct Reading {
     pub(crate) map: Option<Arc<InputMap>>,
 }
 
+/// What is done to the inputs of the blocks' linear layers before they are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InputRounding {
+    /// Nothing.
+    #[default]
+    None,
+    /// Rounded to bfloat16, halves to even: the noise that an engine with bf16 activations and f32 sums has at least.
+    Bf16,
+}
+
+impl InputRounding {
+    fn round(self, x: &mut [f32]) {
+        if self == InputRounding::Bf16 {
+            for value in x {
+                *value = half::bf16::from_f32(*value).to_f32();
+            }
+        }
+    }
+}
+
 /// The input of one or more linear layers, f32 [tokens, columns], with what layers read that do not take it as it is.
 ///
 /// Its buffers only grow: an input that is used again allocates nothing.
@@ -34,6 +54,7 @@ pub struct Input {
     tokens: usize,
     x: Aligned<f32>,
     views: Vec<View>,
+    pub(crate) rounding: InputRounding,
 }
 
 /// The input as some layers read it.
@@ -59,6 +80,7 @@ pub(crate) struct InputRows<'a> {
     /// f32 [rows, columns].
     pub(crate) x: &'a mut [f32],
     columns: usize,
+    rounding: InputRounding,
     views: Vec<ViewMut<'a>>,
 }
 
@@ -138,16 +160,16 @@ impl Input {
 
     /// Makes the views of what was written to [`Input::columns_mut`], where a layer reads any.
     pub(crate) fn write_views(&mut self, runtime: &Runtime) {
-        if !self.views.is_empty() {
+        if !self.views.is_empty() || self.rounding != InputRounding::None {
             runtime.team().for_each_mut(&mut self.rows_mut(), |_, rows| rows.write_views(runtime.kernels()));
         }
     }
 
     /// All rows, TASK_TOKENS at a time.
     pub(crate) fn rows_mut(&mut self) -> Vec<InputRows<'_>> {
-        let columns = self.columns;
+        let (columns, rounding) = (self.columns, self.rounding);
         let mut rows: Vec<InputRows<'_>> = (self.x.as_mut_slice().chunks_mut(TASK_TOKENS * columns).enumerate())
-            .map(|(task, x)| InputRows { first: task * TASK_TOKENS, x, columns, views: Vec::new() })
+            .map(|(task, x)| InputRows { first: task * TASK_TOKENS, x, columns, rounding, views: Vec::new() })
             .collect();
         for View { reading, data } in &mut self.views {
             let map = reading.map.as_deref();
@@ -245,6 +267,7 @@ impl Input {
 impl InputRows<'_> {
     /// Makes the views of the rows.
     pub(crate) fn write_views(&mut self, kernels: &Kernels) {
+        self.rounding.round(self.x);
         let mut mapped = Vec::new();
         for ViewMut { map, data } in &mut self.views {
             for (index, x) in self.x.chunks(self.columns).enumerate() {
