@@ -144,8 +144,8 @@ fn a_run_says_which_text_it_saw_and_what_was_done_to_each_matrix() {
 fn a_run_stopped_while_it_quantizes_ends_with_the_same_bytes() {
     let (whole, stopped) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     Setting::into(whole.path()).run(&mut Unobserved).unwrap();
-    // In the third block of the first of the recipes, then in the first block of the second.
-    for (matrices, blocks) in [(16, 2), (10, 1)] {
+    // In the third block of the first of the recipes, then in the second block of the other.
+    for (matrices, blocks) in [(16, 2), (16, 1)] {
         let stop = AtomicBool::new(false);
         let setting = Setting { stop: &stop, ..Setting::into(stopped.path()) };
         let summary = setting.run(&mut StopAfter { matrices, stop: &stop }).unwrap();

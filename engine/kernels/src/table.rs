@@ -45,6 +45,7 @@ pub struct Kernels {
     spans: unsafe fn(DenseRows<'_>, usize, &mut [f32], &mut [f32]),
     encode: unsafe fn(DenseRows<'_>, usize, &[CodeGrid], &mut [u8]),
     product_f64: unsafe fn(Sign, Columns<'_, f64>, Columns<'_, f64>, &mut ColumnsMut<'_, f64>),
+    shallow_product_f64: unsafe fn(Sign, Columns<'_, f64>, Columns<'_, f64>, &mut ColumnsMut<'_, f64>),
     feedback: unsafe fn(FeedbackColumn<'_>, &mut [f64], &mut [u8], &mut [f64]),
     pack: unsafe fn(CodeBits, usize, usize, &[u8], &mut [u8]),
     attend: unsafe fn(AttentionShape, &[f32], &[Range<usize>], &[KeyValueSpan<'_>], &mut [f32], &mut [f32]),
@@ -157,7 +158,16 @@ macro_rules! table {
                 y: Columns<'_, f64>,
                 c: &mut ColumnsMut<'_, f64>,
             ) {
-                product_f64::product::<L, $dp>($proof, sign, x, y, c)
+                product_f64::product::<L, $dp, { product_f64::DEPTH }>($proof, sign, x, y, c)
+            }
+            $(#[$enable])*
+            unsafe fn shallow_product_f64(
+                sign: Sign,
+                x: Columns<'_, f64>,
+                y: Columns<'_, f64>,
+                c: &mut ColumnsMut<'_, f64>,
+            ) {
+                product_f64::product::<L, $dp, { product_f64::SHALLOW }>($proof, sign, x, y, c)
             }
             $(#[$enable])*
             unsafe fn feedback(column: FeedbackColumn<'_>, weights: &mut [f64], codes: &mut [u8], losses: &mut [f64]) {
@@ -216,6 +226,7 @@ macro_rules! table {
                 spans,
                 encode,
                 product_f64,
+                shallow_product_f64,
                 feedback,
                 pack,
                 attend,
@@ -491,8 +502,9 @@ impl Kernels {
     /// If shapes disagree.
     pub fn product_f64(&self, sign: Sign, x: Columns<'_, f64>, y: Columns<'_, f64>, c: &mut ColumnsMut<'_, f64>) {
         assert!(x.rows() == y.rows() && x.width() == c.rows() && y.width() == c.width());
+        let product = if x.rows() <= product_f64::SHALLOW { self.shallow_product_f64 } else { self.product_f64 };
         // SAFETY: as above.
-        unsafe { (self.product_f64)(sign, x, y, c) }
+        unsafe { product(sign, x, y, c) }
     }
 
     /// Codes of a column of weights, which their errors take the place of, and the errors' squares added to `losses`; see

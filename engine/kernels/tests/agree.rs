@@ -595,6 +595,8 @@ fn what_is_measured_is_computed() {
         let kernels = Kernels::of(isa).unwrap();
         assert_eq!(kernels.read(&words), sum);
         assert!(kernels.multiply_add(2400) > 0.0);
+        // 2400 steps of sixteen products 0.5 * 1e-6.
+        assert!((kernels.multiply_add_f64(2400) - 2400.0 * 16.0 * 5e-7).abs() < 1e-12);
         // Token t of a tile of T has the products 1 + t, -2, 3, -4; 2400 steps are 2400 / T of each token.
         let expected = [2, 3, 4, 6].map(|tile: i32| 2400 / tile * (tile * (tile - 1) / 2 - 2 * tile) * 16);
         let found = kernels.byte_products(2400, &[1; 1024]);
@@ -622,8 +624,19 @@ fn f64s(rng: &mut Rng, count: usize) -> Vec<f64> {
 #[test]
 fn products_in_f64() {
     let mut rng = Rng::new(31);
-    let shapes =
-        [(1, 1, 1), (3, 2, 17), (1, 13, 16), (16, 12, 15), (255, 25, 33), (257, 191, 18), (600, 207, 49), (0, 5, 7)];
+    let shapes = [
+        (1, 1, 1),
+        (3, 2, 17),
+        (1, 13, 16),
+        (16, 12, 15),
+        (255, 25, 33),
+        (257, 191, 18),
+        (600, 207, 49),
+        (0, 5, 7),
+        (33, 30, 300),
+        (32, 200, 257),
+        (193, 24, 511),
+    ];
     for (depth, rows, columns) in shapes {
         // Blocks of wider matrices: what lies around c must stay as it is.
         let (x_stride, y_stride, c_stride) = (rows + 3, columns + 5, columns + 2);

@@ -10,11 +10,11 @@
 //! The second level is stored as step and offset (value = offset + step * code) rather than as scale and zero: a zero is
 //! a quotient of the two and can be of any size, an offset is as large as what it stands for. Both are halves times one
 //! power of two for all scales of the matrix, and one for all zeros, chosen so that the largest just fits: 11 bits, over
-//! 39 powers of two. A scale or zero is then off by at most 2^-11 of the largest value of its group of rows.
+//! 29 powers of two, and fewer bits over ten more. Step and offset are each off by at most 2^-11 of themselves.
 //!
 //! An outlier is stored as its *difference* to what its code stands for in the matrix as stored, and its code is the
 //! nearest: the dense part need not be told to leave it out, and what is rounded to 11 bits is only the distance to the
-//! grid. w as multiplied is w as chosen, to 2^-12 of that distance.
+//! grid. w as multiplied is w as chosen, to 2^-11 of that distance.
 
 use crate::aligned::Aligned;
 use crate::error::Error;

@@ -286,6 +286,9 @@ impl MatrixReader {
                     true => Some(floats(&self.bytes(&scales, Dtype::F32)?)),
                     false => None,
                 };
+                if features.is_none() && scales.is_none() {
+                    return Err(format!("map {number} is missing"));
+                }
                 let map = InputMap::new(columns, features, scales).map_err(|error| error.to_string())?;
                 self.maps.entry(number).or_insert(Arc::new(map)).clone()
             }

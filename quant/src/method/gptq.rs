@@ -11,7 +11,6 @@ use crate::gptq::{self, GridFit, Groups, Settings, Solution};
 use crate::grid::{Search, Symmetry};
 use crate::inverse_factor::{ColumnOrder, InverseFactor};
 use crate::recipe::Scheme;
-use engine::InputMap;
 use engine::format::{GridRow, PackedMatrix, PackedShape, ZeroPoints};
 use engine::linear::Weights;
 use kernels::{CodeBits, Kernels};
@@ -101,7 +100,7 @@ fn quantize(site: Site<'_>) -> Result<Vec<Chosen>, Error> {
     let statistics = site.inputs.ok_or_else(|| Error::NoCalibration { recipe: METHOD.name.into() })?;
     let factor = InverseFactor::new(kernels, statistics.hessian, &preparation)
         .map_err(|source| Error::Factor { tensor: tensor.clone(), source })?;
-    let map = column_map(&factor)?;
+    let map = factor.input_map();
     let chosen = site.layers.iter().map(|layer| {
         let matrix = &layer.source.matrix;
         let Some(scheme) = layer.scheme else { return Chosen::of_weights(Weights::Dense(matrix.clone())) };
@@ -136,13 +135,6 @@ fn settings(choices: &Choices, scheme: &Scheme) -> Settings {
         order: if choices.holds("act_order", "true") { ColumnOrder::Activation } else { ColumnOrder::Natural },
         damp: choices.number("damp").unwrap_or_default(),
     }
-}
-
-/// The feature of every column in the order of quantization, where that is not the natural one.
-fn column_map(factor: &InverseFactor) -> Result<Option<Arc<InputMap>>, Error> {
-    let Some(permutation) = factor.permutation() else { return Ok(None) };
-    let features = permutation.iter().map(|&feature| feature as u32).collect();
-    Ok(Some(Arc::new(InputMap::new(factor.columns(), Some(features), None)?)))
 }
 
 /// Scales are rounded to f32 here, once.

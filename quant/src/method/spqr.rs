@@ -4,11 +4,12 @@
 //! Hessian and the map of columns to features.
 
 use super::gptq::{DAMP_MEANING, TRUE_SEQUENTIAL};
-use super::{Choices, Chosen, Method, MethodOption, Needs, NumberRange, OptionValue, Site, Spacing};
+use super::{Choices, Chosen, Method, MethodOption, Needs, NumberRange, OptionValue, Site, SiteLayer, Spacing};
 use crate::error::Error;
-use crate::inverse_factor::{ColumnOrder, DeadColumns, InverseFactor, Preparation};
+use crate::inverse_factor::{ColumnOrder, InverseFactor};
 use crate::recipe::Scheme;
-use crate::spqr::{self, GridWeights, Prepared, Settings, ZeroKind};
+use crate::spqr::{self, GridWeights, Outlier, SECOND_GROUP, Settings, Solution, ZeroKind};
+use engine::format::DenseMatrix;
 use engine::linear::Weights;
 use kernels::CodeBits;
 
@@ -66,41 +67,72 @@ pub(super) static METHOD: Method = Method {
         ),
     ],
     needs: Needs::Inputs,
-    // A tenth of the weights are outliers where codes have 2 bits, and far fewer otherwise.
-    extra_bits: 4.0,
+    // A tenth of the weights are outliers of 32 bits where codes have 2, and far fewer otherwise; statistics take two bits
+    // less than scales and zero points would.
+    extra_bits: 1.5,
     quantize,
 };
 
 fn quantize(site: Site<'_>) -> Result<Vec<Chosen>, Error> {
-    if site.layers.iter().all(|layer| layer.scheme.is_none()) {
+    let Some(first) = site.layers.iter().find_map(|layer| layer.scheme) else {
         return site.each(|layer, _| Ok(Weights::Dense(layer.source.matrix.clone())));
-    }
+    };
     let (kernels, tensor) = (site.kernels, &site.layers[0].source.tensor);
     let statistics = site.inputs.ok_or_else(|| Error::NoCalibration { recipe: METHOD.name.into() })?;
-    let is_ordered = site.choices.holds("act_order", "true");
-    let preparation = Preparation {
-        order: if is_ordered { ColumnOrder::Activation } else { ColumnOrder::Natural },
-        damp: site.choices.number("damp").unwrap_or_default(),
-        dead: DeadColumns::Last,
-    };
+    // It depends on no scheme.
+    let preparation = settings(site.choices, &first).preparation();
     let factor = InverseFactor::new(kernels, statistics.hessian, &preparation)
         .map_err(|source| Error::Factor { tensor: tensor.clone(), source })?;
-    let features = (0..factor.columns()).map(|k| factor.feature(k));
-    let prepared = Prepared {
-        permutation: features.clone().map(|feature| feature as u32).collect(),
-        dead: features.map(|feature| factor.is_dead(feature)).collect(),
-    };
-    let map = prepared.input_map()?;
-    let chosen = site.layers.iter().map(|layer| {
-        let matrix = &layer.source.matrix;
-        let Some(scheme) = layer.scheme else { return Ok(Chosen::of_weights(Weights::Dense(matrix.clone()))) };
+    let map = factor.input_map();
+    let mut chosen = Vec::with_capacity(site.layers.len());
+    for fused in site.layers.chunk_by(is_one_matrix) {
+        let parts: Vec<&DenseMatrix> = fused.iter().map(|layer| &layer.source.matrix).collect();
+        let Some(scheme) = fused[0].scheme else {
+            chosen.extend(parts.iter().map(|part| Chosen::of_weights(Weights::Dense((*part).clone()))));
+            continue;
+        };
         let settings = settings(site.choices, &scheme);
-        let solution = spqr::solve(kernels, matrix, factor.upper(), &prepared, &settings);
-        let matrix = solution.pack(kernels, scheme.bits, map.as_ref())?;
-        let weights = Weights::SparseQuantized { matrix, activations: scheme.activations };
-        Ok(Chosen { weights, loss: Some(solution.loss), outliers: Some(solution.outliers.len()) })
-    });
-    chosen.collect()
+        let solve = |matrix: &DenseMatrix| spqr::solve(kernels, matrix, &factor, &settings);
+        let solution =
+            if let [matrix] = parts.as_slice() { solve(matrix) } else { solve(&DenseMatrix::stacked(&parts)) };
+        let mut first = 0;
+        for part in parts {
+            let of_part = rows_of(&solution, first, part.rows());
+            let matrix = of_part.pack(kernels, scheme.bits, map.as_ref())?;
+            let weights = Weights::SparseQuantized { matrix, activations: scheme.activations };
+            let loss = (first == 0).then_some(solution.loss);
+            chosen.push(Chosen { weights, loss, outliers: Some(of_part.outliers.len()) });
+            first += part.rows();
+        }
+    }
+    Ok(chosen)
+}
+
+/// Whether two layers are parts of one tensor (a fused query, key and value projection) that are quantized as the
+/// matrix that it is, as the authors' code does: the threshold for outliers is a mean over all its rows. Their loss is
+/// then told with the first of them.
+fn is_one_matrix(a: &SiteLayer, b: &SiteLayer) -> bool {
+    a.source.tensor == b.source.tensor && a.scheme == b.scheme && a.source.matrix.rows().is_multiple_of(SECOND_GROUP)
+}
+
+/// The part of a solution that is its rows `first..first + count`; `first` is a multiple of the second level's group.
+fn rows_of(whole: &Solution, first: usize, count: usize) -> Solution {
+    let [_, columns] = whole.shape;
+    let groups = columns.div_ceil(whole.group);
+    let end = first + count;
+    let seconds = first / SECOND_GROUP * groups..end.div_ceil(SECOND_GROUP) * groups;
+    let is_inside = |outlier: &&Outlier| (first..end).contains(&(outlier.row as usize));
+    let outliers = whole.outliers.iter().filter(is_inside);
+    Solution {
+        codes: whole.codes[first * columns..end * columns].to_vec(),
+        scale_codes: whole.scale_codes[first * groups..end * groups].to_vec(),
+        zero_codes: whole.zero_codes[first * groups..end * groups].to_vec(),
+        second_levels: whole.second_levels[seconds].to_vec(),
+        outliers: outliers.map(|outlier| Outlier { row: outlier.row - first as u32, ..*outlier }).collect(),
+        loss: whole.loss,
+        shape: [count, columns],
+        group: whole.group,
+    }
 }
 
 fn settings(choices: &Choices, scheme: &Scheme) -> Settings {
@@ -110,8 +142,8 @@ fn settings(choices: &Choices, scheme: &Scheme) -> Settings {
         tau: choices.number("tau").unwrap_or(f64::INFINITY),
         damping: choices.number("damp").unwrap_or(defaults.damping),
         order: match choices.holds("act_order", "true") {
-            true => spqr::ColumnOrder::Diagonal,
-            false => spqr::ColumnOrder::Given,
+            true => ColumnOrder::Activation,
+            false => ColumnOrder::Natural,
         },
         grid_weights: match choices.holds("simplified_outliers", "true") {
             true => GridWeights::All,

@@ -1,7 +1,7 @@
 //! SpQR (Dettmers et al. 2023) of one linear layer: small groups with quantized statistics, and outliers kept apart.
 //!
-//! w: the layer's weights, columns in the order of `Prepared::permutation`; U: upper triangular with
-//! inv(H) = U^T U, H the damped Hessian of the layer's input in the same order; d_j = U_jj.
+//! w: the layer's weights, columns in the order of quantization; U: upper triangular with inv(H) = U^T U, H the damped
+//! Hessian of the layer's input in the same order (`inverse_factor`); d_j = U_jj.
 //! ```text
 //! T      = tau * mean over j of ( var over rows of w_j / d_j^2 )           variance unbiased
 //! for every group of columns, on weights that carry all feedback so far:
@@ -15,7 +15,7 @@
 //! loss   = sum of e^2 / 2
 //! ```
 //! Damping is added to the Hessian before columns that no input reaches are given a diagonal of 1 (GPTQ does it the
-//! other way round). All of it is f64. The authors' code: `spqr_engine.py`, `quant_groups.py` of Vahe1994/SpQR.
+//! other way round): `Settings::preparation`. All of it is f64. The authors' code: `spqr_engine.py`, `quant_groups.py` of Vahe1994/SpQR.
 //!
 //! # Order
 //! Rows are independent but for their second level; weight (r, k) is w - e_0 U_0k - e_1 U_1k - ..., one product and one
@@ -28,14 +28,13 @@
 mod grid;
 mod outliers;
 mod pack;
-mod prepare;
 
 pub use grid::{FloatGrid, SECOND_GROUP, SecondLevel};
-pub use prepare::{Prepared, prepare};
 
+use crate::inverse_factor::{ColumnOrder, DeadColumns, InverseFactor, Preparation};
 use engine::format::DenseMatrix;
 use grid::ZeroCodes;
-use kernels::{CodeBits, Kernels};
+use kernels::{CodeBits, Columns, ColumnsMut, Kernels, Sign};
 use rayon::prelude::*;
 
 /// What SpQR is asked for.
@@ -59,15 +58,6 @@ pub struct Settings {
     pub zeros: ZeroKind,
     /// Columns whose feedback is collected before it goes to the rest; rounded up to whole groups. Changes no bit.
     pub block: usize,
-}
-
-/// The order in which columns are quantized.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ColumnOrder {
-    /// Those with the largest diagonal of the Hessian first; groups are of neighbours in this order (`act_order`).
-    Diagonal,
-    /// As they come.
-    Given,
 }
 
 /// The weights that a group's grid is fitted to.
@@ -97,11 +87,16 @@ impl Settings {
             statistic_bits: 3,
             tau: 0.2,
             damping: 1.0,
-            order: ColumnOrder::Diagonal,
+            order: ColumnOrder::Activation,
             grid_weights: GridWeights::WithoutCandidates,
             zeros: ZeroKind::Float,
             block: 128,
         }
+    }
+
+    /// How the Hessian is made ready.
+    pub fn preparation(&self) -> Preparation {
+        Preparation { order: self.order, damp: self.damping, dead: DeadColumns::Last }
     }
 }
 
@@ -110,13 +105,13 @@ impl Settings {
 pub struct Outlier {
     /// Output row.
     pub row: u32,
-    /// Column, in quantized order.
+    /// Column, in the order of quantization.
     pub column: u32,
     /// What the weight is, feedback of earlier columns included.
     pub value: f64,
 }
 
-/// A quantized layer. Columns are in quantized order: column k is input feature `permutation[k]`.
+/// A quantized layer. Columns are in the order of quantization: column k is `InverseFactor::feature(k)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Solution {
     /// [rows, columns]; of an outlier, the nearest value's.
@@ -152,7 +147,7 @@ impl Solution {
         self.second_levels[row / SECOND_GROUP * groups + group].grid(self.scale_codes[at], self.zero_codes[at])
     }
 
-    /// The weights, [rows, columns] in quantized order.
+    /// The weights, [rows, columns] in the order of quantization.
     pub fn weights(&self) -> Vec<f64> {
         let columns = self.shape[1];
         let mut weights: Vec<f64> = (self.codes.iter().enumerate())
@@ -168,25 +163,18 @@ impl Solution {
 /// Rows that a task takes: a multiple of SECOND_GROUP.
 const TASK_ROWS: usize = 4 * SECOND_GROUP;
 
-/// Quantizes a layer. upper: U, [columns, columns]; see the module.
+/// Quantizes a layer on the pool that the caller runs on.
 ///
 /// # Panics
-/// If lengths disagree, a group has no column, or statistics have no or more than 8 bits.
-pub fn solve(
-    kernels: &Kernels,
-    weights: &DenseMatrix,
-    upper: &[f64],
-    prepared: &Prepared,
-    settings: &Settings,
-) -> Solution {
+/// If the factor has other columns, a group has no column, or statistics have no or more than 8 bits.
+pub fn solve(kernels: &Kernels, weights: &DenseMatrix, factor: &InverseFactor, settings: &Settings) -> Solution {
     let (rows, columns) = (weights.rows(), weights.columns());
-    assert_eq!(upper.len(), columns * columns, "U of {columns} columns");
-    assert!(prepared.permutation.len() == columns && prepared.dead.len() == columns, "{columns} columns prepared");
+    assert_eq!(factor.columns(), columns, "columns of the factor");
     assert!(settings.group > 0 && (1..=8).contains(&settings.statistic_bits), "{settings:?}");
     let groups = columns.div_ceil(settings.group);
-    let diagonal: Vec<f64> = (0..columns).map(|j| upper[j * columns + j]).collect();
-    let threshold = threshold(weights, &diagonal, prepared, settings.tau);
-    let layer = Layer { kernels, upper, diagonal, settings, threshold };
+    let diagonal: Vec<f64> = (0..columns).map(|j| factor.pivot(j)).collect();
+    let threshold = threshold(weights, factor, &diagonal, settings.tau);
+    let layer = Layer { kernels, upper: factor.upper(), diagonal, settings, threshold };
     let mut codes = vec![0; rows * columns];
     let (mut scale_codes, mut zero_codes) = (vec![0; rows * groups], vec![0; rows * groups]);
     let mut second_levels = vec![SecondLevel::default(); rows.div_ceil(SECOND_GROUP) * groups];
@@ -201,7 +189,7 @@ pub fn solve(
             let first = task * TASK_ROWS;
             let mut rows = Rows {
                 first,
-                weights: read(weights, first, codes.len() / columns, prepared),
+                weights: read(weights, first, codes.len() / columns, factor),
                 codes,
                 scale_codes,
                 zero_codes,
@@ -226,33 +214,33 @@ pub fn solve(
     Solution { codes, scale_codes, zero_codes, second_levels, outliers, loss, shape, group }
 }
 
-/// Rows `first..first + count` in quantized order, dead columns 0.
-fn read(weights: &DenseMatrix, first: usize, count: usize, prepared: &Prepared) -> Vec<f64> {
+/// Rows `first..first + count` in the order of quantization, dead columns 0.
+fn read(weights: &DenseMatrix, first: usize, count: usize, factor: &InverseFactor) -> Vec<f64> {
     let mut row = vec![0.0; weights.columns()];
     let mut read = Vec::with_capacity(count * row.len());
     for index in first..first + count {
         weights.row_to_f32(index, &mut row);
-        let columns = prepared.permutation.iter().zip(&prepared.dead);
-        read.extend(columns.map(|(&from, &dead)| if dead { 0.0 } else { f64::from(row[from as usize]) }));
+        let features = (0..row.len()).map(|k| factor.feature(k));
+        read.extend(features.map(|feature| if factor.is_dead(feature) { 0.0 } else { f64::from(row[feature]) }));
     }
     read
 }
 
 /// T: see the module. Infinite where a single row has no variance.
-fn threshold(weights: &DenseMatrix, diagonal: &[f64], prepared: &Prepared, tau: f64) -> f64 {
+fn threshold(weights: &DenseMatrix, factor: &InverseFactor, diagonal: &[f64], tau: f64) -> f64 {
     let (rows, columns) = (weights.rows(), weights.columns());
     if tau == f64::INFINITY || rows < 2 {
         return f64::INFINITY;
     }
     let (mut means, mut squares) = (vec![0.0; columns], vec![0.0; columns]);
     for row in 0..rows {
-        for (mean, w) in means.iter_mut().zip(read(weights, row, 1, prepared)) {
+        for (mean, w) in means.iter_mut().zip(read(weights, row, 1, factor)) {
             *mean += w;
         }
     }
     means.iter_mut().for_each(|mean| *mean /= rows as f64);
     for row in 0..rows {
-        for ((square, mean), w) in squares.iter_mut().zip(&means).zip(read(weights, row, 1, prepared)) {
+        for ((square, mean), w) in squares.iter_mut().zip(&means).zip(read(weights, row, 1, factor)) {
             *square += (w - mean) * (w - mean);
         }
     }
@@ -294,7 +282,8 @@ impl Rows<'_> {
         let mut grids = vec![FloatGrid::default(); rows];
         for first in (0..columns).step_by(block) {
             let end = columns.min(first + block);
-            let mut errors = vec![0.0; rows * (end - first)];
+            // [columns of the block, rows].
+            let mut errors = vec![0.0; (end - first) * rows];
             for column in first..end {
                 if column % group == 0 {
                     self.fit(layer, column, &mut grids);
@@ -302,14 +291,16 @@ impl Rows<'_> {
                 let feedback = &layer.upper[column * columns + column + 1..column * columns + end];
                 for (row, grid) in grids.iter().enumerate() {
                     let error = self.encode(layer, row, column, grid);
-                    errors[row * (end - first) + column - first] = error;
+                    errors[(column - first) * rows + row] = error;
                     let later = &mut self.weights[row * columns + column + 1..row * columns + end];
                     for (w, u) in later.iter_mut().zip(feedback) {
                         *w -= error * u;
                     }
                 }
             }
-            subtract_product(layer.kernels, &mut self.weights, columns, end, &errors, &layer.upper[first * columns..]);
+            let feedback = Columns::new(layer.upper, columns).block(first..end, end..columns);
+            let (_, mut later) = ColumnsMut::new(&mut self.weights, columns).split_at(end);
+            layer.kernels.product_f64(Sign::Minus, Columns::new(&errors, rows), feedback, &mut later);
         }
     }
 
@@ -375,24 +366,5 @@ fn replace_candidates(weights: &[f64], candidates: &[bool], kept: &mut [f64]) {
     let mean = sum / f64::from(count.max(1));
     for ((kept, &w), &candidate) in kept.iter_mut().zip(weights).zip(candidates) {
         *kept = if candidate { mean } else { w };
-    }
-}
-
-/// weights[:, end..] -= errors * upper[:, end..]: weights [rows, columns], errors [rows, k], upper [k, columns].
-fn subtract_product(
-    _kernels: &Kernels,
-    weights: &mut [f64],
-    columns: usize,
-    end: usize,
-    errors: &[f64],
-    upper: &[f64],
-) {
-    let depth = errors.len() / (weights.len() / columns);
-    for (row, errors) in weights.chunks_mut(columns).zip(errors.chunks(depth)) {
-        for (error, upper) in errors.iter().zip(upper.chunks(columns)) {
-            for (w, u) in row[end..].iter_mut().zip(&upper[end..]) {
-                *w -= error * u;
-            }
-        }
     }
 }

@@ -1,21 +1,10 @@
 //! A solution as the matrix that is multiplied.
 
-use super::{FloatGrid, Prepared, Solution};
+use super::{FloatGrid, Solution};
 use engine::format::{Line, SparseQuantizedMatrix, SparseQuantizedParts, SparseQuantizedShape};
 use engine::{Error, InputMap};
 use kernels::{CodeBits, Kernels};
 use std::sync::Arc;
-
-impl Prepared {
-    /// The map from features to columns in quantized order; none where that is the order of features. Layers with one
-    /// input share it.
-    pub fn input_map(&self) -> Result<Option<Arc<InputMap>>, Error> {
-        if self.permutation.is_sorted() {
-            return Ok(None);
-        }
-        Ok(Some(Arc::new(InputMap::new(self.permutation.len(), Some(self.permutation.clone()), None)?)))
-    }
-}
 
 impl Solution {
     /// Packs the layer; statistics take as many bits as their largest codes need.
