@@ -418,10 +418,8 @@ fn bilevel() {
                 let records = groups * padded / ROW_BLOCK;
                 let planes: Vec<u8> =
                     (0..records * 2 * (statistic_bits[0] + statistic_bits[1])).map(|_| rng.next() as u8).collect();
-                // Any finite half, subnormal ones and both signs among them.
-                let mut half = || (rng.next() as u16 & 0xbfff).to_le_bytes();
-                let seconds: Vec<u8> = (0..records * 4).flat_map(|_| half()).collect();
-                let units = [0.25, 4.0];
+                let seconds: Vec<[f32; 4]> =
+                    (0..records).map(|_| [rng.float(), rng.float(), rng.float(), 4.0 * rng.float()]).collect();
                 let panel = BilevelPanel {
                     bits,
                     rows,
@@ -431,7 +429,6 @@ fn bilevel() {
                     statistic_bits,
                     planes: &planes,
                     seconds: &seconds,
-                    units,
                 };
                 let (mut scales, mut zeros) = (vec![0.0; groups * padded], vec![0.0; groups * padded]);
                 for at in 0..groups * padded {
@@ -444,12 +441,9 @@ fn bilevel() {
                         };
                         (0..bits).map(|p| f32::from(plane(p) << p)).fold(0.0, |sum, bit| sum + bit)
                     };
-                    let half = |i: usize| {
-                        let at = 8 * record + 2 * i;
-                        half::f16::from_le_bytes([seconds[at], seconds[at + 1]]).to_f32()
-                    };
-                    scales[at] = half(1) * units[0] + half(0) * units[0] * code(0, statistic_bits[0]);
-                    zeros[at] = half(3) * units[1] + half(2) * units[1] * code(statistic_bits[0], statistic_bits[1]);
+                    let second = seconds[record];
+                    scales[at] = second[1] + second[0] * code(0, statistic_bits[0]);
+                    zeros[at] = second[3] + second[2] * code(statistic_bits[0], statistic_bits[1]);
                     if row < rows {
                         let (scale, zero) = panel.grid(row, g);
                         assert_eq!((scale.to_bits(), zero.to_bits()), (scales[at].to_bits(), zeros[at].to_bits()));

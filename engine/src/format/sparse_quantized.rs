@@ -3,18 +3,20 @@
 //! # Layout
 //! Codes in panels of 64 rows as every packed matrix has them (`kernels::grouped::panel`); statistics and their second
 //! level beside them (`kernels::bilevel`); outliers row by row (`kernels::outliers`). In groups of 16 with statistics of
-//! 3 bits that is, for one weight, its code, 2 * 3 / 16 bits of statistics and 4 * 16 / 256 of their second level: 3.625
+//! 3 bits that is, for one weight, its code, 2 * 3 / 16 bits of statistics and 4 * 32 / 256 of their second level: 3.875
 //! bits where codes have 3. An outlier takes 16 bits and 16 for its column, and every row 32 for where its own begin.
 //!
 //! # What is rounded
-//! The second level is stored as step and offset (value = offset + step * code) rather than as scale and zero: a zero is
-//! a quotient of the two and can be of any size, an offset is as large as what it stands for. Both are halves times one
-//! power of two for all scales of the matrix, and one for all zeros, chosen so that the largest just fits: 11 bits, over
-//! 29 powers of two, and fewer bits over ten more. Step and offset are each off by at most 2^-11 of themselves.
+//! The second level is f32. The paper counts 16 bits for each of its numbers (3.625 bits in all); as IEEE halves, with the
+//! range put where they are by a power of two, they moved the errors of layers by up to 0.5 % at 4 bits and 0.25 % at 2,
+//! which is more than a perplexity that must agree with the float64 reference to 0.1 % leaves room for. They are stored
+//! as step and offset, value = offset + step * code, rather than as scale and zero, whose product can be far larger than
+//! what it stands for.
 //!
 //! An outlier is stored as its *difference* to what its code stands for in the matrix as stored, and its code is the
-//! nearest: the dense part need not be told to leave it out, and what is rounded to 11 bits is only the distance to the
-//! grid. w as multiplied is w as chosen, to 2^-11 of that distance.
+//! nearest: the dense part need not be told to leave it out, and what is rounded, to a half times a power of two of the
+//! matrix, is only the distance to the grid. w as multiplied is w as chosen, to 2^-11 of that distance. (What is chosen
+//! carries the feedback of earlier columns, so that no 16 bits hold it exactly whatever the checkpoint's type.)
 
 use crate::aligned::Aligned;
 use crate::error::Error;
@@ -69,8 +71,8 @@ pub struct SparseQuantizedMatrix {
     shape: SparseQuantizedShape,
     codes: Aligned<u8>,
     planes: Vec<u8>,
-    seconds: Vec<u8>,
-    units: [f32; 2],
+    /// Step and offset of scales, then of zeros.
+    seconds: Vec<[f32; 4]>,
     /// [rows + 1].
     starts: Vec<u32>,
     outlier_columns: Vec<u16>,
@@ -135,13 +137,11 @@ impl SparseQuantizedMatrix {
         let mut codes = Aligned::zeroed(shape.bits.panel_bytes(shape.blocks() * ROW_BLOCK, columns));
         let panels = codes.as_mut_slice().par_chunks_mut(full_panel).zip(parts.codes.par_chunks(PANEL_ROWS * columns));
         panels.for_each(|(packed, codes)| kernels.pack(shape.bits, codes.len() / columns, columns, codes, packed));
-        let (seconds, units) = pack_seconds(&shape, parts.second_levels);
         let mut matrix = Self {
             shape,
             codes,
             planes: pack_planes(&shape, parts),
-            seconds,
-            units,
+            seconds: pack_seconds(&shape, parts.second_levels),
             starts: vec![0; rows + 1],
             outlier_columns: parts.outliers.iter().map(|&(_, column, _)| column as u16).collect(),
             outlier_values: Vec::new(),
@@ -194,7 +194,7 @@ impl SparseQuantizedMatrix {
     /// Bytes held: codes, statistics and outliers (an input map is shared, and counted by the model).
     pub fn bytes(&self) -> usize {
         let outliers = 4 * self.starts.len() + 2 * (self.outlier_columns.len() + self.outlier_values.len());
-        self.codes.as_slice().len() + self.planes.len() + self.seconds.len() + outliers
+        self.codes.as_slice().len() + self.planes.len() + 16 * self.seconds.len() + outliers
     }
 
     /// Panel `index`, as the kernels take it.
@@ -212,8 +212,7 @@ impl SparseQuantizedMatrix {
             codes: &self.codes.as_slice()[start..start + shape.bits.panel_bytes(rows, shape.columns)],
             statistic_bits: shape.statistic_bits,
             planes: &self.planes[blocks.start * shape.record()..blocks.end * shape.record()],
-            seconds: &self.seconds[blocks.start * 8..blocks.end * 8],
-            units: self.units,
+            seconds: &self.seconds[blocks],
         }
     }
 
@@ -359,22 +358,14 @@ fn pack_planes(shape: &SparseQuantizedShape, parts: &SparseQuantizedParts<'_>) -
     planes
 }
 
-/// Steps and offsets of every row block and group as halves, and their units.
-fn pack_seconds(shape: &SparseQuantizedShape, second_levels: &[[Line; 2]]) -> (Vec<u8>, [f32; 2]) {
-    let unit = |kind: usize| {
-        let lines = second_levels.iter().map(|lines| lines[kind]);
-        power_of_two_for(lines.flat_map(|line| [line.step, line.offset]))
-    };
-    let units = [unit(0), unit(1)];
+/// Steps and offsets of every row block and group.
+fn pack_seconds(shape: &SparseQuantizedShape, second_levels: &[[Line; 2]]) -> Vec<[f32; 4]> {
     let groups = shape.groups();
-    let mut seconds = vec![0; second_levels.len() * 8];
-    for (index, lines) in second_levels.iter().enumerate() {
-        let place = shape.place(index / groups, index % groups) * 8;
-        let halves = seconds[place..place + 8].as_chunks_mut::<4>().0.iter_mut();
-        for ((bytes, line), unit) in halves.zip(lines).zip(units) {
-            let [step, offset] = [line.step, line.offset].map(|value| Halves(unit).of(value).to_le_bytes());
-            *bytes = [step[0], step[1], offset[0], offset[1]];
-        }
+    let mut seconds = vec![[0.0; 4]; second_levels.len()];
+    for (index, [scales, zeros]) in second_levels.iter().enumerate() {
+        let values = [scales.step, scales.offset, zeros.step, zeros.offset].map(|value| value as f32);
+        assert!(values.iter().all(|value| value.is_finite()), "{values:?}");
+        seconds[shape.place(index / groups, index % groups)] = values;
     }
-    (seconds, units)
+    seconds
 }

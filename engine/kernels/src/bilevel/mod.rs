@@ -5,8 +5,7 @@
 //! w[r, k] = s (c[r, k] - z)        s = scale_offset + scale_step * scale_code[g, r]
 //!                                  z = zero_offset + zero_step * zero_code[g, r]        g the group of k
 //! ```
-//! Offsets and steps belong to a group of columns and a block of sixteen rows, IEEE halves times a power of two of the
-//! whole matrix. The product is that of `grouped` with float zeros: the statistics of a block of columns are decoded
+//! Offsets and steps belong to a group of columns and a block of sixteen rows. The product is that of `grouped` with float zeros: the statistics of a block of columns are decoded
 //! once, while its codes are unpacked, and all tokens pass by them.
 //!
 //! # Layout
@@ -14,13 +13,12 @@
 //! ```text
 //! planes   [groups][B][scale_bits + zero_bits]  u16   bit i of plane p: bit p of the code of row i of the block;
 //!                                                     planes of scale codes, then of zero codes
-//! seconds  [groups][B][4]                       half  scale step, scale offset, zero step, zero offset
+//! seconds  [groups][B][4]                       f32   scale step, scale offset, zero step, zero offset
 //! ```
-//! A plane becomes a vector by one masked move; the halves of the four blocks of a full panel are one vector.
+//! A plane becomes a vector by one masked move.
 //!
 //! # Order
-//! step * code (exact: 11 bits times 8), plus the offset, rounded once; the power of two is exact, and is multiplied
-//! first. Then as in `grouped`.
+//! offset + (step * code), product and sum rounded. Then as in `grouped`.
 //!
 //! # Source
 //! Dettmers et al. 2023 (SpQR), section 4.2 and appendix A: bilevel quantization.
@@ -28,8 +26,7 @@
 use crate::columns::ColumnsMut;
 use crate::grouped::panel::{CodeBits, PANEL_ROWS, Panel, ROW_BLOCK, Zeros};
 use crate::grouped::{BLOCK_COLUMNS, Block, Unpacked, all_tokens, all_tokens_f32};
-use crate::lanes::scalar::Scalar;
-use crate::lanes::{LANES, Lanes};
+use crate::lanes::Lanes;
 use crate::quantize::QuantizedRows;
 use std::mem::MaybeUninit;
 
@@ -51,9 +48,7 @@ pub struct BilevelPanel<'a> {
     /// Codes of scales and zeros.
     pub planes: &'a [u8],
     /// What they stand for.
-    pub seconds: &'a [u8],
-    /// Powers of two that the halves of scales and of zeros are multiplied by.
-    pub units: [f32; 2],
+    pub seconds: &'a [[f32; 4]],
 }
 
 /// Columns of the smallest group.
@@ -86,7 +81,7 @@ impl BilevelPanel<'_> {
         assert_eq!(self.codes.len(), self.bits.panel_bytes(self.rows, self.columns), "bytes of codes");
         let blocks = self.columns.div_ceil(self.group) * self.padded_rows() / ROW_BLOCK;
         assert_eq!(self.planes.len(), blocks * self.record(), "planes");
-        assert_eq!(self.seconds.len(), blocks * 8, "second level");
+        assert_eq!(self.seconds.len(), blocks, "second level");
     }
 
     /// The scale and the zero of one row and group, as the kernels decode them.
@@ -96,21 +91,16 @@ impl BilevelPanel<'_> {
     pub fn grid(&self, row: usize, group: usize) -> (f32, f32) {
         let block = group * self.padded_rows() / ROW_BLOCK + row / ROW_BLOCK;
         let planes = self.planes[block * self.record()..(block + 1) * self.record()].as_chunks().0;
-        let halves = self.seconds[block * 8..(block + 1) * 8].as_chunks::<2>().0;
         let (scale_planes, zero_planes) = planes.split_at(self.statistic_bits[0]);
-        let value = |planes: &[[u8; 2]], step: [u8; 2], offset: [u8; 2], unit: f32| {
+        let value = |planes: &[[u8; 2]], step: f32, offset: f32| {
             let mut code = 0;
             for (p, &plane) in planes.iter().enumerate() {
                 code |= (u16::from_le_bytes(plane) >> (row % ROW_BLOCK) & 1) << p;
             }
-            let mut bytes = [0; 2 * LANES];
-            bytes[..2].copy_from_slice(&step);
-            bytes[2..4].copy_from_slice(&offset);
-            let [step, offset, ..] = Scalar.load_f16(&bytes).map(|half| half * unit);
             offset + step * f32::from(code)
         };
-        let scale = value(scale_planes, halves[0], halves[1], self.units[0]);
-        (scale, value(zero_planes, halves[2], halves[3], self.units[1]))
+        let [scale_step, scale_offset, zero_step, zero_offset] = self.seconds[block];
+        (value(scale_planes, scale_step, scale_offset), value(zero_planes, zero_step, zero_offset))
     }
 
     /// The panel as `grouped` takes it, with grids elsewhere.
@@ -135,36 +125,15 @@ fn decode<'a, S: Lanes, const C: usize>(
     let count = groups * blocks * ROW_BLOCK;
     let (scales, zeros) = (scales.0.as_flattened_mut(), zeros.0.as_flattened_mut());
     assert!(count <= scales.len(), "{count} grids in a block");
-    let [scale_unit, zero_unit] = panel.units;
-    let mut units = [scale_unit; LANES];
-    for (lane, unit) in units.iter_mut().enumerate() {
-        if lane % 4 > 1 {
-            *unit = zero_unit;
-        }
-    }
-    let units = s.load(&units);
-    let mut records = panel.planes[from * panel.record()..].chunks_exact(panel.record());
+    let records = panel.planes[from * panel.record()..].chunks_exact(panel.record());
     let targets = scales[..count].as_chunks_mut::<ROW_BLOCK>().0.iter_mut();
-    let mut targets = targets.zip(zeros[..count].as_chunks_mut::<ROW_BLOCK>().0);
-    for seconds in panel.seconds[from * 8..].chunks(blocks * 8).take(groups) {
-        // The halves of all row blocks of the group: at most sixteen.
-        let mut halves = [0.0; LANES];
-        let wide = match seconds.first_chunk() {
-            Some(seconds) => s.load_f16(seconds),
-            None => {
-                let mut padded = [0; 2 * LANES];
-                padded[..seconds.len()].copy_from_slice(seconds);
-                s.load_f16(&padded)
-            }
-        };
-        s.store(s.mul(wide, units), &mut halves);
-        for second in halves.as_chunks::<4>().0.iter().take(blocks) {
-            let (Some(record), Some((scales, zeros))) = (records.next(), targets.next()) else { unreachable!() };
-            let (scale_planes, zero_planes) = record.as_chunks().0.split_at(panel.statistic_bits[0]);
-            decode_sixteen(s, scale_planes, second[0], second[1], scales);
-            decode_sixteen(s, zero_planes, second[2], second[3], zeros);
-        }
+    let targets = targets.zip(zeros[..count].as_chunks_mut::<ROW_BLOCK>().0);
+    for (((scales, zeros), record), second) in targets.zip(records).zip(&panel.seconds[from..from + groups * blocks]) {
+        let (scale_planes, zero_planes) = record.as_chunks().0.split_at(panel.statistic_bits[0]);
+        decode_sixteen(s, scale_planes, second[0], second[1], scales);
+        decode_sixteen(s, zero_planes, second[2], second[3], zeros);
     }
+    assert!(panel.planes.len() >= (from + groups * blocks) * panel.record());
     // SAFETY: all `count` values were written; MaybeUninit<f32> has the layout of f32.
     unsafe {
         (

@@ -417,8 +417,9 @@ unsafe fn tile<S: Lanes, const R: usize, const T: usize, const WIDE: bool, const
             for t in 0..T {
                 let token_scale = s.splat(*at.token_scales.add(t * at.token_stride + index));
                 // At most 128 * 32512 in magnitude: exact.
-                let [high, low] = offset(t).map(i32::from);
-                let minus_sum = s.splat(if at.low.is_null() { high } else { 255 * high + low } as f32);
+                let [high, low] = offset(t);
+                let sum = if at.low.is_null() { i32::from(high) } else { 255 * i32::from(high) + i32::from(low) };
+                let minus_sum = s.splat(sum as f32);
                 for r in 0..R {
                     let (mut isum, scale) = (s.to_float(acc[t][r]), s.mul(scales[r], token_scale));
                     if FLOATS {
@@ -568,11 +569,15 @@ pub(crate) fn all_tokens_f32<S: Lanes, const T: usize>(s: S, block: Block<'_>, x
     let row_blocks = block.panel.padded_rows() / ROW_BLOCK;
     let mut token = 0;
     while token + T <= y.rows() {
-        (0..row_blocks).for_each(|row_block| tile_f32::<S, T>(s, block, x, y, row_block, token));
+        for row_block in 0..row_blocks {
+            tile_f32::<S, T>(s, block, x, y, row_block, token);
+        }
         token += T;
     }
     while token < y.rows() {
-        (0..row_blocks).for_each(|row_block| tile_f32::<S, 1>(s, block, x, y, row_block, token));
+        for row_block in 0..row_blocks {
+            tile_f32::<S, 1>(s, block, x, y, row_block, token);
+        }
         token += 1;
     }
 }
