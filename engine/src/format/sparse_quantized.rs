@@ -267,12 +267,12 @@ impl SparseQuantizedMatrix {
 pub(super) struct Arrays {
     pub(super) codes: Vec<u8>,
     pub(super) planes: Vec<u8>,
-    pub(super) seconds: Vec<u8>,
-    /// Units of scales, zeros and outliers.
-    pub(super) units: [f32; 3],
+    pub(super) seconds: Vec<[f32; 4]>,
     pub(super) starts: Vec<u32>,
     pub(super) outlier_columns: Vec<u16>,
     pub(super) outlier_values: Vec<u16>,
+    /// What outlier values are multiplied by.
+    pub(super) unit: f32,
 }
 
 impl SparseQuantizedMatrix {
@@ -281,10 +281,10 @@ impl SparseQuantizedMatrix {
             codes: self.codes.as_slice().to_vec(),
             planes: self.planes.clone(),
             seconds: self.seconds.clone(),
-            units: [self.units[0], self.units[1], self.outlier_unit],
             starts: self.starts.clone(),
             outlier_columns: self.outlier_columns.clone(),
             outlier_values: self.outlier_values.clone(),
+            unit: self.outlier_unit,
         }
     }
 
@@ -299,7 +299,7 @@ impl SparseQuantizedMatrix {
             return Err(format!("{} bytes of codes for {shape:?}", arrays.codes.len()));
         }
         let records = shape.blocks() * shape.groups();
-        if arrays.planes.len() != records * shape.record() || arrays.seconds.len() != records * 8 {
+        if arrays.planes.len() != records * shape.record() || arrays.seconds.len() != records {
             return Err("statistics of another size".into());
         }
         let outliers = arrays.outlier_values.len();
@@ -311,10 +311,9 @@ impl SparseQuantizedMatrix {
         if arrays.outlier_columns.len() != outliers || columns.any(|&column| usize::from(column) >= shape.columns) {
             return Err("outliers in columns that there are not".into());
         }
-        if arrays.units.iter().any(|unit| !unit.is_finite()) {
-            return Err("a unit that is not finite".into());
+        if !arrays.unit.is_finite() || arrays.seconds.as_flattened().iter().any(|value| !value.is_finite()) {
+            return Err("a value that is not finite".into());
         }
-        let [scales, zeros, outlier_unit] = arrays.units;
         let mut codes = Aligned::zeroed(arrays.codes.len());
         codes.as_mut_slice().copy_from_slice(&arrays.codes);
         Ok(Self {
@@ -322,11 +321,10 @@ impl SparseQuantizedMatrix {
             codes,
             planes: arrays.planes,
             seconds: arrays.seconds,
-            units: [scales, zeros],
             starts: arrays.starts,
             outlier_columns: arrays.outlier_columns,
             outlier_values: arrays.outlier_values,
-            outlier_unit,
+            outlier_unit: arrays.unit,
             map: None,
         })
     }
