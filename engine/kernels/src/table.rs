@@ -391,10 +391,10 @@ impl Kernels {
     /// Quantizes one row of activations; see [`crate::quantize`].
     ///
     /// # Panics
-    /// If lengths disagree or the segment is not a multiple of 16.
+    /// If lengths disagree or the segment is not a multiple of 8.
     pub fn quantize_row(&self, x: &[f32], segment: usize, out: QuantizedRowMut<'_>) {
         let segments = x.len().div_ceil(segment);
-        assert!(segment > 0 && segment.is_multiple_of(16) && out.high.len() >= x.len());
+        assert!(segment > 0 && segment.is_multiple_of(8) && out.high.len() >= x.len());
         assert!(out.low.is_empty() || out.low.len() == out.high.len());
         assert!(out.scales.len() == segments && out.offsets.len() == segments);
         // SAFETY: as above.

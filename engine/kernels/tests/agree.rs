@@ -245,7 +245,7 @@ fn dense() {
 #[test]
 fn activation_codes() {
     let mut rng = Rng::new(6);
-    for segment in [16, 32, 64, 128] {
+    for segment in [8, 16, 32, 64, 128] {
         for n in [1, 16, 31, 64, 100, 300] {
             let mut x = rng.floats(n);
             if n > 64 {
@@ -284,7 +284,9 @@ fn activation_codes() {
                         assert!(high[at] != -128 && low.get(at) != Some(&-128));
                         if scales[index] > 1e-30 {
                             let error = f64::from(code) * f64::from(scales[index]) - f64::from(v);
-                            assert!(error.abs() <= 0.5001 * f64::from(scales[index]), "{v} as {code}");
+                            // Half a step, and the rounding of a quotient as large as the largest code.
+                            let bound = 0.5 + 2.0 * f64::from(top) / f64::from(1 << 24);
+                            assert!(error.abs() <= bound * f64::from(scales[index]), "{v} as {code}");
                         }
                     }
                     assert_eq!(offsets[index], offset_sums);
@@ -293,6 +295,14 @@ fn activation_codes() {
             }
         }
     }
+}
+
+/// Kinds of zero points.
+#[derive(Clone, Copy, PartialEq)]
+enum ZeroKind {
+    Stored,
+    Constant,
+    Floats,
 }
 
 #[test]
@@ -311,9 +321,9 @@ fn grouped() {
         (40, 260, 1),
     ];
     for bits in CodeBits::ALL {
-        for group in [None, Some(16), Some(32), Some(64), Some(128)] {
+        for group in [None, Some(8), Some(16), Some(32), Some(64), Some(128)] {
             for (rows, columns, tokens) in shapes {
-                for stored_zeros in [true, false] {
+                for kind in [ZeroKind::Stored, ZeroKind::Constant, ZeroKind::Floats] {
                     let groups = group.map_or(1, |g| columns.div_ceil(g));
                     let padded = rows.next_multiple_of(ROW_BLOCK);
                     // All codes of extremes in the first row: sums at the edge of their range.
@@ -328,14 +338,25 @@ fn grouped() {
                     let zero_bytes: Vec<u8> =
                         (0..groups * padded).map(|_| rng.below(u64::from(bits.max_code()) + 1) as u8).collect();
                     let middle = 1u8 << (bits.bits() - 1);
-                    let zeros = if stored_zeros { Zeros::PerGroup(&zero_bytes) } else { Zeros::Constant(middle) };
+                    // Beyond the codes, and between them.
+                    let float_zeros: Vec<f32> =
+                        rng.floats(groups * padded).iter().map(|v| v * f32::from(bits.max_code())).collect();
+                    let zeros = match kind {
+                        ZeroKind::Stored => Zeros::PerGroup(&zero_bytes),
+                        ZeroKind::Constant => Zeros::Constant(middle),
+                        ZeroKind::Floats => Zeros::Floats(&float_zeros),
+                    };
                     let panel = Panel { bits, rows, columns, group, codes: &packed, scales: &scales, zeros };
                     let mut x = rng.floats(tokens * columns);
                     x[..columns].fill(1.0);
                     let weight = |r: usize, k: usize| {
                         let at = group.map_or(0, |g| k / g) * padded + r;
-                        let zero = if stored_zeros { zero_bytes[at] } else { middle };
-                        f64::from(scales[at]) * (f64::from(codes[r * columns + k]) - f64::from(zero))
+                        let zero = match kind {
+                            ZeroKind::Stored => f64::from(zero_bytes[at]),
+                            ZeroKind::Constant => f64::from(middle),
+                            ZeroKind::Floats => f64::from(float_zeros[at]),
+                        };
+                        f64::from(scales[at]) * (f64::from(codes[r * columns + k]) - zero)
                     };
                     let what = format!("{bits:?} {group:?} {rows} x {columns} x {tokens}");
                     let check = |y: &[f32], values: &dyn Fn(usize, usize) -> f64| {
@@ -346,6 +367,12 @@ fn grouped() {
                                     let term = weight(r, k) * values(t, k);
                                     sum += term;
                                     magnitude += term.abs();
+                                    if kind == ZeroKind::Floats {
+                                        // The two parts of a sum may be larger than their difference.
+                                        let code = f64::from(codes[r * columns + k]);
+                                        let at = group.map_or(0, |g| k / g) * padded + r;
+                                        magnitude += (2.0 * code * f64::from(scales[at]) * values(t, k)).abs();
+                                    }
                                 }
                                 close(&what, y[t * rows + r], sum, magnitude, 1e-5);
                             }

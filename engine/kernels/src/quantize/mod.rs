@@ -45,7 +45,7 @@ pub(crate) const A16_MAX: f32 = 32512.0;
 /// Activations of several tokens as codes; see the module.
 #[derive(Clone, Copy, Debug)]
 pub struct QuantizedRows<'a> {
-    /// Columns of one scale: 16, 32, 64 or 128.
+    /// Columns of one scale: 8, 16, 32, 64 or 128.
     pub segment: usize,
     /// Bytes from one token to the next: the columns, rounded up to 32.
     pub stride: usize,
