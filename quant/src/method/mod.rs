@@ -23,7 +23,7 @@ macro_rules! registry {
     };
 }
 
-registry! { none, rtn, gptq, spqr }
+registry! { none, rtn, gptq, spqr, hqq }
 
 /// Checkpoint precision.
 pub(crate) static NONE: &Method = &none::METHOD;
@@ -31,7 +31,7 @@ pub(crate) static NONE: &Method = &none::METHOD;
 pub(crate) static RTN: &Method = &rtn::METHOD;
 
 /// Methods that the design names and that are not built yet.
-pub(crate) const PLANNED: &[&str] = &["llm.int8", "awq", "hqq", "nf4"];
+pub(crate) const PLANNED: &[&str] = &["llm.int8", "awq", "nf4"];
 
 /// A method of quantization.
 #[derive(Debug)]

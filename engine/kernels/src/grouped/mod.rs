@@ -417,9 +417,8 @@ unsafe fn tile<S: Lanes, const R: usize, const T: usize, const WIDE: bool, const
             for t in 0..T {
                 let token_scale = s.splat(*at.token_scales.add(t * at.token_stride + index));
                 // At most 128 * 32512 in magnitude: exact.
-                let [high, low] = offset(t);
-                let sum = if at.low.is_null() { i32::from(high) } else { 255 * i32::from(high) + i32::from(low) };
-                let minus_sum = s.splat(sum as f32);
+                let [high, low] = offset(t).map(i32::from);
+                let minus_sum = s.splat(if at.low.is_null() { high } else { 255 * high + low } as f32);
                 for r in 0..R {
                     let (mut isum, scale) = (s.to_float(acc[t][r]), s.mul(scales[r], token_scale));
                     if FLOATS {
