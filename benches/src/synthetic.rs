@@ -256,7 +256,9 @@ impl LinearWork {
             Weights::Dense(_) | Weights::Packed { activations: Activations::A32, .. } => {
                 self.multiply_add += operations;
             }
-            Weights::Packed { activations: Activations::A8, .. } => self.byte_products += operations,
+            Weights::Packed { activations: Activations::A8, .. } | Weights::Decomposed(_) => {
+                self.byte_products += operations;
+            }
             Weights::Packed { activations: Activations::A16, .. } => self.byte_products += 2.0 * operations,
         }
     }

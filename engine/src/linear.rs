@@ -2,12 +2,15 @@
 //!
 //! A layer is cut into products of up to 64 output rows, all tokens each: the tasks that threads share. No sum is cut.
 
-use crate::format::{DenseMatrix, PackedMatrix};
-pub use crate::input::Input;
+use crate::format::{DecomposedMatrix, DenseMatrix, PackedMatrix};
+pub use crate::input::{Decomposition, Input, InputPrecision, OutlierScope};
 use crate::input::{Form, Reading};
 use crate::input_map::InputMap;
 use crate::runtime::Runtime;
-use kernels::{ActivationCodes, ColumnsMut, DenseRows, Kernels, PANEL_ROWS, Panel, QuantizedRows, segment_of};
+use kernels::{
+    ActivationCodes, ColumnsMut, DenseRows, Kernels, OutlierFeature, OutlierWeights, PANEL_ROWS, Panel, QuantizedRows,
+    segment_of,
+};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -34,6 +37,8 @@ pub enum Weights {
         /// How activations enter.
         activations: Activations,
     },
+    /// 8-bit codes, multiplied with 8-bit activations but for outlier features: LLM.int8().
+    Decomposed(DecomposedMatrix),
 }
 
 /// y = x w^T + bias.
@@ -48,6 +53,8 @@ pub struct Linear {
 /// Up to 64 output rows of a layer and its input, ready to be multiplied.
 pub struct Product<'a> {
     operands: Operands<'a>,
+    /// What the outlier features of every token are multiplied with.
+    outliers: Option<(OutlierWeights<'a>, &'a [Vec<OutlierFeature>])>,
     bias: Option<&'a [f32]>,
 }
 
@@ -77,6 +84,7 @@ impl Weights {
         match self {
             Weights::Dense(matrix) => matrix.rows(),
             Weights::Packed { matrix, .. } => matrix.shape().rows,
+            Weights::Decomposed(matrix) => matrix.codes().shape().rows,
         }
     }
 
@@ -85,6 +93,7 @@ impl Weights {
         match self {
             Weights::Dense(matrix) => matrix.columns(),
             Weights::Packed { matrix, .. } => matrix.shape().columns,
+            Weights::Decomposed(matrix) => matrix.codes().shape().columns,
         }
     }
 
@@ -93,6 +102,7 @@ impl Weights {
         match self {
             Weights::Dense(matrix) => matrix.as_bytes().len(),
             Weights::Packed { matrix, .. } => matrix.bytes(),
+            Weights::Decomposed(matrix) => matrix.bytes(),
         }
     }
 
@@ -101,6 +111,7 @@ impl Weights {
         match self {
             Weights::Dense(_) => None,
             Weights::Packed { matrix, .. } => matrix.input_map(),
+            Weights::Decomposed(matrix) => matrix.codes().input_map(),
         }
     }
 
@@ -109,6 +120,7 @@ impl Weights {
         match self {
             Weights::Dense(matrix) => 8 * matrix.dtype().bytes() as u32,
             Weights::Packed { matrix, .. } => matrix.shape().bits.bits(),
+            Weights::Decomposed(matrix) => matrix.codes().shape().bits.bits(),
         }
     }
 }
@@ -123,7 +135,15 @@ impl Linear {
                 let form = activations.form(matrix.shape().group);
                 (form != Form::Floats || map.is_some()).then_some(Reading { form, map })
             }
+            Weights::Decomposed(matrix) => {
+                Some(Reading { form: Form::Decomposed(matrix.rule()), map: matrix.codes().input_map().cloned() })
+            }
         }
+    }
+
+    /// Whether what it makes of a token depends on the other tokens of its sequence that are read in the same call.
+    pub(crate) fn couples_tokens(&self) -> bool {
+        matches!(&self.weights, Weights::Decomposed(matrix) if matrix.rule().scope == OutlierScope::Call)
     }
 
     /// Number of products.
@@ -139,7 +159,18 @@ impl Linear {
         assert_eq!(input.columns(), self.weights.columns(), "input features");
         let first = index * PRODUCT_ROWS;
         let rows = PRODUCT_ROWS.min(self.weights.rows() - first);
+        let mut outliers = None;
         let operands = match (&self.weights, self.readings()) {
+            (Weights::Decomposed(matrix), Some(reading)) => {
+                let (panel, (codes, features)) = (matrix.codes().panel(index), input.decomposed(&reading));
+                let weights = match matrix.stored() {
+                    Some(stored) => OutlierWeights::Stored(stored.as_rows().slice(first, rows)),
+                    None => OutlierWeights::Codes(panel),
+                };
+                outliers = Some((weights, features));
+                Operands::Codes(panel, codes)
+            }
+            (Weights::Decomposed(_), None) => unreachable!("a form to read the input in"),
             (Weights::Dense(matrix), _) => Operands::Dense(matrix.as_rows().slice(first, rows), input.x()),
             (Weights::Packed { matrix, .. }, Some(reading)) if reading.form != Form::Floats => {
                 Operands::Codes(matrix.panel(index), input.codes(&reading))
@@ -148,7 +179,7 @@ impl Linear {
                 Operands::Floats(matrix.panel(index), input.floats(matrix.input_map()))
             }
         };
-        Product { operands, bias: self.bias.as_deref().map(|bias| &bias[first..first + rows]) }
+        Product { operands, outliers, bias: self.bias.as_deref().map(|bias| &bias[first..first + rows]) }
     }
 
     /// y [tokens, out_features] = x w^T + bias.
@@ -216,6 +247,11 @@ impl Product<'_> {
             Operands::Dense(weights, x) => kernels.dense(*weights, x, y),
             Operands::Codes(panel, x) => kernels.grouped(panel, x, y),
             Operands::Floats(panel, x) => kernels.grouped_f32(panel, x, y),
+        }
+        if let Some((weights, features)) = &self.outliers {
+            for (token, features) in features.iter().enumerate().filter(|(_, features)| !features.is_empty()) {
+                kernels.add_outlier_features(weights, features, y.row(token));
+            }
         }
         if let Some(bias) = self.bias {
             for token in 0..y.rows() {

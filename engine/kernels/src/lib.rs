@@ -9,6 +9,7 @@
 pub mod activation;
 pub mod attention;
 pub mod columns;
+pub mod decomposed;
 pub mod dense;
 pub mod feedback;
 pub mod grid;
@@ -34,6 +35,7 @@ pub const KEEPS_ORDER: bool = !cfg!(feature = "free_order");
 pub use activation::Nonlinearity;
 pub use attention::{AttentionShape, KeyValueSpan, QUERY_GROUP};
 pub use columns::{Columns, ColumnsMut};
+pub use decomposed::{OutlierFeature, OutlierWeights};
 pub use dense::{DenseRows, DenseType};
 pub use feedback::FeedbackColumn;
 pub use grid::CodeGrid;

@@ -1,11 +1,14 @@
-//! What stored bits mean: dense weights as the checkpoint has them, and packed low-bit codes.
+//! What stored bits mean: dense weights as the checkpoint has them, packed low-bit codes, and codes that outlier features
+//! leave alone.
 //!
 //! A format says how bits are stored and multiplied; how they were chosen is the business of the `quant` crate.
 
+mod decomposed;
 mod dense;
 mod packed;
 mod stored;
 
+pub use decomposed::DecomposedMatrix;
 pub use dense::DenseMatrix;
 pub use packed::{GridRow, PackedMatrix, PackedShape, ZeroPoints};
 pub use stored::{MatrixReader, MatrixWriter};

@@ -25,6 +25,7 @@ pub(super) static METHOD: Method = Method {
     example: "gptq:w4g128",
     widths: &[CodeBits::Eight, CodeBits::Four, CodeBits::Three, CodeBits::Two],
     groups: &[16, 32, 64, 128],
+    implied: None,
     options: &[
         SYM,
         ACT_ORDER,

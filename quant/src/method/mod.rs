@@ -12,6 +12,7 @@ pub use choice::{MethodOption, NumberRange, OptionValue, Spacing};
 pub(crate) use site::{Chosen, Site, SiteLayer};
 
 use crate::error::Error;
+use crate::recipe::Scheme;
 use kernels::CodeBits;
 use std::fmt;
 
@@ -23,7 +24,7 @@ macro_rules! registry {
     };
 }
 
-registry! { none, rtn, gptq }
+registry! { none, rtn, gptq, llm_int8 }
 
 /// Checkpoint precision.
 pub(crate) static NONE: &Method = &none::METHOD;
@@ -31,7 +32,7 @@ pub(crate) static NONE: &Method = &none::METHOD;
 pub(crate) static RTN: &Method = &rtn::METHOD;
 
 /// Methods that the design names and that are not built yet.
-pub(crate) const PLANNED: &[&str] = &["spqr", "llm.int8", "awq", "hqq", "nf4"];
+pub(crate) const PLANNED: &[&str] = &["spqr", "awq", "hqq", "nf4"];
 
 /// A method of quantization.
 #[derive(Debug)]
@@ -50,6 +51,8 @@ pub struct Method {
     pub widths: &'static [CodeBits],
     /// Columns that may share a scale; one scale a row is always possible.
     pub groups: &'static [usize],
+    /// How weights are stored where a recipe does not say, and cannot: it names no bits.
+    pub implied: Option<Scheme>,
     /// Its own options, besides those that every method has.
     pub options: &'static [MethodOption],
     /// What it must know besides the weights.
