@@ -98,8 +98,9 @@ fn quantize(site: Site<'_>) -> Result<Vec<Chosen>, Error> {
     };
     let preparation = settings(site.choices, &first).preparation();
     let (kernels, tensor) = (site.kernels, &site.layers[0].source.tensor);
-    let statistics = site.inputs.ok_or_else(|| Error::NoCalibration { recipe: METHOD.name.into() })?;
-    let factor = InverseFactor::new(kernels, statistics.hessian, &preparation)
+    let hessian = site.inputs.and_then(|inputs| inputs.hessian);
+    let hessian = hessian.ok_or_else(|| Error::NoCalibration { recipe: METHOD.name.into() })?;
+    let factor = InverseFactor::new(kernels, hessian, &preparation)
         .map_err(|source| Error::Factor { tensor: tensor.clone(), source })?;
     let map = column_map(&factor)?;
     let chosen = site.layers.iter().map(|layer| {

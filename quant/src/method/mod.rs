@@ -24,7 +24,7 @@ macro_rules! registry {
     };
 }
 
-registry! { none, rtn, gptq, llm_int8 }
+registry! { none, rtn, gptq, llm_int8, smoothquant }
 
 /// Checkpoint precision.
 pub(crate) static NONE: &Method = &none::METHOD;
@@ -70,6 +70,15 @@ pub enum Needs {
     Weights,
     /// What the layers' inputs are like, gathered from calibration text.
     Inputs,
+    /// How large the layers' inputs are, gathered likewise: all of that but the Hessian, which takes most of the time.
+    Magnitudes,
+}
+
+impl Needs {
+    /// Whether calibration text is needed.
+    pub fn calibration(self) -> bool {
+        self != Needs::Weights
+    }
 }
 
 /// All methods, in the order they are listed.

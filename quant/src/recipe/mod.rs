@@ -26,7 +26,7 @@ pub use error::RecipeError;
 pub use pattern::Pattern;
 
 use crate::error::Error;
-use crate::method::{Choice, Choices, Chosen, Method, Needs, Site, SiteLayer};
+use crate::method::{Choice, Choices, Chosen, Method, Site, SiteLayer};
 use crate::statistics::InputStatistics;
 use engine::blueprint::Blueprint;
 use engine::linear::{Activations, Weights};
@@ -198,7 +198,7 @@ impl Recipe {
             layers.push(SiteLayer { source: source.clone(), scheme });
         }
         let nearest = self.nearest_choices();
-        let (method, choices) = match self.method.needs == Needs::Inputs && layers.iter().all(is_outside_blocks) {
+        let (method, choices) = match self.method.needs.calibration() && layers.iter().all(is_outside_blocks) {
             true => (crate::method::RTN, &nearest),
             false => (self.method, &self.choices),
         };
