@@ -259,6 +259,7 @@ impl LinearWork {
                 self.multiply_add += 2.0 * matrix.outlier_count() as f64;
                 *activations
             }
+            Weights::Decomposed(_) => Activations::A8,
         };
         match activations {
             Activations::A32 => self.multiply_add += operations,

@@ -97,6 +97,17 @@ impl<'a> Decoder<'a> {
         KvCache::after(prefix, blueprint.layers, blueprint.kv_heads * blueprint.head_dim)
     }
 
+    /// Whether a token's bits depend on the other tokens of its chunk, so that a sequence must be read as it is meant to be:
+    /// a prompt as one chunk, from its first token on. What else shares the batch still changes nothing.
+    pub fn reads_whole(&self) -> bool {
+        self.model.blocks.iter().any(|block| block.linears().any(Linear::couples_tokens))
+    }
+
+    /// A prompt in the chunks to read: of `size` tokens, or one where [`Self::reads_whole`].
+    pub fn chunks<'t>(&self, prompt: &'t [u32], size: usize) -> std::slice::Chunks<'t, u32> {
+        prompt.chunks(if self.reads_whole() { prompt.len().max(1) } else { size.max(1) })
+    }
+
     /// Bytes that one token takes in a cache.
     pub fn cache_bytes_per_token(&self) -> usize {
         let blueprint = self.blueprint();
@@ -111,13 +122,16 @@ impl<'a> Decoder<'a> {
     /// chunk's own result, not the batch's.
     pub fn forward(&self, chunks: &mut [Chunk<'_>]) -> Result<Vec<Result<Vec<f32>, NumericalFailure>>, Error> {
         let mut outputs: Vec<Result<Vec<f32>, NumericalFailure>> = chunks.iter().map(|_| Ok(Vec::new())).collect();
-        // The chunks one after the other, as many tokens at a time as the workspace has room for.
-        let limit = self.tokens_at_once();
+        // The chunks one after the other, as many tokens at a time as the workspace has room for; where tokens of a chunk
+        // depend on each other, whole chunks, and at least one.
+        let (limit, is_whole) = (self.tokens_at_once(), self.reads_whole());
         let (mut first, mut done) = (0, 0);
         while first < chunks.len() {
             let (mut part, mut room, start) = (Vec::new(), limit, first);
             for chunk in &mut chunks[start..] {
-                if room == 0 {
+                if is_whole && (part.is_empty() || chunk.tokens.len() <= room) {
+                    room = room.max(chunk.tokens.len());
+                } else if is_whole || room == 0 {
                     break;
                 }
                 let end = chunk.tokens.len().min(done + room);
@@ -221,6 +235,7 @@ impl<'a> Decoder<'a> {
                 Weights::Dense(matrix) => matrix.row_to_f32(token as usize, row),
                 Weights::Packed { matrix, .. } => matrix.dequantize_row(token as usize, row),
                 Weights::SparseQuantized { matrix, .. } => matrix.dequantize_row(token as usize, row),
+                Weights::Decomposed(matrix) => matrix.codes().dequantize_row(token as usize, row),
             }
             if let Some(table) = &self.model.positions {
                 if position >= table.rows() {
@@ -320,7 +335,7 @@ impl<'a> Decoder<'a> {
         };
         attention.write(work.attended.columns_mut());
         observe(BlockInput::Output, work.attended.x());
-        work.attended.write_views(runtime);
+        work.attended.write_views(runtime, &state.rows);
         multiply(runtime, &work.attended, &mut [(&block.output, work.update.as_mut_slice())]);
 
         let projections: Vec<&Linear> = block.gate.iter().chain([&block.up]).collect();
@@ -328,7 +343,7 @@ impl<'a> Decoder<'a> {
         observe(BlockInput::FeedForward, work.normed.x());
         self.feed_forward(block, work);
         observe(BlockInput::Down, work.hidden.x());
-        work.hidden.write_views(runtime);
+        work.hidden.write_views(runtime, &state.rows);
         multiply(runtime, &work.hidden, &mut [(&block.down, work.update.as_mut_slice())]);
     }
 
@@ -352,6 +367,7 @@ impl<'a> Decoder<'a> {
             }
             normed.write_views(self.runtime.kernels());
         });
+        work.normed.write_calls(self.runtime, &state.rows);
         state.note_failures(layer);
     }
 

@@ -2,14 +2,14 @@
 //!
 //! A layer is cut into products of up to 64 output rows, all tokens each: the tasks that threads share. No sum is cut.
 
-use crate::format::{DenseMatrix, PackedMatrix, SparseQuantizedMatrix};
-pub use crate::input::Input;
+use crate::format::{DecomposedMatrix, DenseMatrix, PackedMatrix, SparseQuantizedMatrix};
+pub use crate::input::{Decomposition, Input, InputPrecision, OutlierScope};
 use crate::input::{Form, Reading};
 use crate::input_map::InputMap;
 use crate::runtime::Runtime;
 use kernels::{
-    ActivationCodes, BilevelPanel, ColumnsMut, DenseRows, Kernels, Outliers, PANEL_ROWS, Panel, QuantizedRows,
-    TokenColumns, segment_of,
+    ActivationCodes, BilevelPanel, ColumnsMut, DenseRows, Kernels, OutlierFeature, OutlierWeights, Outliers,
+    PANEL_ROWS, Panel, QuantizedRows, TokenColumns, segment_of,
 };
 use std::ops::Range;
 use std::sync::Arc;
@@ -44,6 +44,8 @@ pub enum Weights {
         /// How activations enter the product with codes.
         activations: Activations,
     },
+    /// 8-bit codes, multiplied with 8-bit activations but for outlier features: LLM.int8().
+    Decomposed(DecomposedMatrix),
 }
 
 /// y = x w^T + bias.
@@ -59,6 +61,8 @@ pub struct Linear {
 pub struct Product<'a> {
     operands: Operands<'a>,
     outliers: Option<(Outliers<'a>, TokenColumns<'a>)>,
+    /// What the outlier features of every token are multiplied with.
+    features: Option<(OutlierWeights<'a>, &'a [Vec<OutlierFeature>])>,
     bias: Option<&'a [f32]>,
 }
 
@@ -91,6 +95,7 @@ impl Weights {
             Weights::Dense(matrix) => matrix.rows(),
             Weights::Packed { matrix, .. } => matrix.shape().rows,
             Weights::SparseQuantized { matrix, .. } => matrix.shape().rows,
+            Weights::Decomposed(matrix) => matrix.codes().shape().rows,
         }
     }
 
@@ -100,6 +105,7 @@ impl Weights {
             Weights::Dense(matrix) => matrix.columns(),
             Weights::Packed { matrix, .. } => matrix.shape().columns,
             Weights::SparseQuantized { matrix, .. } => matrix.shape().columns,
+            Weights::Decomposed(matrix) => matrix.codes().shape().columns,
         }
     }
 
@@ -109,6 +115,7 @@ impl Weights {
             Weights::Dense(matrix) => matrix.as_bytes().len(),
             Weights::Packed { matrix, .. } => matrix.bytes(),
             Weights::SparseQuantized { matrix, .. } => matrix.bytes(),
+            Weights::Decomposed(matrix) => matrix.bytes(),
         }
     }
 
@@ -118,6 +125,7 @@ impl Weights {
             Weights::Dense(_) => None,
             Weights::Packed { matrix, .. } => matrix.input_map(),
             Weights::SparseQuantized { matrix, .. } => matrix.input_map(),
+            Weights::Decomposed(matrix) => matrix.codes().input_map(),
         }
     }
 
@@ -127,6 +135,7 @@ impl Weights {
             Weights::Dense(matrix) => 8 * matrix.dtype().bytes() as u32,
             Weights::Packed { matrix, .. } => matrix.shape().bits.bits(),
             Weights::SparseQuantized { matrix, .. } => matrix.shape().bits.bits(),
+            Weights::Decomposed(matrix) => matrix.codes().shape().bits.bits(),
         }
     }
 }
@@ -140,11 +149,17 @@ impl Linear {
             Weights::SparseQuantized { matrix, activations } => {
                 (activations.form(Some(matrix.shape().group)), matrix.outlier_count() > 0)
             }
+            Weights::Decomposed(matrix) => (Form::Decomposed(matrix.rule()), false),
         };
         let map = self.weights.input_map();
         let main = (form != Form::Floats || map.is_some()).then(|| Reading { form, map: map.cloned() });
         let outliers = has_outliers.then(|| Reading { form: Form::Columns, map: map.cloned() });
         main.into_iter().chain(outliers)
+    }
+
+    /// Whether what it makes of a token depends on the other tokens of its sequence that are read in the same call.
+    pub(crate) fn couples_tokens(&self) -> bool {
+        matches!(&self.weights, Weights::Decomposed(matrix) if matrix.rule().scope == OutlierScope::Call)
     }
 
     /// Number of products.
@@ -161,26 +176,33 @@ impl Linear {
         let first = index * PRODUCT_ROWS;
         let rows = PRODUCT_ROWS.min(self.weights.rows() - first);
         let map = self.weights.input_map();
+        let (mut outliers, mut features) = (None, None);
         let operands = match &self.weights {
             Weights::Dense(matrix) => Operands::Dense(matrix.as_rows().slice(first, rows), input.x()),
             Weights::Packed { matrix, activations } => match activations.form(matrix.shape().group) {
                 Form::Codes(width, segment) => Operands::Codes(matrix.panel(index), input.codes(width, segment, map)),
                 _ => Operands::Floats(matrix.panel(index), input.floats(map)),
             },
-            Weights::SparseQuantized { matrix, activations } => match activations.form(Some(matrix.shape().group)) {
-                Form::Codes(width, segment) => {
-                    Operands::BilevelCodes(matrix.panel(index), input.codes(width, segment, map))
+            Weights::SparseQuantized { matrix, activations } => {
+                outliers = (matrix.outlier_count() > 0).then(|| (matrix.outliers(index), input.token_columns(map)));
+                match activations.form(Some(matrix.shape().group)) {
+                    Form::Codes(width, segment) => {
+                        Operands::BilevelCodes(matrix.panel(index), input.codes(width, segment, map))
+                    }
+                    _ => Operands::BilevelFloats(matrix.panel(index), input.floats(map)),
                 }
-                _ => Operands::BilevelFloats(matrix.panel(index), input.floats(map)),
-            },
-        };
-        let outliers = match &self.weights {
-            Weights::SparseQuantized { matrix, .. } if matrix.outlier_count() > 0 => {
-                Some((matrix.outliers(index), input.token_columns(map)))
             }
-            _ => None,
+            Weights::Decomposed(matrix) => {
+                let (panel, (codes, found)) = (matrix.codes().panel(index), input.decomposed(matrix.rule(), map));
+                let weights = match matrix.stored() {
+                    Some(stored) => OutlierWeights::Stored(stored.as_rows().slice(first, rows)),
+                    None => OutlierWeights::Codes(panel),
+                };
+                features = Some((weights, found));
+                Operands::Codes(panel, codes)
+            }
         };
-        Product { operands, outliers, bias: self.bias.as_deref().map(|bias| &bias[first..first + rows]) }
+        Product { operands, outliers, features, bias: self.bias.as_deref().map(|bias| &bias[first..first + rows]) }
     }
 
     /// y [tokens, out_features] = x w^T + bias.
@@ -253,6 +275,11 @@ impl Product<'_> {
         }
         if let Some((outliers, x)) = &self.outliers {
             kernels.outliers(outliers, x, y);
+        }
+        if let Some((weights, features)) = &self.features {
+            for (token, features) in features.iter().enumerate().filter(|(_, features)| !features.is_empty()) {
+                kernels.add_outlier_features(weights, features, y.row(token));
+            }
         }
         if let Some(bias) = self.bias {
             for token in 0..y.rows() {

@@ -47,6 +47,12 @@ fn canonical_spellings() {
         ("spqr:w2a32g32:act_order=false:tau=none", "spqr:w2a32g32:tau=none:act_order=false"),
         ("gptq:w4a8g32:mse=true:damp=1e-1:act_order=true", "gptq:w4a8g32:act_order=true:damp=0.1:mse=true"),
         ("gptq:w3:blocksize=64.0:grid=original", "gptq:w3:blocksize=64:grid=original"),
+        ("llm.int8", "llm.int8"),
+        ("llm.int8:threshold=6.0:outliers=token:head=w8a8", "llm.int8:head=w8"),
+        (
+            "llm.int8:outliers=per_call:threshold=none:*.o_proj=none",
+            "llm.int8:threshold=none:outliers=per_call:*.o_proj=none",
+        ),
     ] {
         let read = recipe(written);
         assert_eq!(read.to_string(), canonical, "{written}");
@@ -122,6 +128,11 @@ fn errors_say_what_where_and_what_to_write() {
         ("rtn:w4g32\u{7}", "unexpected `\\u{7}` behind `w4g32`", 10, "options follow"),
         ("rtn:w4\u{e9}", "unexpected `\u{e9}` behind `w4`", 7, "bits are written"),
         ("rtn:w4a4", "no activations of `4` bits", 8, "`a8`, `a16`"),
+        ("llm.int8:w8", "`llm.int8` takes no bits", 10, "drop them"),
+        ("llm.int8:threshold=0", "`threshold` cannot be `0`", 20, "a number from 0.001 to 1000000 or `none`"),
+        ("llm.int8:head=w8a16", "`llm.int8` has no such activations", 18, "drop `a`"),
+        ("llm.int8:head=w4", "`llm.int8` has no codes of 4 bits", 16, "bits must be one of 8"),
+        ("llm.int8:head=w8g64", "no groups of `64` columns", 18, "`llm.int8` has one scale a row"),
         ("rtn", "`rtn` needs the bits of a weight", 4, "`rtn:w4g128`"),
         ("none,rtn", "`rtn` needs the bits of a weight", 9, "`rtn:w4g128`"),
         ("rtn:sym=true", "`rtn` needs the bits of a weight", 4, "`rtn:w4g128`"),

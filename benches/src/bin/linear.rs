@@ -176,6 +176,7 @@ impl Subject {
                 let passes = if activations == Activations::A16 { 2.0 } else { 1.0 };
                 (limits::byte_products(runtime.kernels(), runtime.team()), passes)
             }
+            Weights::Decomposed(_) => (limits::byte_products(runtime.kernels(), runtime.team()), 1.0),
         };
         let timing = time(runs, || self.linear.forward(runtime, &self.x, &mut y));
         let rate = 2.0 * (rows * columns * tokens) as f64 / timing.min;
@@ -201,6 +202,7 @@ impl Subject {
                 Weights::Dense(matrix) => matrix.row_to_f32(row, &mut weights),
                 Weights::Packed { matrix, .. } => matrix.dequantize_row(row, &mut weights),
                 Weights::SparseQuantized { matrix, .. } => matrix.dequantize_row(row, &mut weights),
+                Weights::Decomposed(matrix) => matrix.codes().dequantize_row(row, &mut weights),
             }
             for (token, x) in self.x.chunks(columns).enumerate() {
                 let (mut sum, mut magnitude) = (0.0, 0.0);

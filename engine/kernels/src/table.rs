@@ -8,6 +8,7 @@ use crate::activation::{self, Nonlinearity};
 use crate::attention::{self, AttentionShape, KeyValueSpan, QUERY_GROUP};
 use crate::bilevel::{self, BilevelPanel};
 use crate::columns::{Columns, ColumnsMut};
+use crate::decomposed::{self, OutlierFeature, OutlierWeights};
 use crate::dense::{self, DenseRows};
 use crate::feedback::{self, FeedbackColumn};
 use crate::grid::{self, CodeGrid};
@@ -42,6 +43,9 @@ pub struct Kernels {
     bilevel_f32: unsafe fn(&BilevelPanel<'_>, &[f32], &mut ColumnsMut<'_>),
     outliers: unsafe fn(&Outliers<'_>, &TokenColumns<'_>, &mut ColumnsMut<'_>),
     quantize_row: unsafe fn(&[f32], usize, QuantizedRowMut<'_>),
+    quantize_row_with: unsafe fn(&[f32], f32, usize, QuantizedRowMut<'_>),
+    split_row: unsafe fn(&[f32], f32, &mut [f32]) -> f32,
+    add_outlier_features: unsafe fn(&OutlierWeights<'_>, &[OutlierFeature], &mut [f32]),
     spans: unsafe fn(DenseRows<'_>, usize, &mut [f32], &mut [f32]),
     encode: unsafe fn(DenseRows<'_>, usize, &[CodeGrid], &mut [u8]),
     product_f64: unsafe fn(Sign, Columns<'_, f64>, Columns<'_, f64>, &mut ColumnsMut<'_, f64>),
@@ -144,6 +148,22 @@ macro_rules! table {
                 quantize::quantize_row::<L>($proof, x, segment, out)
             }
             $(#[$enable])*
+            unsafe fn quantize_row_with(x: &[f32], scale: f32, segment: usize, out: QuantizedRowMut<'_>) {
+                quantize::quantize_row_with::<L>($proof, x, scale, segment, out)
+            }
+            $(#[$enable])*
+            unsafe fn split_row(x: &[f32], threshold: f32, kept: &mut [f32]) -> f32 {
+                decomposed::split::<L>($proof, x, threshold, kept)
+            }
+            $(#[$enable])*
+            unsafe fn add_outlier_features(
+                weights: &OutlierWeights<'_>,
+                features: &[OutlierFeature],
+                y: &mut [f32],
+            ) {
+                decomposed::add::<L>($proof, weights, features, y)
+            }
+            $(#[$enable])*
             unsafe fn spans(row: DenseRows<'_>, width: usize, low: &mut [f32], high: &mut [f32]) {
                 grid::spans::<L>($proof, row, width, low, high)
             }
@@ -223,6 +243,9 @@ macro_rules! table {
                 bilevel_f32,
                 outliers,
                 quantize_row,
+                quantize_row_with,
+                split_row,
+                add_outlier_features,
                 spans,
                 encode,
                 product_f64,
@@ -465,12 +488,41 @@ impl Kernels {
     /// # Panics
     /// If lengths disagree or the segment is not a multiple of 8.
     pub fn quantize_row(&self, x: &[f32], segment: usize, out: QuantizedRowMut<'_>) {
-        let segments = x.len().div_ceil(segment);
-        assert!(segment > 0 && segment.is_multiple_of(8) && out.high.len() >= x.len());
-        assert!(out.low.is_empty() || out.low.len() == out.high.len());
-        assert!(out.scales.len() == segments && out.offsets.len() == segments);
+        out.check(x, segment);
         // SAFETY: as above.
         unsafe { (self.quantize_row)(x, segment, out) }
+    }
+
+    /// Quantizes one row of activations to 8-bit codes with one scale for all segments; see [`crate::quantize`].
+    ///
+    /// # Panics
+    /// As [`Self::quantize_row`], and if there is room for low bytes.
+    pub fn quantize_row_with(&self, x: &[f32], scale: f32, segment: usize, out: QuantizedRowMut<'_>) {
+        out.check(x, segment);
+        assert!(out.low.is_empty());
+        // SAFETY: as above.
+        unsafe { (self.quantize_row_with)(x, scale, segment, out) }
+    }
+
+    /// Writes to `kept` what of x is below the threshold in magnitude, else 0; returns the largest magnitude kept. See
+    /// [`crate::decomposed`].
+    ///
+    /// # Panics
+    /// If lengths differ.
+    pub fn split_row(&self, x: &[f32], threshold: f32, kept: &mut [f32]) -> f32 {
+        assert_eq!(x.len(), kept.len());
+        // SAFETY: as above.
+        unsafe { (self.split_row)(x, threshold, kept) }
+    }
+
+    /// Adds to y [rows] what the outlier features of one token make; see [`crate::decomposed`].
+    ///
+    /// # Panics
+    /// If lengths disagree, there is no such feature, or codes are not of 8 bits with one scale a row.
+    pub fn add_outlier_features(&self, weights: &OutlierWeights<'_>, features: &[OutlierFeature], y: &mut [f32]) {
+        weights.check(features, y);
+        // SAFETY: as above.
+        unsafe { (self.add_outlier_features)(weights, features, y) }
     }
 
     /// (min(w, 0), max(w, 0)) of every `width` weights of one row; see [`crate::grid`].

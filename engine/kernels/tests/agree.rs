@@ -709,3 +709,109 @@ fn feedback_of_a_column() {
         }
     }
 }
+
+#[test]
+fn rows_split_by_a_threshold() {
+    let mut rng = Rng::new(33);
+    for n in [1, 15, 16, 17, 100, 300] {
+        let mut x = rng.floats(n);
+        let specials = [f32::NAN, f32::INFINITY, -f32::INFINITY, 2.0, -2.0, 2f32.next_down(), -0.0];
+        for (at, special) in specials.into_iter().enumerate().filter(|(at, _)| at * 13 < n) {
+            x[at * 13] = special;
+        }
+        for threshold in [2.0, 1e-3, f32::INFINITY] {
+            let found = agree("split_row", |k| {
+                let mut kept = vec![9.0; n + 1];
+                kept[n] = k.split_row(&x, threshold, &mut kept[..n]);
+                kept
+            });
+            let expected: Vec<f32> = x.iter().map(|&v| if v.abs() < threshold { v } else { 0.0 }).collect();
+            assert!(found.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits()), "{n}, {threshold}");
+            assert_eq!(found[n], expected.iter().fold(0.0, |largest, v| f32::max(largest, v.abs())));
+        }
+    }
+}
+
+#[test]
+fn codes_with_one_scale_a_row() {
+    let mut rng = Rng::new(34);
+    for n in [1, 31, 128, 300] {
+        let x = rng.floats(n);
+        let largest = x.iter().fold(0.0, |largest, v| f32::max(largest, v.abs()));
+        for scale in [largest / 127.0, largest, 0.0] {
+            let (stride, segments) = (n.next_multiple_of(32), n.div_ceil(128));
+            let run = |k: &Kernels| {
+                let (mut high, mut scales, mut offsets) =
+                    (vec![99i8; stride], vec![9.0; segments], vec![[9; 2]; segments]);
+                let out = QuantizedRowMut { high: &mut high, low: &mut [], scales: &mut scales, offsets: &mut offsets };
+                k.quantize_row_with(&x, scale, 128, out);
+                (high, scales, offsets)
+            };
+            let (high, scales, offsets) = run(Kernels::of(Isa::Scalar).unwrap());
+            for isa in isas() {
+                assert_eq!(run(Kernels::of(isa).unwrap()), (high.clone(), scales.clone(), offsets.clone()), "{isa}");
+            }
+            assert!(scales.iter().all(|&found| found == scale));
+            for (k, &code) in high.iter().enumerate() {
+                let exact = x.get(k).filter(|_| scale > 0.0).map_or(0.0, |x| (x / scale).round_ties_even());
+                assert_eq!(f32::from(code), exact);
+            }
+            for (offset, codes) in offsets.iter().zip(high.chunks(128)) {
+                assert_eq!(i32::from(offset[0]), -codes.iter().map(|&code| i32::from(code)).sum::<i32>());
+            }
+        }
+    }
+}
+
+#[test]
+fn outlier_features_of_a_token() {
+    let mut rng = Rng::new(35);
+    for (rows, columns) in [(1, 1), (16, 9), (17, 40), (40, 33), (64, 130)] {
+        let features: Vec<OutlierFeature> = (0..columns as u32)
+            .filter(|feature| feature % 3 == 0)
+            .map(|feature| OutlierFeature { feature, value: 7.0 * rng.float() })
+            .collect();
+        let before = rng.floats(rows);
+        let added = |what: &str, weights: &OutlierWeights<'_>| {
+            agree(what, |k| {
+                let mut y = before.clone();
+                k.add_outlier_features(weights, &features, &mut y);
+                y
+            })
+        };
+        let padded = rows.next_multiple_of(ROW_BLOCK);
+        let codes: Vec<u8> = (0..rows * columns).map(|_| rng.below(256) as u8).collect();
+        let mut packed = vec![0; CodeBits::Eight.panel_bytes(rows, columns)];
+        pack(CodeBits::Eight, rows, columns, &codes, &mut packed);
+        let scales: Vec<f32> = rng.floats(padded).iter().map(|scale| scale.abs() + 0.01).collect();
+        let zero_bytes: Vec<u8> = (0..padded).map(|_| rng.below(256) as u8).collect();
+        for zeros in [Zeros::Constant(128), Zeros::PerGroup(&zero_bytes)] {
+            let panel =
+                Panel { bits: CodeBits::Eight, rows, columns, group: None, codes: &packed, scales: &scales, zeros };
+            let found = added("codes of outlier features", &OutlierWeights::Codes(panel));
+            for r in 0..rows {
+                let zero = if let Zeros::PerGroup(zeros) = zeros { zeros[r] } else { 128 };
+                let mut sum = 0.0;
+                for outlier in &features {
+                    let code = f32::from(codes[r * columns + outlier.feature as usize]) - f32::from(zero);
+                    sum += outlier.value * code;
+                }
+                assert_eq!(found[r].to_bits(), (before[r] + sum * scales[r]).to_bits());
+            }
+        }
+        for dtype in [DenseType::F32, DenseType::Bf16, DenseType::F16] {
+            let (bytes, wide) = stored(&mut rng, dtype, rows * columns);
+            let found = added(
+                "stored weights of outlier features",
+                &OutlierWeights::Stored(DenseRows { bytes: &bytes, dtype, columns }),
+            );
+            for r in 0..rows {
+                let mut sum = 0.0;
+                for outlier in &features {
+                    sum += outlier.value * wide[r * columns + outlier.feature as usize] as f32;
+                }
+                assert_eq!(found[r].to_bits(), (before[r] + sum).to_bits());
+            }
+        }
+    }
+}

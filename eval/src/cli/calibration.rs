@@ -10,7 +10,6 @@ use engine::runtime::Runtime;
 use eval::runner::{Quantization, block_cache};
 use quant::build::{BuildObserver, MemoryNeed, Stage};
 use quant::calibration::{Form, Options, Order, Source as CalibrationSource};
-use quant::method::Needs;
 use quant::report::LayerReport;
 use quant::{Build, Calibration, Quantized, Recipe};
 use std::path::PathBuf;
@@ -96,9 +95,9 @@ impl CalibrationFlags {
     ) -> Result<Model, Failure> {
         let verbosity = context.verbosity;
         let started = Instant::now();
-        let calibration = match recipe.method().needs {
-            Needs::Weights => None,
-            Needs::Inputs => {
+        let calibration = match recipe.method().needs.calibration() {
+            false => None,
+            true => {
                 let blueprint = engine::family::blueprint(&source.checkpoint)?;
                 let tokenizer = source.fitting_tokenizer(blueprint.vocab_size)?;
                 let (context_len, vocab_size) = (blueprint.context_len, blueprint.vocab_size);

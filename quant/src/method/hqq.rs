@@ -47,6 +47,7 @@ pub(super) static METHOD: Method = Method {
     widths: &[CodeBits::Eight, CodeBits::Four, CodeBits::Three, CodeBits::Two],
     groups: &[16, 32, 64, 128],
     ungrouped: true,
+    implied: None,
     options: &[],
     needs: Needs::Weights,
     extra_bits: 0.0,

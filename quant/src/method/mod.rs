@@ -12,6 +12,7 @@ pub use choice::{MethodOption, NumberRange, OptionValue, Spacing};
 pub(crate) use site::{Chosen, Site, SiteLayer};
 
 use crate::error::Error;
+use crate::recipe::Scheme;
 use kernels::CodeBits;
 use std::fmt;
 
@@ -23,7 +24,7 @@ macro_rules! registry {
     };
 }
 
-registry! { none, rtn, gptq, spqr, hqq }
+registry! { none, rtn, gptq, spqr, llm_int8, smoothquant, hqq }
 
 /// Checkpoint precision.
 pub(crate) static NONE: &Method = &none::METHOD;
@@ -31,7 +32,7 @@ pub(crate) static NONE: &Method = &none::METHOD;
 pub(crate) static RTN: &Method = &rtn::METHOD;
 
 /// Methods that the design names and that are not built yet.
-pub(crate) const PLANNED: &[&str] = &["llm.int8", "awq", "nf4"];
+pub(crate) const PLANNED: &[&str] = &["awq", "nf4"];
 
 /// A method of quantization.
 #[derive(Debug)]
@@ -52,6 +53,8 @@ pub struct Method {
     pub groups: &'static [usize],
     /// Whether a row may have a single scale.
     pub ungrouped: bool,
+    /// How weights are stored where a recipe does not say, and cannot: it names no bits.
+    pub implied: Option<Scheme>,
     /// Its own options, besides those that every method has.
     pub options: &'static [MethodOption],
     /// What it must know besides the weights.
@@ -69,6 +72,15 @@ pub enum Needs {
     Weights,
     /// What the layers' inputs are like, gathered from calibration text.
     Inputs,
+    /// How large the layers' inputs are, gathered likewise: all of that but the Hessian, which takes most of the time.
+    Magnitudes,
+}
+
+impl Needs {
+    /// Whether calibration text is needed.
+    pub fn calibration(self) -> bool {
+        self != Needs::Weights
+    }
 }
 
 /// All methods, in the order they are listed.

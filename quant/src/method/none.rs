@@ -12,6 +12,7 @@ pub(super) static METHOD: Method = Method {
     widths: &[],
     groups: &[],
     ungrouped: true,
+    implied: None,
     options: &[],
     needs: Needs::Weights,
     extra_bits: 0.0,

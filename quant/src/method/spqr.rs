@@ -22,6 +22,7 @@ pub(super) static METHOD: Method = Method {
     widths: &[CodeBits::Eight, CodeBits::Four, CodeBits::Three, CodeBits::Two],
     groups: &[16, 32, 64, 128],
     ungrouped: false,
+    implied: None,
     options: &[
         MethodOption {
             name: "tau",
@@ -78,10 +79,11 @@ fn quantize(site: Site<'_>) -> Result<Vec<Chosen>, Error> {
         return site.each(|layer, _| Ok(Weights::Dense(layer.source.matrix.clone())));
     };
     let (kernels, tensor) = (site.kernels, &site.layers[0].source.tensor);
-    let statistics = site.inputs.ok_or_else(|| Error::NoCalibration { recipe: METHOD.name.into() })?;
+    let hessian = site.inputs.and_then(|inputs| inputs.hessian);
+    let hessian = hessian.ok_or_else(|| Error::NoCalibration { recipe: METHOD.name.into() })?;
     // It depends on no scheme.
     let preparation = settings(site.choices, &first).preparation();
-    let factor = InverseFactor::new(kernels, statistics.hessian, &preparation)
+    let factor = InverseFactor::new(kernels, hessian, &preparation)
         .map_err(|source| Error::Factor { tensor: tensor.clone(), source })?;
     let map = factor.input_map();
     let mut chosen = Vec::with_capacity(site.layers.len());

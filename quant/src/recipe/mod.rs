@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! none                                    checkpoint precision
+//! llm.int8                                a method with one width: no bits are written
 //! rtn:w8                                  8-bit codes, one scale a row
 //! rtn:w4g32                               4-bit codes, one scale for 32 columns of a row
 //! rtn:w4a8g32                             the same, and activations quantized to 8 bits on the fly
@@ -25,7 +26,7 @@ pub use error::RecipeError;
 pub use pattern::Pattern;
 
 use crate::error::Error;
-use crate::method::{Choice, Choices, Chosen, Method, Needs, Site, SiteLayer};
+use crate::method::{Choice, Choices, Chosen, Method, Site, SiteLayer};
 use crate::statistics::InputStatistics;
 use engine::blueprint::Blueprint;
 use engine::linear::{Activations, Weights};
@@ -68,13 +69,19 @@ pub struct SharedOption {
     pub default: &'static str,
 }
 
-/// The options that every method with codes has, besides its own.
-pub static SHARED_OPTIONS: &[SharedOption] = &[
-    SharedOption {
-        spelling: "a8, a16, a32 behind the bits",
-        summary: "activations: 8-bit codes, 16-bit codes (as faithful as bf16 or better), or f32, the reference",
-        default: "a16",
-    },
+/// The options that `method` has besides its own.
+pub fn shared_options(method: &Method) -> impl Iterator<Item = &'static SharedOption> {
+    let of_bits = (!method.widths.is_empty() && method.implied.is_none()).then_some(&ACTIVATIONS_OPTION);
+    of_bits.into_iter().chain(SHARED_OPTIONS.iter().filter(|_| !method.widths.is_empty()))
+}
+
+static ACTIVATIONS_OPTION: SharedOption = SharedOption {
+    spelling: "a8, a16, a32 behind the bits",
+    summary: "activations: 8-bit codes, 16-bit codes (as faithful as bf16 or better), or f32, the reference",
+    default: "a16",
+};
+
+static SHARED_OPTIONS: &[SharedOption] = &[
     SharedOption { spelling: "embeddings=w8", summary: "quantize the token embedding too", default: "none" },
     SharedOption { spelling: "head=w8", summary: "quantize the output head too", default: "none" },
     SharedOption {
@@ -191,7 +198,7 @@ impl Recipe {
             layers.push(SiteLayer { source: source.clone(), scheme });
         }
         let nearest = self.nearest_choices();
-        let (method, choices) = match self.method.needs == Needs::Inputs && layers.iter().all(is_outside_blocks) {
+        let (method, choices) = match self.method.needs.calibration() && layers.iter().all(is_outside_blocks) {
             true => (crate::method::RTN, &nearest),
             false => (self.method, &self.choices),
         };
@@ -307,7 +314,7 @@ fn part_spelling(part: &Option<Scheme>, base: &Option<Scheme>) -> String {
 impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.method.name)?;
-        if let Some(scheme) = &self.scheme {
+        if let Some(scheme) = self.scheme.filter(|_| self.method.implied.is_none()) {
             write!(f, ":w{}", scheme.bits.bits())?;
             if scheme.activations != parse::DEFAULT_ACTIVATIONS {
                 f.write_str(activations_word(scheme.activations))?;

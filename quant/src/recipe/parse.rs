@@ -139,25 +139,32 @@ impl<'a> Source<'a> {
                 }
             };
         }
-        let Some(&bits) = pieces.get(1).filter(|piece| !piece.text.contains('=')) else {
-            let what = format!("`{method}` needs the bits of a weight");
-            let at = pieces[0].start + pieces[0].text.len();
-            return Err(self.error(at, what, format!("write for example `{}`", method.example)));
-        };
-        let written = self.written(bits, 0, method)?;
-        if written.group.is_none() && !method.ungrouped {
-            let what = format!("`{method}` needs the columns of a group");
-            let at = bits.text.len();
-            return Err(self.error_in(bits, at, what, format!("write for example `{}`", method.example)));
-        }
-        let scheme = Scheme {
-            bits: written.bits,
-            group: written.group.flatten(),
-            activations: written.activations.unwrap_or(DEFAULT_ACTIVATIONS),
+        let bits = pieces.get(1).filter(|piece| !piece.text.contains('='));
+        let (scheme, options) = match (method.implied, bits) {
+            (Some(scheme), None) => (scheme, 1),
+            (Some(_), Some(piece)) => {
+                let what = format!("`{method}` takes no bits: it has one width");
+                return Err(self.error(piece.start, what, "drop them; options are written `option=value`"));
+            }
+            (None, Some(&piece)) => {
+                let written = self.written(piece, 0, method)?;
+                if written.group.is_none() && !method.ungrouped {
+                    let what = format!("`{method}` needs the columns of a group");
+                    let fix = format!("write for example `{}`", method.example);
+                    return Err(self.error_in(piece, piece.text.len(), what, fix));
+                }
+                let activations = written.activations.unwrap_or(DEFAULT_ACTIVATIONS);
+                (Scheme { bits: written.bits, group: written.group.flatten(), activations }, 2)
+            }
+            (None, None) => {
+                let what = format!("`{method}` needs the bits of a weight");
+                let at = pieces[0].start + pieces[0].text.len();
+                return Err(self.error(at, what, format!("write for example `{}`", method.example)));
+            }
         };
         let mut recipe = Recipe::of(method, Some(scheme));
         let mut seen: Vec<&str> = Vec::new();
-        for &piece in &pieces[2..] {
+        for &piece in &pieces[options..] {
             let (name, value) = self.option(piece, method)?;
             if seen.contains(&name) {
                 return Err(self.error(piece.start, format!("`{name}` is given twice"), "drop one of them"));
@@ -232,6 +239,13 @@ impl<'a> Source<'a> {
                     return Err(error(at + 1, format!("no activations of `{number}` bits"), fix.into()));
                 }
             });
+            if method.implied.is_some_and(|implied| written.activations != Some(implied.activations)) {
+                return Err(error(
+                    at + 1,
+                    format!("`{method}` has no such activations"),
+                    "drop `a` and its bits".into(),
+                ));
+            }
             at += 1 + number.len();
         }
         if text[at..].starts_with('g') {
@@ -239,8 +253,13 @@ impl<'a> Source<'a> {
             let group = method.groups.iter().find(|group| group.to_string() == number);
             if group.is_none() && (number != "none" || !method.ungrouped) {
                 let groups: Vec<String> = method.groups.iter().map(usize::to_string).collect();
-                let without = if method.ungrouped { "; without one a row has one scale" } else { "" };
-                let fix = format!("a group must be one of {}{without}", groups.join(", "));
+                let fix = match (groups.as_slice(), method.ungrouped) {
+                    ([], _) => format!("`{method}` has one scale a row"),
+                    (_, true) => {
+                        format!("a group must be one of {}; without one a row has one scale", groups.join(", "))
+                    }
+                    (_, false) => format!("a group must be one of {}", groups.join(", ")),
+                };
                 return Err(error(at + 1, format!("no groups of `{number}` columns"), fix));
             }
             written.group = Some(group.copied());
