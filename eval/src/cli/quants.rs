@@ -98,8 +98,9 @@ fn show_method(method: &Method, arguments: &ShowArguments, context: &mut Context
     let needs = match method.needs {
         Needs::Weights => "none: looks at weights alone",
         Needs::Inputs => "needed: looks at the inputs of layers (--calibration, by default a built-in text)",
+        Needs::Magnitudes => "needed: looks at how large inputs are (--calibration, by default a built-in text)",
     };
-    record.push("calibration", Cell::new(needs, method.needs == Needs::Inputs));
+    record.push("calibration", Cell::new(needs, method.needs.calibration()));
     let mut options: Vec<(String, &str, String)> = Vec::new();
     for option in method.options {
         let spelling = format!("{}={}", option.name, option.default_spelling());
