@@ -128,7 +128,6 @@ impl<'a> Walk<'a> {
     }
 
     /// Applies `block` to the tokens of `chunks`, those of `rows`.
-    #[expect(clippy::too_many_arguments, reason = "the operands of a pass")]
     fn apply(
         &mut self,
         decoder: Decoder<'_>,

@@ -169,7 +169,7 @@ fn spqr_as_stored_has_the_perplexities_of_the_reference() {
         let (bits, tau) = spqr_settings(name);
         let recipe = format!("spqr:{bits}a32g16{}", if tau.is_finite() { "" } else { ":tau=none" });
         let [first, others, perplexity] = stories.errors(&recipe, golden);
-        let noise = if bits == "w2" { 0.1 } else { 0.02 };
+        let noise = if bits == "w2" { 0.2 } else { 0.02 };
         assert!(first < 1e-6 && others < 0.2 && perplexity < noise, "{recipe}: {first:e}, {others:e}, {perplexity:e}");
     }
 }

@@ -271,8 +271,7 @@ pub(super) struct Arrays {
     pub(super) starts: Vec<u32>,
     pub(super) outlier_columns: Vec<u16>,
     pub(super) outlier_values: Vec<u16>,
-    /// What outlier values are multiplied by.
-    pub(super) unit: f32,
+    pub(super) outlier_unit: f32,
 }
 
 impl SparseQuantizedMatrix {
@@ -284,7 +283,7 @@ impl SparseQuantizedMatrix {
             starts: self.starts.clone(),
             outlier_columns: self.outlier_columns.clone(),
             outlier_values: self.outlier_values.clone(),
-            unit: self.outlier_unit,
+            outlier_unit: self.outlier_unit,
         }
     }
 
@@ -311,8 +310,8 @@ impl SparseQuantizedMatrix {
         if arrays.outlier_columns.len() != outliers || columns.any(|&column| usize::from(column) >= shape.columns) {
             return Err("outliers in columns that there are not".into());
         }
-        if !arrays.unit.is_finite() || arrays.seconds.as_flattened().iter().any(|value| !value.is_finite()) {
-            return Err("a value that is not finite".into());
+        if !arrays.outlier_unit.is_finite() || arrays.seconds.as_flattened().iter().any(|value| !value.is_finite()) {
+            return Err("a number that is not finite".into());
         }
         let mut codes = Aligned::zeroed(arrays.codes.len());
         codes.as_mut_slice().copy_from_slice(&arrays.codes);
@@ -324,7 +323,7 @@ impl SparseQuantizedMatrix {
             starts: arrays.starts,
             outlier_columns: arrays.outlier_columns,
             outlier_values: arrays.outlier_values,
-            outlier_unit: arrays.unit,
+            outlier_unit: arrays.outlier_unit,
             map: None,
         })
     }

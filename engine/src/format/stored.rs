@@ -1,9 +1,9 @@
 //! Packed matrices in a safetensors file: codes, scales and zero points as nibble holds them, byte for byte.
 //!
 //! Of matrix `name` there are the tensors `name.codes` (u8, panels as in memory), `name.scales` (f32) and, where they are
-//! stored, `name.zeros` (u8, or f32 where they need not be integers); of SpQR's there are also `planes` (u8), `seconds` and
-//! `unit` (f32), `starts` (u32), `outlier_columns` and `outlier_values` (u16); of the input map number n, `map.n.features`
-//! (u32) and `map.n.scales` (f32). The one entry
+//! stored, `name.zeros` (u8, or f32 where they need not be integers); of SpQR's there are also `planes` (u8), `seconds`
+//! (f32), `starts` (u32), `outlier_columns` and `outlier_values` (u16) and `outlier_unit` (f32); of the input map number n,
+//! `map.n.features` (u32) and `map.n.scales` (f32). The one entry
 //! `nibble` of the file's metadata is a JSON object: `matrices` says what each is, `content` is the caller's, `sha256`
 //! is that of all tensors' bytes in the order of the header. A file is written under another name and renamed when it
 //! is complete; one that is cut or changed is refused.
@@ -106,7 +106,7 @@ impl MatrixWriter {
             ("codes", Dtype::U8, arrays.codes),
             ("planes", Dtype::U8, arrays.planes),
             ("seconds", Dtype::F32, f32_bytes(arrays.seconds.as_flattened())),
-            ("unit", Dtype::F32, f32_bytes(&[arrays.unit])),
+            ("outlier_unit", Dtype::F32, f32_bytes(&[arrays.outlier_unit])),
             ("starts", Dtype::U32, starts),
             ("outlier_columns", Dtype::U16, halves(&arrays.outlier_columns)),
             ("outlier_values", Dtype::U16, halves(&arrays.outlier_values)),
@@ -271,16 +271,12 @@ impl MatrixReader {
     fn arrays(&mut self, name: &str, codes: Vec<u8>) -> Result<Arrays, String> {
         let mut part = |part: &str, dtype| self.bytes(&format!("{name}.{part}"), dtype);
         let seconds = floats(&part("seconds", Dtype::F32)?);
-        let (seconds, odd) = seconds.as_chunks();
-        let [unit] = floats(&part("unit", Dtype::F32)?)[..] else { return Err("no unit of outliers".into()) };
-        if !odd.is_empty() {
-            return Err("second levels that are not four values each".into());
-        }
+        let unit = floats(&part("outlier_unit", Dtype::F32)?);
         Ok(Arrays {
             codes,
             planes: part("planes", Dtype::U8)?,
-            seconds: seconds.to_vec(),
-            unit,
+            seconds: seconds.as_chunks::<4>().0.to_vec(),
+            outlier_unit: unit.first().copied().ok_or("no unit of outliers")?,
             starts: words(&part("starts", Dtype::U32)?),
             outlier_columns: halves(&part("outlier_columns", Dtype::U16)?),
             outlier_values: halves(&part("outlier_values", Dtype::U16)?),
