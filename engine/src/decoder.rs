@@ -10,7 +10,7 @@ use crate::blueprint::{Activation, Blueprint, FeedForward, Norm, Positions};
 pub use crate::chunk::Chunk;
 use crate::error::Error;
 use crate::input::TASK_TOKENS;
-use crate::kv_cache::{KvCache, KvPrefix};
+use crate::kv_cache::{CacheShape, KvCache, KvPrefix};
 use crate::linear::{Linear, PRODUCT_ROWS, Weights, multiply, runs};
 use crate::model::{Block, Model, NormWeights};
 use crate::runtime::Runtime;
@@ -83,8 +83,8 @@ impl<'a> Decoder<'a> {
 
     /// An empty cache after `prefix`.
     pub fn cache_after(&self, prefix: &KvPrefix) -> KvCache {
-        let blueprint = self.blueprint();
-        KvCache::after(prefix, blueprint.layers, blueprint.kv_heads * blueprint.head_dim)
+        let Blueprint { layers, kv_heads, head_dim, .. } = *self.blueprint();
+        KvCache::after(prefix, CacheShape { layers, kv_heads, head_dim })
     }
 
     /// Bytes that one token takes in a cache.
@@ -153,7 +153,7 @@ impl<'a> Decoder<'a> {
         }
         self.add_update(&mut state, &workspace.update, self.blueprint().layers - 1);
         for chunk in chunks.iter_mut() {
-            chunk.cache.advance(chunk.tokens.len());
+            chunk.cache.advance();
         }
         let d_model = self.blueprint().d_model;
         let mut outputs: Vec<Result<Vec<f32>, NumericalFailure>> = (chunks.iter().zip(&state.failures))
@@ -268,10 +268,14 @@ impl<'a> Decoder<'a> {
             &mut [(&block.query, &mut *query), (&block.key, &mut *key), (&block.value, value)],
         );
         self.encode_positions(block, state, query, key);
+        let mut places = Vec::new();
         for (chunk, rows) in chunks.iter_mut().zip(&state.rows) {
-            let range = rows.start * kv_width..rows.end * kv_width;
-            chunk.cache.append(layer, &work.key.as_slice()[range.clone()], &work.value.as_slice()[range]);
+            places.extend(chunk.cache.append(layer, rows.len()).map(|places| (rows.start, places)));
         }
+        runtime.team().for_each_mut(&mut places, |_, (first, places)| {
+            let range = (*first + places.tokens.start) * kv_width..(*first + places.tokens.end) * kv_width;
+            places.write(&work.key.as_slice()[range.clone()], &work.value.as_slice()[range]);
+        });
         work.attended.prepare(tokens, &[&block.output]);
         let attention = Attention {
             runtime,
