@@ -11,7 +11,7 @@ pub use crate::chunk::Chunk;
 use crate::error::Error;
 pub use crate::input::InputRounding;
 use crate::input::TASK_TOKENS;
-use crate::kv_cache::{KvCache, KvPrefix};
+use crate::kv_cache::{CacheShape, KvCache, KvPrefix};
 use crate::linear::{Linear, PRODUCT_ROWS, Weights, multiply, runs};
 use crate::model::{Block, BlockInput, Model, NormWeights};
 use crate::runtime::Runtime;
@@ -93,8 +93,8 @@ impl<'a> Decoder<'a> {
 
     /// An empty cache after `prefix`.
     pub fn cache_after(&self, prefix: &KvPrefix) -> KvCache {
-        let blueprint = self.blueprint();
-        KvCache::after(prefix, blueprint.layers, blueprint.kv_heads * blueprint.head_dim)
+        let Blueprint { layers, kv_heads, head_dim, .. } = *self.blueprint();
+        KvCache::after(prefix, CacheShape { layers, kv_heads, head_dim })
     }
 
     /// Whether a token's bits depend on the other tokens of its chunk, so that a sequence must be read as it is meant to be:
@@ -178,7 +178,7 @@ impl<'a> Decoder<'a> {
         }
         self.add_update(&mut state, &workspace.update, self.blueprint().layers - 1);
         for chunk in chunks.iter_mut() {
-            chunk.cache.advance(chunk.tokens.len());
+            chunk.cache.advance();
         }
         let d_model = self.blueprint().d_model;
         let mut outputs: Vec<Result<Vec<f32>, NumericalFailure>> = (chunks.iter().zip(&state.failures))
@@ -318,10 +318,14 @@ impl<'a> Decoder<'a> {
             &mut [(&block.query, &mut *query), (&block.key, &mut *key), (&block.value, value)],
         );
         self.encode_positions(block, state, query, key);
+        let mut places = Vec::new();
         for (chunk, rows) in chunks.iter_mut().zip(&state.rows) {
-            let range = rows.start * kv_width..rows.end * kv_width;
-            chunk.cache.append(layer, &work.key.as_slice()[range.clone()], &work.value.as_slice()[range]);
+            places.extend(chunk.cache.append(layer, rows.len()).map(|places| (rows.start, places)));
         }
+        runtime.team().for_each_mut(&mut places, |_, (first, places)| {
+            let range = (*first + places.tokens.start) * kv_width..(*first + places.tokens.end) * kv_width;
+            places.write(&work.key.as_slice()[range.clone()], &work.value.as_slice()[range]);
+        });
         work.attended.prepare(tokens, &[&block.output]);
         let attention = Attention {
             runtime,

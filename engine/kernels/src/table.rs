@@ -5,7 +5,7 @@
 //! never once a dot product.
 
 use crate::activation::{self, Nonlinearity};
-use crate::attention::{self, AttentionShape, KeyValueSpan, QUERY_GROUP};
+use crate::attention::{self, AttentionShape, BLOCK_POSITIONS, KeyValueSpan, QUERY_GROUP};
 use crate::bilevel::{self, BilevelPanel};
 use crate::columns::{Columns, ColumnsMut};
 use crate::decomposed::{self, OutlierFeature, OutlierWeights};
@@ -66,14 +66,14 @@ pub struct Kernels {
 /// methods are the only callers.
 ///
 /// `dense` is rows x tokens of the register tile, or so many tokens where it widens weights, `grouped` row blocks x
-/// tokens, or so many tokens where codes have eight bits, `grouped_f32` tokens, `attend` queries x keys and vectors of
-/// values of six queries, `product_f64` rows of sixteen f64. `peak` is the tile that multiplies and adds fastest, without
-/// memory to wait for.
+/// tokens, or so many tokens where codes have eight bits, `grouped_f32` tokens, `attend` queries x vectors of
+/// positions and vectors of values of six queries, `product_f64` rows of sixteen f64. `peak` is the tile that multiplies
+/// and adds fastest, without memory to wait for.
 macro_rules! table {
     (
         $table:ident, $isa:expr, $lanes:ty, $proof:expr, $(#[$enable:meta])*
         dense $dr:literal x $dt:literal or $df:literal, grouped $gr:literal x $gt:literal or $gw:literal,
-        grouped_f32 $ft:literal, attend $mq:literal x $mk:literal and $vd:literal, product_f64 $dp:literal,
+        grouped_f32 $ft:literal, attend $mq:literal x $mv:literal and $vd:literal, product_f64 $dp:literal,
         peak $pr:literal x $pt:literal
     ) => {
         static $table: Kernels = {
@@ -206,7 +206,7 @@ macro_rules! table {
                 scores: &mut [f32],
                 out: &mut [f32],
             ) {
-                attention::attend::<L, $mq, $mk, $vd>($proof, shape, queries, visible, spans, scores, out)
+                attention::attend::<L, $mq, $mv, $vd>($proof, shape, queries, visible, spans, scores, out)
             }
             $(#[$enable])*
             unsafe fn multiply_add(steps: usize) -> f32 {
@@ -264,40 +264,40 @@ macro_rules! table {
 
 table!(
     SCALAR, Isa::Scalar, lanes::scalar::Scalar, lanes::scalar::Scalar,
-    dense 2 x 2 or 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, product_f64 1, peak 1 x 1
+    dense 2 x 2 or 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 1 and 4, product_f64 1, peak 1 x 1
 );
 #[cfg(target_arch = "x86_64")]
 table!(
     // SAFETY: the table is handed out only where the instruction set is present.
     AVX512, Isa::Avx512, lanes::avx512::Avx512, unsafe { lanes::avx512::Avx512::assume() },
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-    dense 4 x 6 or 4, grouped 4 x 6 or 6, grouped_f32 12, attend 4 x 4 and 4, product_f64 12, peak 4 x 6
+    dense 4 x 6 or 4, grouped 4 x 6 or 6, grouped_f32 12, attend 6 x 4 and 4, product_f64 12, peak 4 x 6
 );
 
 table!(
     WIDE, Isa::Wide, lanes::wide::Wide, lanes::wide::Wide,
-    dense 2 x 2 or 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, product_f64 1, peak 2 x 2
+    dense 2 x 2 or 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 1 and 4, product_f64 1, peak 2 x 2
 );
 #[cfg(target_arch = "x86_64")]
 table!(
     // SAFETY: as above.
     AVX2, Isa::Avx2, lanes::avx2::Avx2, unsafe { lanes::avx2::Avx2::assume() },
     #[target_feature(enable = "avx2,f16c")] #[cfg_attr(feature = "free_order", target_feature(enable = "fma"))]
-    dense 2 x 3 or 3, grouped 1 x 6 or 4, grouped_f32 4, attend 2 x 2 and 1, product_f64 2, peak 2 x 3
+    dense 2 x 3 or 3, grouped 1 x 6 or 4, grouped_f32 4, attend 4 x 1 and 1, product_f64 2, peak 2 x 3
 );
 #[cfg(target_arch = "aarch64")]
 table!(
     // SAFETY: as above.
     NEON, Isa::Neon, lanes::neon::Neon, unsafe { lanes::neon::Neon::assume() },
     #[target_feature(enable = "neon")]
-    dense 2 x 2 or 2, grouped 1 x 3 or 4, grouped_f32 4, attend 2 x 2 and 1, product_f64 2, peak 2 x 3
+    dense 2 x 2 or 2, grouped 1 x 3 or 4, grouped_f32 4, attend 4 x 1 and 1, product_f64 2, peak 2 x 3
 );
 #[cfg(target_arch = "aarch64")]
 table!(
     // SAFETY: as above; the processor's dot products are checked where the table is handed out.
     NEON_DOT, Isa::Neon, lanes::neon::NeonDot, unsafe { lanes::neon::NeonDot::assume() },
     #[target_feature(enable = "neon,dotprod")]
-    dense 2 x 2 or 2, grouped 1 x 6 or 5, grouped_f32 4, attend 2 x 2 and 1, product_f64 2, peak 2 x 3
+    dense 2 x 2 or 2, grouped 1 x 6 or 5, grouped_f32 4, attend 4 x 1 and 1, product_f64 2, peak 2 x 3
 );
 
 impl Kernels {
@@ -584,7 +584,8 @@ impl Kernels {
 
     /// Attention of several queries of one key/value head; see [`crate::attention`].
     ///
-    /// `scores` is scratch: for each group of QUERY_GROUP queries, their number times the positions that any of them sees.
+    /// `scores` is scratch: for each group of QUERY_GROUP queries, their number times [`attention::score_stride`] of the
+    /// positions that any of them sees.
     ///
     /// # Panics
     /// If lengths disagree, a query sees nothing, or a range ends beyond the spans.
@@ -597,19 +598,22 @@ impl Kernels {
         scores: &mut [f32],
         out: &mut [f32],
     ) {
-        assert!(shape.head_dim > 0 && shape.offset + shape.head_dim <= shape.stride);
+        assert!(shape.head_dim > 0 && shape.kv_head < shape.kv_heads);
         assert!(queries.len() == visible.len() * shape.head_dim && out.len() == queries.len());
+        let block = BLOCK_POSITIONS * shape.kv_heads * shape.head_dim;
         let mut end = 0;
         for span in spans {
-            assert!(span.keys.len() == span.values.len() && span.keys.len().is_multiple_of(shape.stride));
+            let blocks = span.len.div_ceil(BLOCK_POSITIONS);
+            assert!(span.keys.len() >= blocks * block && span.values.len() >= blocks * block);
             assert!(span.queries.end <= visible.len());
-            end = end.max(span.start + span.keys.len() / shape.stride);
+            end = end.max(span.start + span.len);
         }
         assert!(visible.iter().all(|range| !range.is_empty() && range.end <= end));
         for group in visible.chunks(QUERY_GROUP) {
             let first = group.iter().map(|range| range.start).min();
             let last = group.iter().map(|range| range.end).max();
-            assert!(scores.len() >= group.len() * (last.unwrap_or(0) - first.unwrap_or(0)));
+            let positions = last.unwrap_or(0) - first.unwrap_or(0);
+            assert!(scores.len() >= group.len() * attention::score_stride(positions));
         }
         // SAFETY: as above.
         unsafe { (self.attend)(shape, queries, visible, spans, scores, out) }

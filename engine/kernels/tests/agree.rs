@@ -533,22 +533,23 @@ fn attention() {
         let (keys, values) = (rng.floats(total * stride), rng.floats(total * stride));
         let visible = [0..1, 0..17, 3..20, 0..41, 40..41, 12..30, 0..5];
         let queries = rng.floats(visible.len() * head_dim);
-        let shape = AttentionShape { head_dim, stride, offset: head * head_dim, scale: 0.37 };
+        let shape = AttentionShape { head_dim, kv_heads, kv_head: head, scale: 0.37 };
         let run = |k: &Kernels, cuts: &[usize], together: usize| {
             // Every call sees all spans; their queries are those of the call.
-            let spans = |count: usize| {
-                let mut spans = Vec::new();
-                let mut start = 0;
-                for &cut in cuts.iter().chain(&[total]) {
-                    let rows = start * stride..cut * stride;
-                    let (keys, values) = (&keys[rows.clone()], &values[rows]);
-                    spans.push(KeyValueSpan { keys, values, start, queries: 0..count });
-                    start = cut;
-                }
-                spans
+            let mut memory = Vec::new();
+            let mut start = 0;
+            for &cut in cuts.iter().chain(&[total]) {
+                let rows = start * stride..cut * stride;
+                let (keys, values) = data::blocks(&keys[rows.clone()], &values[rows], kv_heads, head_dim);
+                memory.push((start, cut - start, keys, values));
+                start = cut;
+            }
+            let spans = |count: usize| -> Vec<KeyValueSpan<'_>> {
+                let span = |(start, len, keys, values)| KeyValueSpan { keys, values, start, len, queries: 0..count };
+                memory.iter().map(|(start, len, keys, values)| span((*start, *len, &keys[..], &values[..]))).collect()
             };
             let mut out = vec![0.0; queries.len()];
-            let mut scores = vec![f32::NAN; QUERY_GROUP * total];
+            let mut scores = vec![f32::NAN; QUERY_GROUP * score_stride(total)];
             for (first, ranges) in visible.chunks(together).enumerate() {
                 let rows = first * together * head_dim..(first * together + ranges.len()) * head_dim;
                 k.attend(shape, &queries[rows.clone()], ranges, &spans(ranges.len()), &mut scores, &mut out[rows]);
