@@ -77,7 +77,7 @@ pub struct QuantizedRowMut<'a> {
 impl QuantizedRowMut<'_> {
     pub(crate) fn check(&self, x: &[f32], segment: usize) {
         let segments = x.len().div_ceil(segment);
-        assert!(segment > 0 && segment.is_multiple_of(16) && self.high.len() >= x.len());
+        assert!(segment > 0 && segment.is_multiple_of(8) && self.high.len() >= x.len());
         assert!(self.low.is_empty() || self.low.len() == self.high.len());
         assert!(self.scales.len() == segments && self.offsets.len() == segments);
     }
