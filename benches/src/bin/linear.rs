@@ -10,8 +10,8 @@ use benches::report::{SPREAD, percent};
 use benches::{Cell, Machine, Measuring, Memory, Report, limits, number, options, text, time};
 use clap::Parser;
 use engine::format::{
-    DenseMatrix, Line, PackedMatrix, PackedShape, SparseQuantizedMatrix, SparseQuantizedParts, SparseQuantizedShape,
-    ZeroPoints,
+    DenseMatrix, Line, OutlierPrecision, PackedMatrix, PackedShape, SparseQuantizedMatrix, SparseQuantizedParts,
+    SparseQuantizedShape, ZeroPoints,
 };
 use engine::linear::{Activations, Linear, Weights};
 use engine::runtime::Runtime;
@@ -155,6 +155,7 @@ fn sparse_quantized(runtime: &Runtime, sizes: Sizes, bits: CodeBits, outlier_eve
             .filter(|at| at.wrapping_mul(0x9e37_79b9) % (1 << 20) < (1 << 20) / outlier_every)
             .map(|at| ((at / columns) as u32, (at % columns) as u32, 0.1))
             .collect::<Vec<_>>(),
+        outlier_precision: OutlierPrecision::Half,
     };
     let shape = SparseQuantizedShape { rows, columns, bits, group: 16, statistic_bits: [3, 3] };
     runtime.run(|| SparseQuantizedMatrix::new(runtime.kernels(), shape, &parts)).expect("columns that an index names")

@@ -13,5 +13,5 @@ mod stored;
 pub use decomposed::DecomposedMatrix;
 pub use dense::DenseMatrix;
 pub use packed::{GridRow, PackedMatrix, PackedShape, ZeroPoints};
-pub use sparse_quantized::{Line, SparseQuantizedMatrix, SparseQuantizedParts, SparseQuantizedShape};
+pub use sparse_quantized::{Line, OutlierPrecision, SparseQuantizedMatrix, SparseQuantizedParts, SparseQuantizedShape};
 pub use stored::{MatrixReader, MatrixWriter};

@@ -9,8 +9,9 @@ use crate::error::Error;
 use crate::inverse_factor::{ColumnOrder, InverseFactor};
 use crate::recipe::Scheme;
 use crate::spqr::{self, GridWeights, Outlier, SECOND_GROUP, Settings, Solution, ZeroKind};
-use engine::format::DenseMatrix;
+use engine::format::{DenseMatrix, OutlierPrecision};
 use engine::linear::Weights;
+use engine::tensor::Dtype;
 use kernels::CodeBits;
 
 pub(super) static METHOD: Method = Method {
@@ -100,7 +101,12 @@ fn quantize(site: Site<'_>) -> Result<Vec<Chosen>, Error> {
         let mut first = 0;
         for part in parts {
             let of_part = rows_of(&solution, first, part.rows());
-            let matrix = of_part.pack(kernels, scheme.bits, map.as_ref())?;
+            // Outliers as exact as weights are in the checkpoint.
+            let precision = match part.dtype() {
+                Dtype::F32 => OutlierPrecision::TwoHalves,
+                Dtype::F16 | Dtype::Bf16 => OutlierPrecision::Half,
+            };
+            let matrix = of_part.pack(kernels, scheme.bits, precision, map.as_ref())?;
             let weights = Weights::SparseQuantized { matrix, activations: scheme.activations };
             let loss = (first == 0).then_some(solution.loss);
             chosen.push(Chosen { weights, loss, outliers: Some(of_part.outliers.len()) });
