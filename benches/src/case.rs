@@ -4,8 +4,9 @@ use crate::limits;
 use crate::numbers::{Generator, bf16_bits};
 use engine::format::{PackedMatrix, PackedShape, ZeroPoints};
 use kernels::{
-    ActivationCodes, AttentionShape, CodeBits, ColumnsMut, DenseRows, DenseType, Kernels, KeyValueSpan, PANEL_ROWS,
-    QUERY_GROUP, QuantizedRowMut, QuantizedRows, Team, math, segment_of,
+    ActivationCodes, AttentionShape, BLOCK_POSITIONS, CodeBits, ColumnsMut, DenseRows, DenseType, Kernels,
+    KeyValueSpan, PANEL_ROWS, QUERY_GROUP, QuantizedRowMut, QuantizedRows, Team, math, score_stride, segment_of,
+    write_block,
 };
 
 /// What bounds a kernel.
@@ -95,8 +96,11 @@ struct Attention {
     shape: AttentionShape,
     positions: usize,
     queries: Vec<f32>,
+    /// [positions, kv_heads * head_dim] each.
     keys: Vec<f32>,
     values: Vec<f32>,
+    /// The same in blocks.
+    blocks: (Vec<f32>, Vec<f32>),
     scores: Vec<f32>,
     out: Vec<f32>,
 }
@@ -168,16 +172,19 @@ impl Case {
     /// A group of queries that all see `positions` positions, of one of two key/value heads.
     pub fn attention(head_dim: usize, positions: usize) -> Self {
         let stride = 2 * head_dim;
-        let shape = AttentionShape { head_dim, stride, offset: head_dim, scale: 0.125 };
+        let shape = AttentionShape { head_dim, kv_heads: 2, kv_head: 1, scale: 0.125 };
         let mut generator = Generator::new(3);
+        let queries = generator.floats(QUERY_GROUP * head_dim);
+        let (keys, values) = (generator.floats(positions * stride), generator.floats(positions * stride));
         let operations = 4.0 * (head_dim * QUERY_GROUP * positions) as f64;
         let operands = Operands::Attention(Attention {
             shape,
             positions,
-            queries: generator.floats(QUERY_GROUP * head_dim),
-            keys: generator.floats(positions * stride),
-            values: generator.floats(positions * stride),
-            scores: vec![0.0; QUERY_GROUP * positions],
+            queries,
+            blocks: attention_blocks(&keys, &values, head_dim, stride),
+            keys,
+            values,
+            scores: vec![0.0; QUERY_GROUP * score_stride(positions)],
             out: vec![0.0; QUERY_GROUP * head_dim],
         });
         let name = format!("attention {head_dim}");
@@ -206,7 +213,8 @@ impl Case {
             }
             Operands::Attention(it) => {
                 let visible = [(); QUERY_GROUP].map(|()| 0..it.positions);
-                let span = KeyValueSpan { keys: &it.keys, values: &it.values, start: 0, queries: 0..QUERY_GROUP };
+                let (keys, values) = (&it.blocks.0[..], &it.blocks.1[..]);
+                let span = KeyValueSpan { keys, values, start: 0, len: it.positions, queries: 0..QUERY_GROUP };
                 kernels.attend(it.shape, &it.queries, &visible, &[span], &mut it.scores, &mut it.out);
             }
         }
@@ -239,9 +247,22 @@ impl Case {
     }
 }
 
+/// Keys and values, [positions, width] each, in the blocks that attention reads.
+pub fn attention_blocks(keys: &[f32], values: &[f32], head_dim: usize, width: usize) -> (Vec<f32>, Vec<f32>) {
+    let rows = BLOCK_POSITIONS * width;
+    let len = keys.len().next_multiple_of(rows);
+    let mut blocks = (vec![0.0; len], vec![0.0; len]);
+    let rows_of = keys.chunks(rows).zip(values.chunks(rows));
+    for (rows_of, block) in rows_of.zip(blocks.0.chunks_mut(rows).zip(blocks.1.chunks_mut(rows))) {
+        write_block(head_dim, 0..rows_of.0.len() / width, rows_of, block);
+    }
+    blocks
+}
+
 impl Attention {
     fn check(&self, name: &str) {
-        let AttentionShape { head_dim, stride, offset, scale } = self.shape;
+        let AttentionShape { head_dim, kv_heads, kv_head, scale } = self.shape;
+        let (stride, offset) = (kv_heads * head_dim, kv_head * head_dim);
         for query in [0, QUERY_GROUP / 2, QUERY_GROUP - 1] {
             let row = |rows: &[f32], position: usize| rows[position * stride + offset..][..head_dim].to_vec();
             let dot = |key: Vec<f32>| {

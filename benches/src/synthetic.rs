@@ -252,14 +252,19 @@ impl LinearWork {
 
     fn add(&mut self, linear: &Linear) {
         let operations = 2.0 * (linear.weights.rows() * linear.weights.columns()) as f64;
-        match linear.weights {
-            Weights::Dense(_) | Weights::Packed { activations: Activations::A32, .. } => {
-                self.multiply_add += operations;
+        let activations = match &linear.weights {
+            Weights::Dense(_) => Activations::A32,
+            Weights::Packed { activations, .. } => *activations,
+            Weights::SparseQuantized { matrix, activations } => {
+                self.multiply_add += 2.0 * matrix.outlier_count() as f64;
+                *activations
             }
-            Weights::Packed { activations: Activations::A8, .. } | Weights::Decomposed(_) => {
-                self.byte_products += operations;
-            }
-            Weights::Packed { activations: Activations::A16, .. } => self.byte_products += 2.0 * operations,
+            Weights::Decomposed(_) => Activations::A8,
+        };
+        match activations {
+            Activations::A32 => self.multiply_add += operations,
+            Activations::A8 => self.byte_products += operations,
+            Activations::A16 => self.byte_products += 2.0 * operations,
         }
     }
 

@@ -9,7 +9,7 @@ use crate::chunk::Chunk;
 use crate::kv_cache::SegmentView;
 use crate::runtime::Runtime;
 use crate::workspace::{Scratch, Workspace};
-use kernels::{AttentionShape, ColumnsMut, KeyValueSpan, QUERY_GROUP};
+use kernels::{AttentionShape, ColumnsMut, KeyValueSpan, QUERY_GROUP, score_stride};
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -83,8 +83,8 @@ impl Attention<'_> {
         let (head_dim, group) = (blueprint.head_dim, blueprint.heads / blueprint.kv_heads);
         let shape = AttentionShape {
             head_dim,
-            stride: blueprint.kv_heads * head_dim,
-            offset: kv_head * head_dim,
+            kv_heads: blueprint.kv_heads,
+            kv_head,
             scale: blueprint.score_scales[self.layer],
         };
         let window = blueprint.windows[self.layer];
@@ -102,7 +102,7 @@ impl Attention<'_> {
         }
         let spans = self.spans(pieces, group);
         let longest = visible.iter().map(|range: &Range<usize>| range.end).max().unwrap_or(0);
-        scratch.scores.resize(QUERY_GROUP * longest);
+        scratch.scores.resize(QUERY_GROUP * score_stride(longest));
         scratch.attended.resize(rows.len() * width);
         let (scores, attended) = (scratch.scores.as_mut_slice(), scratch.attended.as_mut_slice());
         self.runtime.kernels().attend(shape, scratch.queries.as_slice(), visible, &spans, scores, attended);
@@ -115,7 +115,6 @@ impl Attention<'_> {
     /// meets its own in order of position.
     fn spans(&self, pieces: &[Piece], group: usize) -> Vec<KeyValueSpan<'_>> {
         let first_row = pieces[0].rows.start;
-        let stride = self.blueprint.kv_heads * self.blueprint.head_dim;
         let paths: Vec<Vec<SegmentView<'_>>> =
             pieces.iter().map(|piece| self.chunks[piece.chunk].cache.segments(self.layer)).collect();
         let mut starts = vec![0; pieces.len()];
@@ -131,11 +130,12 @@ impl Attention<'_> {
                 match spans.last_mut() {
                     Some(span) if last == Some(segment.identity) => span.queries.end = queries.end,
                     _ => {
-                        spans.push(KeyValueSpan { keys: segment.keys, values: segment.values, start: *start, queries })
+                        let SegmentView { keys, values, len, .. } = *segment;
+                        spans.push(KeyValueSpan { keys, values, start: *start, len, queries });
                     }
                 }
                 last = Some(segment.identity);
-                *start += segment.keys.len() / stride;
+                *start += segment.len;
             }
         }
         spans

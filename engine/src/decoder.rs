@@ -9,8 +9,9 @@ use crate::attention::Attention;
 use crate::blueprint::{Activation, Blueprint, FeedForward, Norm, Positions};
 pub use crate::chunk::Chunk;
 use crate::error::Error;
+pub use crate::input::InputRounding;
 use crate::input::TASK_TOKENS;
-use crate::kv_cache::{KvCache, KvPrefix};
+use crate::kv_cache::{CacheShape, KvCache, KvPrefix};
 use crate::linear::{Linear, PRODUCT_ROWS, Weights, multiply, runs};
 use crate::model::{Block, BlockInput, Model, NormWeights};
 use crate::runtime::Runtime;
@@ -23,6 +24,7 @@ use std::ops::Range;
 pub struct Decoder<'a> {
     model: &'a Model,
     runtime: &'a Runtime,
+    rounding: InputRounding,
 }
 
 /// A NaN or an infinity in a sequence's hidden state: that sequence has no result.
@@ -66,7 +68,12 @@ const WORKSPACE_BYTES: usize = 48 << 20;
 impl<'a> Decoder<'a> {
     /// The decoder of `model` on `runtime`.
     pub fn new(model: &'a Model, runtime: &'a Runtime) -> Self {
-        Self { model, runtime }
+        Self { model, runtime, rounding: InputRounding::None }
+    }
+
+    /// The same decoder with the inputs of the blocks' linear layers rounded.
+    pub fn with_inputs(self, rounding: InputRounding) -> Self {
+        Self { rounding, ..self }
     }
 
     /// The model's blueprint.
@@ -86,8 +93,8 @@ impl<'a> Decoder<'a> {
 
     /// An empty cache after `prefix`.
     pub fn cache_after(&self, prefix: &KvPrefix) -> KvCache {
-        let blueprint = self.blueprint();
-        KvCache::after(prefix, blueprint.layers, blueprint.kv_heads * blueprint.head_dim)
+        let Blueprint { layers, kv_heads, head_dim, .. } = *self.blueprint();
+        KvCache::after(prefix, CacheShape { layers, kv_heads, head_dim })
     }
 
     /// Whether a token's bits depend on the other tokens of its chunk, so that a sequence must be read as it is meant to be:
@@ -171,7 +178,7 @@ impl<'a> Decoder<'a> {
         }
         self.add_update(&mut state, &workspace.update, self.blueprint().layers - 1);
         for chunk in chunks.iter_mut() {
-            chunk.cache.advance(chunk.tokens.len());
+            chunk.cache.advance();
         }
         let d_model = self.blueprint().d_model;
         let mut outputs: Vec<Result<Vec<f32>, NumericalFailure>> = (chunks.iter().zip(&state.failures))
@@ -227,6 +234,7 @@ impl<'a> Decoder<'a> {
             match &self.model.embedding {
                 Weights::Dense(matrix) => matrix.row_to_f32(token as usize, row),
                 Weights::Packed { matrix, .. } => matrix.dequantize_row(token as usize, row),
+                Weights::SparseQuantized { matrix, .. } => matrix.dequantize_row(token as usize, row),
                 Weights::Decomposed(matrix) => matrix.codes().dequantize_row(token as usize, row),
             }
             if let Some(table) = &self.model.positions {
@@ -293,6 +301,9 @@ impl<'a> Decoder<'a> {
         let (blueprint, runtime) = (self.blueprint(), self.runtime);
         let tokens = state.positions.len();
         let (query_width, kv_width) = (blueprint.heads * blueprint.head_dim, blueprint.kv_heads * blueprint.head_dim);
+        for input in [&mut work.normed, &mut work.attended, &mut work.hidden] {
+            input.rounding = self.rounding;
+        }
         work.query.resize(tokens * query_width);
         work.key.resize(tokens * kv_width);
         work.value.resize(tokens * kv_width);
@@ -307,10 +318,14 @@ impl<'a> Decoder<'a> {
             &mut [(&block.query, &mut *query), (&block.key, &mut *key), (&block.value, value)],
         );
         self.encode_positions(block, state, query, key);
+        let mut places = Vec::new();
         for (chunk, rows) in chunks.iter_mut().zip(&state.rows) {
-            let range = rows.start * kv_width..rows.end * kv_width;
-            chunk.cache.append(layer, &work.key.as_slice()[range.clone()], &work.value.as_slice()[range]);
+            places.extend(chunk.cache.append(layer, rows.len()).map(|places| (rows.start, places)));
         }
+        runtime.team().for_each_mut(&mut places, |_, (first, places)| {
+            let range = (*first + places.tokens.start) * kv_width..(*first + places.tokens.end) * kv_width;
+            places.write(&work.key.as_slice()[range.clone()], &work.value.as_slice()[range]);
+        });
         work.attended.prepare(tokens, &[&block.output]);
         let attention = Attention {
             runtime,

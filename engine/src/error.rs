@@ -324,6 +324,17 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A matrix has more columns than the index of an outlier can name.
+    #[error(
+        "outliers in {columns} columns: expected at most {limit}, what an index of 16 bits can name; \
+         quantize the matrix without outliers (tau=none) or by another method"
+    )]
+    OutlierColumns {
+        /// Columns of the matrix.
+        columns: usize,
+        /// Most that are possible.
+        limit: usize,
+    },
     /// The tokenizer of a checkpoint cannot be opened or used.
     #[error(transparent)]
     Tokenizer(#[from] crate::tokenizer::TokenizerError),

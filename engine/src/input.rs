@@ -6,7 +6,9 @@ use crate::linear::Linear;
 use crate::runtime::Runtime;
 use decomposed::{Decomposed, DecomposedMut};
 pub use decomposed::{Decomposition, InputPrecision, OutlierScope};
-use kernels::{ActivationCodes, ColumnsMut, Kernels, OutlierFeature, QuantizedRowMut, QuantizedRows};
+use kernels::{
+    ActivationCodes, ColumnsMut, Kernels, OutlierFeature, QuantizedRowMut, QuantizedRows, TOKEN_BLOCK, TokenColumns,
+};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -19,6 +21,8 @@ pub(crate) enum Form {
     Codes(ActivationCodes, usize),
     /// f32.
     Floats,
+    /// f32 with the tokens of a column side by side; see `kernels::outliers`.
+    Columns,
     /// 8-bit codes with one scale a token, and outlier features apart.
     Decomposed(Decomposition),
 }
@@ -30,6 +34,26 @@ pub(crate) struct Reading {
     pub(crate) map: Option<Arc<InputMap>>,
 }
 
+/// What is done to the inputs of the blocks' linear layers before they are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InputRounding {
+    /// Nothing.
+    #[default]
+    None,
+    /// Rounded to bfloat16, halves to even: the noise that an engine with bf16 activations and f32 sums has at least.
+    Bf16,
+}
+
+impl InputRounding {
+    fn round(self, x: &mut [f32]) {
+        if self == InputRounding::Bf16 {
+            for value in x {
+                *value = half::bf16::from_f32(*value).to_f32();
+            }
+        }
+    }
+}
+
 /// The input of one or more linear layers, f32 [tokens, columns], with what layers read that do not take it as it is.
 ///
 /// Its buffers only grow: an input that is used again allocates nothing.
@@ -39,6 +63,7 @@ pub struct Input {
     tokens: usize,
     x: Aligned<f32>,
     views: Vec<View>,
+    pub(crate) rounding: InputRounding,
 }
 
 /// The input as some layers read it.
@@ -53,6 +78,8 @@ enum Data {
     Codes(Codes),
     /// [tokens, columns].
     Floats(Aligned<f32>),
+    /// Blocks of TOKEN_BLOCK tokens, the last one of what is left, [columns][tokens of the block].
+    Columns(Aligned<f32>),
     Decomposed(Decomposed),
 }
 
@@ -63,6 +90,7 @@ pub(crate) struct InputRows<'a> {
     /// f32 [rows, columns].
     pub(crate) x: &'a mut [f32],
     columns: usize,
+    rounding: InputRounding,
     views: Vec<ViewMut<'a>>,
 }
 
@@ -75,6 +103,8 @@ struct ViewMut<'a> {
 enum DataMut<'a> {
     Codes(CodesMut<'a>),
     Floats(&'a mut [f32]),
+    /// [columns, rows].
+    Columns(ColumnsMut<'a>),
     Decomposed(DecomposedMut<'a>),
 }
 
@@ -143,7 +173,7 @@ impl Input {
     /// Makes the views of what was written to [`Input::columns_mut`], where a layer reads any; `calls` as of
     /// [`Input::write_calls`].
     pub(crate) fn write_views(&mut self, runtime: &Runtime, calls: &[Range<usize>]) {
-        if !self.views.is_empty() {
+        if !self.views.is_empty() || self.rounding != InputRounding::None {
             runtime.team().for_each_mut(&mut self.rows_mut(), |_, rows| rows.write_views(runtime.kernels()));
             self.write_calls(runtime, calls);
         }
@@ -160,9 +190,9 @@ impl Input {
 
     /// All rows, TASK_TOKENS at a time.
     pub(crate) fn rows_mut(&mut self) -> Vec<InputRows<'_>> {
-        let columns = self.columns;
+        let (columns, rounding) = (self.columns, self.rounding);
         let mut rows: Vec<InputRows<'_>> = (self.x.as_mut_slice().chunks_mut(TASK_TOKENS * columns).enumerate())
-            .map(|(task, x)| InputRows { first: task * TASK_TOKENS, x, columns, views: Vec::new() })
+            .map(|(task, x)| InputRows { first: task * TASK_TOKENS, x, columns, rounding, views: Vec::new() })
             .collect();
         for View { reading, data } in &mut self.views {
             let map = reading.map.as_deref();
@@ -175,6 +205,16 @@ impl Input {
                 Data::Floats(floats) => {
                     for (rows, floats) in rows.iter_mut().zip(floats.as_mut_slice().chunks_mut(TASK_TOKENS * columns)) {
                         rows.views.push(ViewMut { map, data: DataMut::Floats(floats) });
+                    }
+                }
+                Data::Columns(floats) => {
+                    let blocks = floats.as_mut_slice().chunks_mut(TOKEN_BLOCK * columns);
+                    let parts = blocks.flat_map(|block| {
+                        let tokens = block.len() / columns;
+                        ColumnsMut::new(block, tokens).chunks(TASK_TOKENS)
+                    });
+                    for (rows, part) in rows.iter_mut().zip(parts) {
+                        rows.views.push(ViewMut { map, data: DataMut::Columns(part) });
                     }
                 }
                 Data::Decomposed(decomposed) => {
@@ -207,8 +247,9 @@ impl Input {
         self.x.as_slice()
     }
 
-    fn view(&self, reading: &Reading) -> &Data {
-        &self.views.iter().find(|view| view.reading == *reading).expect("an input prepared for the layer").data
+    fn view(&self, form: Form, map: Option<&Arc<InputMap>>) -> &Data {
+        let is_wanted = |view: &&View| view.reading.is(form, map);
+        &self.views.iter().find(is_wanted).expect("an input prepared for the layer").data
     }
 
     /// f32 [tokens, columns], mapped.
@@ -216,19 +257,35 @@ impl Input {
     /// # Panics
     /// If the input was not prepared for a layer that reads it.
     pub(crate) fn floats(&self, map: Option<&Arc<InputMap>>) -> &[f32] {
-        match map.map(|map| self.view(&Reading { form: Form::Floats, map: Some(map.clone()) })) {
+        match map.map(|map| self.view(Form::Floats, Some(map))) {
             None => self.x(),
             Some(Data::Floats(floats)) => floats.as_slice(),
             Some(_) => unreachable!("a view has the form of its reading"),
         }
     }
 
-    /// The codes of a width and segment.
+    /// f32, mapped, with the tokens of a column side by side.
     ///
     /// # Panics
     /// If the input was not prepared for a layer that reads it.
-    pub(crate) fn codes(&self, reading: &Reading) -> QuantizedRows<'_> {
-        match self.view(reading) {
+    pub(crate) fn token_columns(&self, map: Option<&Arc<InputMap>>) -> TokenColumns<'_> {
+        match self.view(Form::Columns, map) {
+            Data::Columns(x) => TokenColumns { tokens: self.tokens, columns: self.columns, x: x.as_slice() },
+            _ => unreachable!("a view has the form of its reading"),
+        }
+    }
+
+    /// The codes of a width, with the columns that share a scale.
+    ///
+    /// # Panics
+    /// If the input was not prepared for a layer that reads it.
+    pub(crate) fn codes(
+        &self,
+        width: ActivationCodes,
+        segment: usize,
+        map: Option<&Arc<InputMap>>,
+    ) -> QuantizedRows<'_> {
+        match self.view(Form::Codes(width, segment), map) {
             Data::Codes(codes) => codes.rows(),
             _ => unreachable!("a view has the form of its reading"),
         }
@@ -238,8 +295,12 @@ impl Input {
     ///
     /// # Panics
     /// If the input was not prepared for a layer that reads it.
-    pub(crate) fn decomposed(&self, reading: &Reading) -> (QuantizedRows<'_>, &[Vec<OutlierFeature>]) {
-        match self.view(reading) {
+    pub(crate) fn decomposed(
+        &self,
+        rule: Decomposition,
+        map: Option<&Arc<InputMap>>,
+    ) -> (QuantizedRows<'_>, &[Vec<OutlierFeature>]) {
+        match self.view(Form::Decomposed(rule), map) {
             Data::Decomposed(decomposed) => decomposed.rows(),
             _ => unreachable!("a view has the form of its reading"),
         }
@@ -249,6 +310,7 @@ impl Input {
 impl InputRows<'_> {
     /// Makes the views of the rows.
     pub(crate) fn write_views(&mut self, kernels: &Kernels) {
+        self.rounding.round(self.x);
         let mut mapped = Vec::new();
         for ViewMut { map, data } in &mut self.views {
             for (index, x) in self.x.chunks(self.columns).enumerate() {
@@ -261,22 +323,49 @@ impl InputRows<'_> {
                     }
                     (DataMut::Floats(floats), None) => floats[index * x.len()..][..x.len()].copy_from_slice(x),
                     (DataMut::Floats(floats), Some(map)) => map.apply(x, &mut floats[index * x.len()..][..x.len()]),
+                    (DataMut::Columns(_), _) => {}
                     (DataMut::Decomposed(part), map) => part.write(kernels, index, x, **map),
                 }
+            }
+            if let DataMut::Columns(part) = data {
+                write_columns(self.x, self.columns, *map, part);
             }
         }
     }
 }
 
-impl PartialEq for Reading {
-    /// Maps are the same where they are one: layers that share an input share it.
-    fn eq(&self, other: &Self) -> bool {
-        self.form == other.form
-            && match (&self.map, &other.map) {
+/// Turns rows [tokens, columns], mapped, into [columns, tokens].
+fn write_columns(x: &[f32], columns: usize, map: Option<&InputMap>, to: &mut ColumnsMut<'_>) {
+    let features = map.and_then(InputMap::features);
+    let scales = map.and_then(InputMap::scales);
+    for k in 0..columns {
+        let feature = features.map_or(k, |features| features[k] as usize);
+        let to = to.row(k);
+        for (token, value) in to.iter_mut().enumerate() {
+            *value = x[token * columns + feature];
+        }
+        if let Some(scales) = scales {
+            to.iter_mut().for_each(|value| *value *= scales[k]);
+        }
+    }
+}
+
+impl Reading {
+    /// Whether it is of this form, through this map: maps are the same where they are one, as layers that share an input
+    /// share it.
+    fn is(&self, form: Form, map: Option<&Arc<InputMap>>) -> bool {
+        self.form == form
+            && match (&self.map, map) {
                 (Some(map), Some(other)) => Arc::ptr_eq(map, other),
                 (None, None) => true,
                 _ => false,
             }
+    }
+}
+
+impl PartialEq for Reading {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(other.form, other.map.as_ref())
     }
 }
 
@@ -285,6 +374,7 @@ impl View {
         let data = match reading.form {
             Form::Codes(width, segment) => Data::Codes(Codes::new(width, segment)),
             Form::Floats => Data::Floats(Aligned::default()),
+            Form::Columns => Data::Columns(Aligned::default()),
             Form::Decomposed(rule) => Data::Decomposed(Decomposed::new(rule)),
         };
         Self { reading, data }
@@ -293,7 +383,7 @@ impl View {
     fn resize(&mut self, tokens: usize, columns: usize) {
         match &mut self.data {
             Data::Codes(codes) => codes.resize(tokens, columns),
-            Data::Floats(floats) => floats.resize(tokens * columns),
+            Data::Floats(floats) | Data::Columns(floats) => floats.resize(tokens * columns),
             Data::Decomposed(decomposed) => decomposed.resize(tokens, columns),
         }
     }

@@ -2,14 +2,14 @@
 //!
 //! A layer is cut into products of up to 64 output rows, all tokens each: the tasks that threads share. No sum is cut.
 
-use crate::format::{DecomposedMatrix, DenseMatrix, PackedMatrix};
+use crate::format::{DecomposedMatrix, DenseMatrix, PackedMatrix, SparseQuantizedMatrix};
 pub use crate::input::{Decomposition, Input, InputPrecision, OutlierScope};
 use crate::input::{Form, Reading};
 use crate::input_map::InputMap;
 use crate::runtime::Runtime;
 use kernels::{
-    ActivationCodes, ColumnsMut, DenseRows, Kernels, OutlierFeature, OutlierWeights, PANEL_ROWS, Panel, QuantizedRows,
-    segment_of,
+    ActivationCodes, BilevelPanel, ColumnsMut, DenseRows, Kernels, OutlierFeature, OutlierWeights, Outliers,
+    PANEL_ROWS, Panel, QuantizedRows, TokenColumns, segment_of,
 };
 use std::ops::Range;
 use std::sync::Arc;
@@ -37,6 +37,13 @@ pub enum Weights {
         /// How activations enter.
         activations: Activations,
     },
+    /// Packed codes with quantized statistics, and outliers that are multiplied with f32 activations.
+    SparseQuantized {
+        /// The codes and the outliers.
+        matrix: SparseQuantizedMatrix,
+        /// How activations enter the product with codes.
+        activations: Activations,
+    },
     /// 8-bit codes, multiplied with 8-bit activations but for outlier features: LLM.int8().
     Decomposed(DecomposedMatrix),
 }
@@ -53,8 +60,9 @@ pub struct Linear {
 /// Up to 64 output rows of a layer and its input, ready to be multiplied.
 pub struct Product<'a> {
     operands: Operands<'a>,
+    outliers: Option<(Outliers<'a>, TokenColumns<'a>)>,
     /// What the outlier features of every token are multiplied with.
-    outliers: Option<(OutlierWeights<'a>, &'a [Vec<OutlierFeature>])>,
+    features: Option<(OutlierWeights<'a>, &'a [Vec<OutlierFeature>])>,
     bias: Option<&'a [f32]>,
 }
 
@@ -62,6 +70,8 @@ enum Operands<'a> {
     Dense(DenseRows<'a>, &'a [f32]),
     Codes(Panel<'a>, QuantizedRows<'a>),
     Floats(Panel<'a>, &'a [f32]),
+    BilevelCodes(BilevelPanel<'a>, QuantizedRows<'a>),
+    BilevelFloats(BilevelPanel<'a>, &'a [f32]),
 }
 
 /// Output rows of a product: a panel of packed weights, and as many dense rows.
@@ -84,6 +94,7 @@ impl Weights {
         match self {
             Weights::Dense(matrix) => matrix.rows(),
             Weights::Packed { matrix, .. } => matrix.shape().rows,
+            Weights::SparseQuantized { matrix, .. } => matrix.shape().rows,
             Weights::Decomposed(matrix) => matrix.codes().shape().rows,
         }
     }
@@ -93,6 +104,7 @@ impl Weights {
         match self {
             Weights::Dense(matrix) => matrix.columns(),
             Weights::Packed { matrix, .. } => matrix.shape().columns,
+            Weights::SparseQuantized { matrix, .. } => matrix.shape().columns,
             Weights::Decomposed(matrix) => matrix.codes().shape().columns,
         }
     }
@@ -102,6 +114,7 @@ impl Weights {
         match self {
             Weights::Dense(matrix) => matrix.as_bytes().len(),
             Weights::Packed { matrix, .. } => matrix.bytes(),
+            Weights::SparseQuantized { matrix, .. } => matrix.bytes(),
             Weights::Decomposed(matrix) => matrix.bytes(),
         }
     }
@@ -111,6 +124,7 @@ impl Weights {
         match self {
             Weights::Dense(_) => None,
             Weights::Packed { matrix, .. } => matrix.input_map(),
+            Weights::SparseQuantized { matrix, .. } => matrix.input_map(),
             Weights::Decomposed(matrix) => matrix.codes().input_map(),
         }
     }
@@ -120,25 +134,27 @@ impl Weights {
         match self {
             Weights::Dense(matrix) => 8 * matrix.dtype().bytes() as u32,
             Weights::Packed { matrix, .. } => matrix.shape().bits.bits(),
+            Weights::SparseQuantized { matrix, .. } => matrix.shape().bits.bits(),
             Weights::Decomposed(matrix) => matrix.codes().shape().bits.bits(),
         }
     }
 }
 
 impl Linear {
-    /// How it reads its input, where not as it is.
-    pub(crate) fn readings(&self) -> Option<Reading> {
-        match &self.weights {
-            Weights::Dense(_) => None,
-            Weights::Packed { matrix, activations } => {
-                let map = matrix.input_map().cloned();
-                let form = activations.form(matrix.shape().group);
-                (form != Form::Floats || map.is_some()).then_some(Reading { form, map })
+    /// How it reads its input, where not as it is: for the product with codes, and for that with outliers.
+    pub(crate) fn readings(&self) -> impl Iterator<Item = Reading> {
+        let (form, has_outliers) = match &self.weights {
+            Weights::Dense(_) => (Form::Floats, false),
+            Weights::Packed { matrix, activations } => (activations.form(matrix.shape().group), false),
+            Weights::SparseQuantized { matrix, activations } => {
+                (activations.form(Some(matrix.shape().group)), matrix.outlier_count() > 0)
             }
-            Weights::Decomposed(matrix) => {
-                Some(Reading { form: Form::Decomposed(matrix.rule()), map: matrix.codes().input_map().cloned() })
-            }
-        }
+            Weights::Decomposed(matrix) => (Form::Decomposed(matrix.rule()), false),
+        };
+        let map = self.weights.input_map();
+        let main = (form != Form::Floats || map.is_some()).then(|| Reading { form, map: map.cloned() });
+        let outliers = has_outliers.then(|| Reading { form: Form::Columns, map: map.cloned() });
+        main.into_iter().chain(outliers)
     }
 
     /// Whether what it makes of a token depends on the other tokens of its sequence that are read in the same call.
@@ -159,27 +175,34 @@ impl Linear {
         assert_eq!(input.columns(), self.weights.columns(), "input features");
         let first = index * PRODUCT_ROWS;
         let rows = PRODUCT_ROWS.min(self.weights.rows() - first);
-        let mut outliers = None;
-        let operands = match (&self.weights, self.readings()) {
-            (Weights::Decomposed(matrix), Some(reading)) => {
-                let (panel, (codes, features)) = (matrix.codes().panel(index), input.decomposed(&reading));
+        let map = self.weights.input_map();
+        let (mut outliers, mut features) = (None, None);
+        let operands = match &self.weights {
+            Weights::Dense(matrix) => Operands::Dense(matrix.as_rows().slice(first, rows), input.x()),
+            Weights::Packed { matrix, activations } => match activations.form(matrix.shape().group) {
+                Form::Codes(width, segment) => Operands::Codes(matrix.panel(index), input.codes(width, segment, map)),
+                _ => Operands::Floats(matrix.panel(index), input.floats(map)),
+            },
+            Weights::SparseQuantized { matrix, activations } => {
+                outliers = (matrix.outlier_count() > 0).then(|| (matrix.outliers(index), input.token_columns(map)));
+                match activations.form(Some(matrix.shape().group)) {
+                    Form::Codes(width, segment) => {
+                        Operands::BilevelCodes(matrix.panel(index), input.codes(width, segment, map))
+                    }
+                    _ => Operands::BilevelFloats(matrix.panel(index), input.floats(map)),
+                }
+            }
+            Weights::Decomposed(matrix) => {
+                let (panel, (codes, found)) = (matrix.codes().panel(index), input.decomposed(matrix.rule(), map));
                 let weights = match matrix.stored() {
                     Some(stored) => OutlierWeights::Stored(stored.as_rows().slice(first, rows)),
                     None => OutlierWeights::Codes(panel),
                 };
-                outliers = Some((weights, features));
+                features = Some((weights, found));
                 Operands::Codes(panel, codes)
             }
-            (Weights::Decomposed(_), None) => unreachable!("a form to read the input in"),
-            (Weights::Dense(matrix), _) => Operands::Dense(matrix.as_rows().slice(first, rows), input.x()),
-            (Weights::Packed { matrix, .. }, Some(reading)) if reading.form != Form::Floats => {
-                Operands::Codes(matrix.panel(index), input.codes(&reading))
-            }
-            (Weights::Packed { matrix, .. }, _) => {
-                Operands::Floats(matrix.panel(index), input.floats(matrix.input_map()))
-            }
         };
-        Product { operands, outliers, bias: self.bias.as_deref().map(|bias| &bias[first..first + rows]) }
+        Product { operands, outliers, features, bias: self.bias.as_deref().map(|bias| &bias[first..first + rows]) }
     }
 
     /// y [tokens, out_features] = x w^T + bias.
@@ -247,8 +270,13 @@ impl Product<'_> {
             Operands::Dense(weights, x) => kernels.dense(*weights, x, y),
             Operands::Codes(panel, x) => kernels.grouped(panel, x, y),
             Operands::Floats(panel, x) => kernels.grouped_f32(panel, x, y),
+            Operands::BilevelCodes(panel, x) => kernels.bilevel(panel, x, y),
+            Operands::BilevelFloats(panel, x) => kernels.bilevel_f32(panel, x, y),
         }
-        if let Some((weights, features)) = &self.outliers {
+        if let Some((outliers, x)) = &self.outliers {
+            kernels.outliers(outliers, x, y);
+        }
+        if let Some((weights, features)) = &self.features {
             for (token, features) in features.iter().enumerate().filter(|(_, features)| !features.is_empty()) {
                 kernels.add_outlier_features(weights, features, y.row(token));
             }

@@ -128,7 +128,6 @@ impl<'a> Walk<'a> {
     }
 
     /// Applies `block` to the tokens of `chunks`, those of `rows`.
-    #[expect(clippy::too_many_arguments, reason = "the operands of a pass")]
     fn apply(
         &mut self,
         decoder: Decoder<'_>,
@@ -148,7 +147,7 @@ impl<'a> Walk<'a> {
         decoder.block(layer, block, &mut state, &mut workspace, chunks, &mut |input, x| watch.input(input, x));
         decoder.add_update(&mut state, &workspace.update, layer);
         for chunk in chunks.iter_mut() {
-            chunk.cache.advance(chunk.tokens.len());
+            chunk.cache.advance();
         }
         if let Some(failure) = state.failures.iter().flatten().next() {
             return Err((*failure).into());

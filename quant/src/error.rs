@@ -1,5 +1,6 @@
 //! The error of quantization.
 
+use crate::linear_algebra::NotPositiveDefinite;
 use crate::recipe::RecipeError;
 use std::path::PathBuf;
 
@@ -85,6 +86,6 @@ pub enum Error {
         /// The first tensor that reads the input.
         tensor: String,
         /// Where it fails, and what helps.
-        source: crate::linear_algebra::NotPositiveDefinite,
+        source: NotPositiveDefinite,
     },
 }

@@ -10,14 +10,14 @@
 //! depends neither on threads nor on how the tokens were divided among calls; it is scaled by 2 / n once, at the end.
 //!
 //! # Cost
-//! tokens x columns^2 operations: only the lower triangle is summed. Memory: one f64 matrix, and 256 widened tokens.
+//! tokens x columns^2 operations: only the lower triangle is summed. Memory: one f64 matrix, and 384 widened tokens.
 
 use crate::linear_algebra::mirror;
 use kernels::{Columns, ColumnsMut, Kernels, Sign};
 use rayon::prelude::*;
 
-/// Tokens that are widened at a time.
-const TOKENS: usize = 256;
+/// Tokens that are widened at a time: two blocks of the product.
+const TOKENS: usize = 384;
 /// Rows and columns of the blocks that threads take, and rows of the steps of which the diagonal's blocks are made.
 const ROWS: usize = 192;
 const COLUMNS: usize = 384;

@@ -5,7 +5,9 @@
 
 use crate::hessian::Hessian;
 use crate::linear_algebra::{NotPositiveDefinite, inverse_factor, mirror, permute};
+use engine::InputMap;
 use kernels::Kernels;
+use std::sync::Arc;
 
 /// The order in which columns are quantized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +117,14 @@ impl InverseFactor {
     /// The input feature of every column in the order of quantization, [columns]; none where that is the natural one.
     pub fn permutation(&self) -> Option<&[usize]> {
         self.permutation.as_deref()
+    }
+
+    /// From features to columns in the order of quantization, for all layers with these inputs to share; none where that
+    /// is the natural one.
+    pub fn input_map(&self) -> Option<Arc<InputMap>> {
+        let features = self.permutation.as_ref()?.iter().map(|&feature| feature as u32).collect();
+        let map = InputMap::new(self.columns, Some(features), None).expect("every feature has one place in an order");
+        Some(Arc::new(map))
     }
 
     /// The input feature that is quantized as number `k`.

@@ -41,6 +41,7 @@ pub mod method;
 pub mod model;
 pub mod recipe;
 pub mod report;
+pub mod spqr;
 mod statistics;
 mod suggestion;
 

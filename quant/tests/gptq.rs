@@ -14,6 +14,7 @@ use quant::grid::{Grid, Search, Symmetry};
 use quant::hessian::Hessian;
 use quant::inverse_factor::{ColumnOrder, DeadColumns, InverseFactor, Preparation};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 const SHAPES: [(usize, usize); 5] = [(1, 1), (7, 3), (21, 47), (18, 130), (33, 100)];
 
@@ -103,6 +104,22 @@ fn threads_and_instruction_sets_change_no_bit() {
             assert!(run(threads, IsaChoice::Best) == expected, "{threads} threads, {settings:?}");
         }
     }
+}
+
+/// The SHA-256 of codes, scales, zeros and loss: the same on every machine.
+#[test]
+fn a_solution_is_the_same_on_every_machine() {
+    let layer = Layer::random(12, 40, 200);
+    let grouped = Settings::new(CodeBits::Three, Some(32));
+    let mut hash = Sha256::new();
+    for settings in [Settings { order: ColumnOrder::Activation, search: Search::LeastError, ..grouped }, grouped] {
+        let (solution, _) = solved(&layer, &settings);
+        hash.update(&solution.codes);
+        hash.update(&solution.zeros);
+        solution.scales.iter().chain([&solution.loss]).for_each(|number| hash.update(number.to_le_bytes()));
+    }
+    let digest: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(digest, "9076ef26acce98a0e78c3c463ca9f49519bd99137627bd929e9c0f0f17ae961c");
 }
 
 /// Identities 1 and 2: W - W^ = E U, and tr((W - W^) H (W - W^)^T) = ||E||^2 with the damped H. Tolerances are 1e-10 of

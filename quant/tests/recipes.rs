@@ -42,6 +42,11 @@ fn canonical_spellings() {
         ("w8a16", "rtn:w8:sym=true"),
         ("W4A8G32", "rtn:w4a8g32:sym=true"),
         ("W4A16_ASYM:head=w8", "rtn:w4g128:head=w8"),
+        ("gptq:w4g128:damp=0.010", "gptq:w4g128"),
+        ("spqr:w3g16:damp=1.0:act_order=true:tau=0.2", "spqr:w3g16"),
+        ("spqr:w2a32g32:act_order=false:tau=none", "spqr:w2a32g32:tau=none:act_order=false"),
+        ("gptq:w4a8g32:mse=true:damp=1e-1:act_order=true", "gptq:w4a8g32:act_order=true:damp=0.1:mse=true"),
+        ("gptq:w3:blocksize=64.0:grid=original", "gptq:w3:blocksize=64:grid=original"),
         ("llm.int8", "llm.int8"),
         ("llm.int8:threshold=6.0:outliers=token:head=w8a8", "llm.int8:head=w8"),
         (
@@ -133,21 +138,34 @@ fn errors_say_what_where_and_what_to_write() {
         ("rtn:sym=true", "`rtn` needs the bits of a weight", 4, "`rtn:w4g128`"),
         ("rtn:4", "expected bits, found `4`", 5, "`rtn:w4g128`"),
         ("rtn:", "expected bits, found ``", 5, "`rtn:w4g128`"),
-        ("rnt:w4", "unknown method `rnt`", 1, "did you mean `rtn`? methods that exist are `none` and `rtn`"),
-        ("quip:w2", "unknown method `quip`", 1, "methods that exist are `none` and `rtn`"),
+        (
+            "rnt:w4",
+            "unknown method `rnt`",
+            1,
+            "did you mean `rtn`? methods that exist are `none`, `rtn`, `gptq` and `spqr`",
+        ),
+        ("quip:w2", "unknown method `quip`", 1, "methods that exist are `none`, `rtn`, `gptq` and `spqr`"),
         ("RTN:w4", "unknown method `RTN`", 1, "did you mean `rtn`?"),
         ("w4g128", "unknown method `w4g128`", 1, "`rtn:w4g128`"),
         ("none,W5A16", "`rtn` has no codes of 5 bits", 6, "bits must be"),
         ("W4A16:heat=w8", "unknown option `heat`", 7, "did you mean `head`?"),
-        ("gptq:w4g128", "the method `gptq` is planned, not built yet", 1, "methods that exist are `none` and `rtn`"),
-        ("none,spqr:w3g16", "the method `spqr` is planned, not built yet", 6, "methods that exist"),
-        ("llm.int8", "the method `llm.int8` is planned, not built yet", 1, "methods that exist"),
         (
-            "none,paper",
-            "the preset `paper` is planned: it needs `gptq`, `spqr` and `llm.int8`, not built yet",
-            6,
-            "write recipes out",
+            "awq:w4g128",
+            "the method `awq` is planned, not built yet",
+            1,
+            "methods that exist are `none`, `rtn`, `gptq` and `spqr`",
         ),
+        ("gptq:w4g128:damp=-1", "`damp` cannot be `-1`", 18, "write a number from 0 to 10"),
+        ("gptq:w4g128:damp=eleven", "`damp` cannot be `eleven`", 18, "write a number from 0 to 10"),
+        ("gptq:w4:blocksize=12.5", "`blocksize` cannot be `12.5`", 19, "write a whole number from 1 to 65536"),
+        ("gptq:w4:grid=inplace", "`grid` cannot be `inplace`", 14, "write `in_place` or `original`"),
+        ("gptq:w4:dmap=1", "unknown option `dmap`", 9, "did you mean `damp`?"),
+        ("none,nf4", "the method `nf4` is planned, not built yet", 6, "methods that exist"),
+        ("spqr:w3", "`spqr` needs the columns of a group", 8, "`spqr:w3g16`"),
+        ("spqr:w3gnone", "no groups of `none` columns", 9, "a group must be one of 16, 32, 64, 128"),
+        ("spqr:w3g16:tau=nine", "`tau` cannot be `nine`", 16, "write a number from 0 to 1000 or `none`"),
+        ("llm.int8", "the method `llm.int8` is planned, not built yet", 1, "methods that exist"),
+        ("none,paper", "the preset `paper` is planned: it needs `llm.int8`, not built yet", 6, "write recipes out"),
         ("none:w4", "`none` takes no bits and no options", 6, "write `none` alone"),
         ("rtn:w4:sym=yes", "`sym` cannot be `yes`", 12, "write `false` or `true`"),
         ("rtn:w4:sym=true:sym=true", "`sym` is given twice", 17, "drop one"),
@@ -246,7 +264,7 @@ fn descriptions() {
 #[test]
 fn the_list_of_methods() {
     let names: Vec<&str> = method::all().iter().map(|method| method.name).collect();
-    assert_eq!(names, ["none", "rtn"]);
+    assert_eq!(names, ["none", "rtn", "gptq", "spqr"]);
     for method in method::all() {
         assert_eq!(recipe(method.example).method(), *method);
         assert_eq!(recipe(method.example).to_string(), method.example);

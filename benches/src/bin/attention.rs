@@ -6,12 +6,13 @@
 //! `shared` with those of `copies` bit by bit.
 #![forbid(unsafe_code)]
 
+use benches::case::attention_blocks;
 use benches::numbers::Generator;
 use benches::report::{SPREAD, percent};
 use benches::{Cell, Machine, Measuring, Memory, Report, limits, number, options, text, time};
 use clap::Parser;
 use engine::runtime::Runtime;
-use kernels::{AttentionShape, KeyValueSpan, QUERY_GROUP, math};
+use kernels::{AttentionShape, KeyValueSpan, QUERY_GROUP, math, score_stride};
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -58,9 +59,11 @@ const TASK_TOKENS: usize = 12;
 /// Keys and values of `sequences` different memories, and tokens that look at them.
 struct Scene {
     heads: Heads,
-    /// One a memory, [context, kv_heads * head_dim].
-    keys: Vec<Vec<f32>>,
-    values: Vec<Vec<f32>>,
+    /// [context, kv_heads * head_dim] each; every memory holds the same.
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    /// The same in blocks, one a memory.
+    blocks: Vec<(Vec<f32>, Vec<f32>)>,
     /// Of each token: its memory, and how many positions it sees.
     tokens: Vec<(usize, usize)>,
     /// [kv_heads, tokens, heads / kv_heads * head_dim].
@@ -73,7 +76,8 @@ impl Scene {
         let width = heads.kv_heads * heads.head_dim;
         let (keys, values) = (generator.floats(context * width), generator.floats(context * width));
         let queries = generator.floats(tokens.len() * heads.heads * heads.head_dim);
-        Self { heads, keys: vec![keys; memories], values: vec![values; memories], tokens, queries }
+        let blocks = vec![attention_blocks(&keys, &values, heads.head_dim, width); memories];
+        Self { heads, keys, values, blocks, tokens, queries }
     }
 
     /// Tokens of each task: of one memory, at most [`TASK_TOKENS`].
@@ -91,8 +95,8 @@ impl Scene {
     }
 
     fn shape(&self, kv_head: usize) -> AttentionShape {
-        let head_dim = self.heads.head_dim;
-        AttentionShape { head_dim, stride: self.heads.kv_heads * head_dim, offset: kv_head * head_dim, scale: 0.125 }
+        let Heads { kv_heads, head_dim, .. } = self.heads;
+        AttentionShape { head_dim, kv_heads, kv_head, scale: 0.125 }
     }
 
     /// Elements of one token's queries of one key/value head.
@@ -115,9 +119,9 @@ impl Scene {
         runtime.team().for_each_mut(&mut tasks, |worker, (kv_head, piece, out)| {
             let visible: Vec<Range<usize>> =
                 self.tokens[piece.clone()].iter().flat_map(|&(_, end)| std::iter::repeat_n(0..end, group)).collect();
-            let memory = self.tokens[piece.start].0;
-            let (keys, values) = (&self.keys[memory], &self.values[memory]);
-            let span = KeyValueSpan { keys, values, start: 0, queries: 0..visible.len() };
+            let (keys, values) = &self.blocks[self.tokens[piece.start].0];
+            let len = self.keys.len() / (self.heads.kv_heads * self.heads.head_dim);
+            let span = KeyValueSpan { keys, values, start: 0, len, queries: 0..visible.len() };
             let first = (*kv_head * self.tokens.len() + piece.start) * width;
             let queries = &self.queries[first..first + piece.len() * width];
             let mut scores = scores[worker].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -133,20 +137,20 @@ impl Scene {
 
     /// Bytes of keys and values, each read once.
     fn bytes(&self) -> f64 {
-        let memories = self.keys.iter().chain(&self.values);
-        memories.fold(0.0, |sum, memory| sum + 4.0 * memory.len() as f64)
+        4.0 * (self.blocks.len() * (self.keys.len() + self.values.len())) as f64
     }
 
     /// Compares the first query of some tokens and heads with f64.
     fn check(&self, out: &[f32]) {
         for kv_head in [0, self.heads.kv_heads - 1] {
             for token in [0, self.tokens.len() - 1] {
-                let AttentionShape { head_dim, stride, offset, scale } = self.shape(kv_head);
+                let AttentionShape { head_dim, kv_heads, scale, .. } = self.shape(kv_head);
+                let (stride, offset) = (kv_heads * head_dim, kv_head * head_dim);
                 let first = (kv_head * self.tokens.len() + token) * self.width();
-                let (memory, end) = self.tokens[token];
+                let (_, end) = self.tokens[token];
                 let row = |rows: &[f32], position: usize| rows[position * stride + offset..][..head_dim].to_vec();
                 let dot = |position: usize| {
-                    let terms = self.queries[first..first + head_dim].iter().zip(row(&self.keys[memory], position));
+                    let terms = self.queries[first..first + head_dim].iter().zip(row(&self.keys, position));
                     terms.fold(0.0, |sum, (&q, k)| sum + f64::from(q) * f64::from(k)) * f64::from(scale)
                 };
                 let scores: Vec<f64> = (0..end).map(dot).collect();
@@ -155,7 +159,7 @@ impl Scene {
                 for (position, score) in scores.iter().enumerate() {
                     let term = math::exp(score - largest);
                     total += term;
-                    for (sum, value) in sums.iter_mut().zip(row(&self.values[memory], position)) {
+                    for (sum, value) in sums.iter_mut().zip(row(&self.values, position)) {
                         *sum += term * f64::from(value);
                     }
                 }
@@ -195,8 +199,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let mut shared = None;
             for (name, memories, tokens) in scenes {
                 let scene = Scene::new(heads, context, memories, tokens);
-                let scores: Vec<_> =
-                    (0..runtime.threads()).map(|_| Mutex::new(vec![0.0; QUERY_GROUP * context])).collect();
+                let scores: Vec<_> = (0..runtime.threads())
+                    .map(|_| Mutex::new(vec![0.0; QUERY_GROUP * score_stride(context)]))
+                    .collect();
                 let mut out = vec![0.0; scene.queries.len()];
                 scene.attend(&runtime, &scores, &mut out);
                 scene.check(&out);

@@ -153,8 +153,8 @@ fn inputs(tokens: usize, columns: usize) -> Vec<f32> {
     x
 }
 
-/// W - W^ = E U means that the loss cannot be less than what the damping alone makes of the differences, nor the codes be
-/// further than the feedback can move them.
+/// The loss is that of the damped Hessian: more than the damping alone makes of the differences of weights and values; and
+/// less than the diagonal makes of them, or later features would not have made up for any error.
 fn check(solution: &Solution, weights: &DenseMatrix, factor: &InverseFactor, diagonal: &[f64]) {
     let columns = weights.columns();
     let mut stored = vec![0.0; columns];

@@ -9,7 +9,10 @@ use benches::numbers::{Generator, bf16_bits};
 use benches::report::{SPREAD, percent};
 use benches::{Cell, Machine, Measuring, Memory, Report, limits, number, options, text, time};
 use clap::Parser;
-use engine::format::{DenseMatrix, PackedMatrix, PackedShape, ZeroPoints};
+use engine::format::{
+    DenseMatrix, Line, PackedMatrix, PackedShape, SparseQuantizedMatrix, SparseQuantizedParts, SparseQuantizedShape,
+    ZeroPoints,
+};
 use engine::linear::{Activations, Linear, Weights};
 use engine::runtime::Runtime;
 use engine::tensor::{Dtype, TensorBytes};
@@ -99,7 +102,16 @@ fn formats(runtime: &Runtime, sizes: Sizes) -> impl Iterator<Item = (String, Wei
     let values = Generator::new(1).floats(rows * columns);
     let bytes: Vec<u8> = values.iter().flat_map(|&v| bf16_bits(v).to_le_bytes()).collect();
     let dense = DenseMatrix::new(TensorBytes::from_vec(bytes), Dtype::Bf16, rows, columns);
-    let mut schemes = Vec::new();
+    let mut sparse = Vec::new();
+    for (bits, outlier_every) in [(CodeBits::Three, 60), (CodeBits::Two, 9)] {
+        let matrix = sparse_quantized(runtime, sizes, bits, outlier_every);
+        for activations in [Activations::A8, Activations::A16, Activations::A32] {
+            let name = format!("spqr{}{}", bits.bits(), quant::recipe::activations_word(activations));
+            sparse.push((name, Weights::SparseQuantized { matrix: matrix.clone(), activations }));
+        }
+    }
+    let mut schemes =
+        [Activations::A8, Activations::A16, Activations::A32].map(|it| (CodeBits::Three, Some(16), it)).to_vec();
     for bits in [CodeBits::Eight, CodeBits::Four, CodeBits::Three, CodeBits::Two] {
         for group in [None, Some(128), Some(32)] {
             schemes.extend([Activations::A8, Activations::A16, Activations::A32].map(|it| (bits, group, it)));
@@ -121,7 +133,31 @@ fn formats(runtime: &Runtime, sizes: Sizes) -> impl Iterator<Item = (String, Wei
         let name = format!("w{}{word}{}", bits.bits(), group.map_or(String::new(), |group| format!("g{group}")));
         (name, Weights::Packed { matrix, activations })
     });
-    std::iter::once(("bf16".to_string(), Weights::Dense(dense))).chain(packed)
+    std::iter::once(("bf16".to_string(), Weights::Dense(dense))).chain(packed).chain(sparse)
+}
+
+/// Groups of 16, statistics of 3 bits, and one outlier in so many weights: about SpQR's share at that width.
+fn sparse_quantized(runtime: &Runtime, sizes: Sizes, bits: CodeBits, outlier_every: usize) -> SparseQuantizedMatrix {
+    let Sizes { rows, columns, .. } = sizes;
+    let groups = columns.div_ceil(16);
+    let mut generator = Generator::new(3);
+    let mut codes = |count: usize, top: f32| -> Vec<u8> {
+        generator.floats(count).iter().map(|value| ((value + 1.0) / 2.0 * top) as u8).collect()
+    };
+    let top = f32::from(bits.max_code());
+    let zeros = Line { step: f64::from(top) / 16.0, offset: f64::from(top) / 4.0 };
+    let parts = SparseQuantizedParts {
+        codes: &codes(rows * columns, top),
+        scale_codes: &codes(rows * groups, 7.0),
+        zero_codes: &codes(rows * groups, 7.0),
+        second_levels: &vec![[Line { step: 0.001, offset: 0.005 }, zeros]; rows.div_ceil(16) * groups],
+        outliers: &(0..rows * columns)
+            .filter(|at| at.wrapping_mul(0x9e37_79b9) % (1 << 20) < (1 << 20) / outlier_every)
+            .map(|at| ((at / columns) as u32, (at % columns) as u32, 0.1))
+            .collect::<Vec<_>>(),
+    };
+    let shape = SparseQuantizedShape { rows, columns, bits, group: 16, statistic_bits: [3, 3] };
+    runtime.run(|| SparseQuantizedMatrix::new(runtime.kernels(), shape, &parts)).expect("columns that an index names")
 }
 
 impl Subject {
@@ -131,10 +167,12 @@ impl Subject {
         self.linear.forward(runtime, &self.x, &mut y);
         self.check(&y);
         let (limit, passes) = match self.linear.weights {
-            Weights::Dense(_) | Weights::Packed { activations: Activations::A32, .. } => {
+            Weights::Dense(_)
+            | Weights::Packed { activations: Activations::A32, .. }
+            | Weights::SparseQuantized { activations: Activations::A32, .. } => {
                 (limits::multiply_add(runtime.kernels(), runtime.team()), 1.0)
             }
-            Weights::Packed { activations, .. } => {
+            Weights::Packed { activations, .. } | Weights::SparseQuantized { activations, .. } => {
                 let passes = if activations == Activations::A16 { 2.0 } else { 1.0 };
                 (limits::byte_products(runtime.kernels(), runtime.team()), passes)
             }
@@ -163,6 +201,7 @@ impl Subject {
             match &self.linear.weights {
                 Weights::Dense(matrix) => matrix.row_to_f32(row, &mut weights),
                 Weights::Packed { matrix, .. } => matrix.dequantize_row(row, &mut weights),
+                Weights::SparseQuantized { matrix, .. } => matrix.dequantize_row(row, &mut weights),
                 Weights::Decomposed(matrix) => matrix.codes().dequantize_row(row, &mut weights),
             }
             for (token, x) in self.x.chunks(columns).enumerate() {

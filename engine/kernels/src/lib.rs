@@ -8,6 +8,7 @@
 
 pub mod activation;
 pub mod attention;
+pub mod bilevel;
 pub mod columns;
 pub mod decomposed;
 pub mod dense;
@@ -21,6 +22,7 @@ pub mod log_sum_exp;
 pub mod math;
 pub mod norm;
 pub mod order;
+pub mod outliers;
 pub mod peak;
 pub mod product_f64;
 pub mod quantize;
@@ -33,7 +35,8 @@ pub mod team;
 pub const KEEPS_ORDER: bool = !cfg!(feature = "free_order");
 
 pub use activation::Nonlinearity;
-pub use attention::{AttentionShape, KeyValueSpan, QUERY_GROUP};
+pub use attention::{AttentionShape, BLOCK_POSITIONS, KeyValueSpan, QUERY_GROUP, score_stride, write_block};
+pub use bilevel::BilevelPanel;
 pub use columns::{Columns, ColumnsMut};
 pub use decomposed::{OutlierFeature, OutlierWeights};
 pub use dense::{DenseRows, DenseType};
@@ -42,6 +45,7 @@ pub use grid::CodeGrid;
 pub use grouped::panel::{CodeBits, PANEL_ROWS, Panel, ROW_BLOCK, Zeros, pack, segment_of};
 pub use isa::Isa;
 pub use log_sum_exp::LOGIT_BLOCK;
+pub use outliers::{Outliers, TOKEN_BLOCK, TokenColumns};
 pub use product_f64::Sign;
 pub use quantize::{ActivationCodes, QuantizedRowMut, QuantizedRows};
 pub use table::Kernels;

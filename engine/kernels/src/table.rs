@@ -5,7 +5,8 @@
 //! never once a dot product.
 
 use crate::activation::{self, Nonlinearity};
-use crate::attention::{self, AttentionShape, KeyValueSpan, QUERY_GROUP};
+use crate::attention::{self, AttentionShape, BLOCK_POSITIONS, KeyValueSpan, QUERY_GROUP};
+use crate::bilevel::{self, BilevelPanel};
 use crate::columns::{Columns, ColumnsMut};
 use crate::decomposed::{self, OutlierFeature, OutlierWeights};
 use crate::dense::{self, DenseRows};
@@ -15,6 +16,7 @@ use crate::grouped;
 use crate::grouped::panel::{self, CodeBits, Panel, segment_of};
 use crate::isa::Isa;
 use crate::log_sum_exp::LOGIT_BLOCK;
+use crate::outliers::{self, Outliers, TokenColumns};
 use crate::product_f64::{self, Sign};
 use crate::quantize::{self, QuantizedRowMut, QuantizedRows};
 use crate::{lanes, log_sum_exp, norm, peak, residual, rope};
@@ -36,6 +38,10 @@ pub struct Kernels {
     grouped_few: unsafe fn(&Panel<'_>, &QuantizedRows<'_>, &mut ColumnsMut<'_>),
     grouped: unsafe fn(&Panel<'_>, &QuantizedRows<'_>, &mut ColumnsMut<'_>),
     grouped_f32: unsafe fn(&Panel<'_>, &[f32], &mut ColumnsMut<'_>),
+    bilevel_few: unsafe fn(&BilevelPanel<'_>, &QuantizedRows<'_>, &mut ColumnsMut<'_>),
+    bilevel: unsafe fn(&BilevelPanel<'_>, &QuantizedRows<'_>, &mut ColumnsMut<'_>),
+    bilevel_f32: unsafe fn(&BilevelPanel<'_>, &[f32], &mut ColumnsMut<'_>),
+    outliers: unsafe fn(&Outliers<'_>, &TokenColumns<'_>, &mut ColumnsMut<'_>),
     quantize_row: unsafe fn(&[f32], usize, QuantizedRowMut<'_>),
     quantize_row_with: unsafe fn(&[f32], f32, usize, QuantizedRowMut<'_>),
     split_row: unsafe fn(&[f32], f32, &mut [f32]) -> f32,
@@ -43,6 +49,7 @@ pub struct Kernels {
     spans: unsafe fn(DenseRows<'_>, usize, &mut [f32], &mut [f32]),
     encode: unsafe fn(DenseRows<'_>, usize, &[CodeGrid], &mut [u8]),
     product_f64: unsafe fn(Sign, Columns<'_, f64>, Columns<'_, f64>, &mut ColumnsMut<'_, f64>),
+    shallow_product_f64: unsafe fn(Sign, Columns<'_, f64>, Columns<'_, f64>, &mut ColumnsMut<'_, f64>),
     feedback: unsafe fn(FeedbackColumn<'_>, &mut [f64], &mut [u8], &mut [f64]),
     pack: unsafe fn(CodeBits, usize, usize, &[u8], &mut [u8]),
     attend: unsafe fn(AttentionShape, &[f32], &[Range<usize>], &[KeyValueSpan<'_>], &mut [f32], &mut [f32]),
@@ -59,14 +66,14 @@ pub struct Kernels {
 /// methods are the only callers.
 ///
 /// `dense` is rows x tokens of the register tile, or so many tokens where it widens weights, `grouped` row blocks x
-/// tokens, or so many tokens where codes have eight bits, `grouped_f32` tokens, `attend` queries x keys and vectors of
-/// values of six queries, `product_f64` rows of sixteen f64. `peak` is the tile that multiplies and adds fastest, without
-/// memory to wait for.
+/// tokens, or so many tokens where codes have eight bits, `grouped_f32` tokens, `attend` queries x vectors of
+/// positions and vectors of values of six queries, `product_f64` rows of sixteen f64. `peak` is the tile that multiplies
+/// and adds fastest, without memory to wait for.
 macro_rules! table {
     (
         $table:ident, $isa:expr, $lanes:ty, $proof:expr, $(#[$enable:meta])*
         dense $dr:literal x $dt:literal or $df:literal, grouped $gr:literal x $gt:literal or $gw:literal,
-        grouped_f32 $ft:literal, attend $mq:literal x $mk:literal and $vd:literal, product_f64 $dp:literal,
+        grouped_f32 $ft:literal, attend $mq:literal x $mv:literal and $vd:literal, product_f64 $dp:literal,
         peak $pr:literal x $pt:literal
     ) => {
         static $table: Kernels = {
@@ -120,6 +127,23 @@ macro_rules! table {
                 grouped::matmul_f32::<L, $ft>($proof, panel, x, y)
             }
             $(#[$enable])*
+            unsafe fn bilevel_few(panel: &BilevelPanel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>) {
+                const T: usize = grouped::FEW_TOKENS;
+                bilevel::matmul::<L, $gr, T, T, { grouped::FEW_COLUMNS }>($proof, panel, x, y)
+            }
+            $(#[$enable])*
+            unsafe fn bilevel(panel: &BilevelPanel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>) {
+                bilevel::matmul::<L, $gr, $gt, $gw, { grouped::BLOCK_COLUMNS }>($proof, panel, x, y)
+            }
+            $(#[$enable])*
+            unsafe fn bilevel_f32(panel: &BilevelPanel<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
+                bilevel::matmul_f32::<L, $ft>($proof, panel, x, y)
+            }
+            $(#[$enable])*
+            unsafe fn outliers(list: &Outliers<'_>, x: &TokenColumns<'_>, y: &mut ColumnsMut<'_>) {
+                outliers::multiply::<L>($proof, list, x, y)
+            }
+            $(#[$enable])*
             unsafe fn quantize_row(x: &[f32], segment: usize, out: QuantizedRowMut<'_>) {
                 quantize::quantize_row::<L>($proof, x, segment, out)
             }
@@ -154,7 +178,16 @@ macro_rules! table {
                 y: Columns<'_, f64>,
                 c: &mut ColumnsMut<'_, f64>,
             ) {
-                product_f64::product::<L, $dp>($proof, sign, x, y, c)
+                product_f64::product::<L, $dp, { product_f64::DEPTH }>($proof, sign, x, y, c)
+            }
+            $(#[$enable])*
+            unsafe fn shallow_product_f64(
+                sign: Sign,
+                x: Columns<'_, f64>,
+                y: Columns<'_, f64>,
+                c: &mut ColumnsMut<'_, f64>,
+            ) {
+                product_f64::product::<L, $dp, { product_f64::SHALLOW }>($proof, sign, x, y, c)
             }
             $(#[$enable])*
             unsafe fn feedback(column: FeedbackColumn<'_>, weights: &mut [f64], codes: &mut [u8], losses: &mut [f64]) {
@@ -173,7 +206,7 @@ macro_rules! table {
                 scores: &mut [f32],
                 out: &mut [f32],
             ) {
-                attention::attend::<L, $mq, $mk, $vd>($proof, shape, queries, visible, spans, scores, out)
+                attention::attend::<L, $mq, $mv, $vd>($proof, shape, queries, visible, spans, scores, out)
             }
             $(#[$enable])*
             unsafe fn multiply_add(steps: usize) -> f32 {
@@ -205,6 +238,10 @@ macro_rules! table {
                 grouped_few,
                 grouped,
                 grouped_f32,
+                bilevel_few,
+                bilevel,
+                bilevel_f32,
+                outliers,
                 quantize_row,
                 quantize_row_with,
                 split_row,
@@ -212,6 +249,7 @@ macro_rules! table {
                 spans,
                 encode,
                 product_f64,
+                shallow_product_f64,
                 feedback,
                 pack,
                 attend,
@@ -226,40 +264,40 @@ macro_rules! table {
 
 table!(
     SCALAR, Isa::Scalar, lanes::scalar::Scalar, lanes::scalar::Scalar,
-    dense 2 x 2 or 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, product_f64 1, peak 1 x 1
+    dense 2 x 2 or 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 1 and 4, product_f64 1, peak 1 x 1
 );
 #[cfg(target_arch = "x86_64")]
 table!(
     // SAFETY: the table is handed out only where the instruction set is present.
     AVX512, Isa::Avx512, lanes::avx512::Avx512, unsafe { lanes::avx512::Avx512::assume() },
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-    dense 4 x 6 or 4, grouped 4 x 6 or 6, grouped_f32 12, attend 4 x 4 and 4, product_f64 12, peak 4 x 6
+    dense 4 x 6 or 4, grouped 4 x 6 or 6, grouped_f32 12, attend 6 x 4 and 4, product_f64 12, peak 4 x 6
 );
 
 table!(
     WIDE, Isa::Wide, lanes::wide::Wide, lanes::wide::Wide,
-    dense 2 x 2 or 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, product_f64 1, peak 2 x 2
+    dense 2 x 2 or 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 1 and 4, product_f64 1, peak 2 x 2
 );
 #[cfg(target_arch = "x86_64")]
 table!(
     // SAFETY: as above.
     AVX2, Isa::Avx2, lanes::avx2::Avx2, unsafe { lanes::avx2::Avx2::assume() },
     #[target_feature(enable = "avx2,f16c")] #[cfg_attr(feature = "free_order", target_feature(enable = "fma"))]
-    dense 2 x 3 or 3, grouped 1 x 6 or 4, grouped_f32 4, attend 2 x 2 and 1, product_f64 2, peak 2 x 3
+    dense 2 x 3 or 3, grouped 1 x 6 or 4, grouped_f32 4, attend 4 x 1 and 1, product_f64 2, peak 2 x 3
 );
 #[cfg(target_arch = "aarch64")]
 table!(
     // SAFETY: as above.
     NEON, Isa::Neon, lanes::neon::Neon, unsafe { lanes::neon::Neon::assume() },
     #[target_feature(enable = "neon")]
-    dense 2 x 2 or 2, grouped 1 x 3 or 4, grouped_f32 4, attend 2 x 2 and 1, product_f64 2, peak 2 x 3
+    dense 2 x 2 or 2, grouped 1 x 3 or 4, grouped_f32 4, attend 4 x 1 and 1, product_f64 2, peak 2 x 3
 );
 #[cfg(target_arch = "aarch64")]
 table!(
     // SAFETY: as above; the processor's dot products are checked where the table is handed out.
     NEON_DOT, Isa::Neon, lanes::neon::NeonDot, unsafe { lanes::neon::NeonDot::assume() },
     #[target_feature(enable = "neon,dotprod")]
-    dense 2 x 2 or 2, grouped 1 x 6 or 5, grouped_f32 4, attend 2 x 2 and 1, product_f64 2, peak 2 x 3
+    dense 2 x 2 or 2, grouped 1 x 6 or 5, grouped_f32 4, attend 4 x 1 and 1, product_f64 2, peak 2 x 3
 );
 
 impl Kernels {
@@ -387,11 +425,7 @@ impl Kernels {
     /// If lengths disagree.
     pub fn grouped(&self, panel: &Panel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>) {
         panel.check();
-        let segments = panel.columns.div_ceil(segment_of(panel.group));
-        assert_eq!(x.segment, segment_of(panel.group));
-        assert!(x.stride >= panel.columns.next_multiple_of(4));
-        assert!(x.high.len() == y.rows() * x.stride && (x.low.is_empty() || x.low.len() == x.high.len()));
-        assert!(x.scales.len() == y.rows() * segments && x.offsets.len() == x.scales.len());
+        check_codes(x, panel.columns, segment_of(panel.group), y.rows());
         assert_eq!(y.width(), panel.rows);
         // SAFETY: as above.
         unsafe {
@@ -411,10 +445,48 @@ impl Kernels {
         unsafe { (self.grouped_f32)(panel, x, y) }
     }
 
+    /// y = x w^T with packed weights whose statistics are codes, and quantized activations; see [`crate::bilevel`].
+    ///
+    /// # Panics
+    /// If lengths disagree.
+    pub fn bilevel(&self, panel: &BilevelPanel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>) {
+        panel.check();
+        check_codes(x, panel.columns, panel.group, y.rows());
+        assert_eq!(y.width(), panel.rows);
+        // SAFETY: as above.
+        unsafe {
+            if y.rows() <= grouped::FEW_TOKENS { (self.bilevel_few)(panel, x, y) } else { (self.bilevel)(panel, x, y) }
+        }
+    }
+
+    /// As [`Kernels::bilevel`] with f32 activations [y.rows(), panel.columns].
+    ///
+    /// # Panics
+    /// If lengths disagree.
+    pub fn bilevel_f32(&self, panel: &BilevelPanel<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
+        panel.check();
+        assert_eq!(x.len(), y.rows() * panel.columns);
+        assert_eq!(y.width(), panel.rows);
+        // SAFETY: as above.
+        unsafe { (self.bilevel_f32)(panel, x, y) }
+    }
+
+    /// y = y + x w^T with single weights; see [`crate::outliers`].
+    ///
+    /// # Panics
+    /// If lengths disagree, or an outlier lies outside the columns.
+    pub fn outliers(&self, outliers: &Outliers<'_>, x: &TokenColumns<'_>, y: &mut ColumnsMut<'_>) {
+        assert_eq!(outliers.starts.len(), y.width() + 1);
+        assert_eq!(outliers.values.len(), outliers.columns.len());
+        assert!(x.tokens == y.rows() && x.x.len() == x.tokens * x.columns);
+        // SAFETY: as above.
+        unsafe { (self.outliers)(outliers, x, y) }
+    }
+
     /// Quantizes one row of activations; see [`crate::quantize`].
     ///
     /// # Panics
-    /// If lengths disagree or the segment is not a multiple of 16.
+    /// If lengths disagree or the segment is not a multiple of 8.
     pub fn quantize_row(&self, x: &[f32], segment: usize, out: QuantizedRowMut<'_>) {
         out.check(x, segment);
         // SAFETY: as above.
@@ -482,8 +554,9 @@ impl Kernels {
     /// If shapes disagree.
     pub fn product_f64(&self, sign: Sign, x: Columns<'_, f64>, y: Columns<'_, f64>, c: &mut ColumnsMut<'_, f64>) {
         assert!(x.rows() == y.rows() && x.width() == c.rows() && y.width() == c.width());
+        let product = if x.rows() <= product_f64::SHALLOW { self.shallow_product_f64 } else { self.product_f64 };
         // SAFETY: as above.
-        unsafe { (self.product_f64)(sign, x, y, c) }
+        unsafe { product(sign, x, y, c) }
     }
 
     /// Codes of a column of weights, which their errors take the place of, and the errors' squares added to `losses`; see
@@ -511,7 +584,8 @@ impl Kernels {
 
     /// Attention of several queries of one key/value head; see [`crate::attention`].
     ///
-    /// `scores` is scratch: for each group of QUERY_GROUP queries, their number times the positions that any of them sees.
+    /// `scores` is scratch: for each group of QUERY_GROUP queries, their number times [`attention::score_stride`] of the
+    /// positions that any of them sees.
     ///
     /// # Panics
     /// If lengths disagree, a query sees nothing, or a range ends beyond the spans.
@@ -524,19 +598,22 @@ impl Kernels {
         scores: &mut [f32],
         out: &mut [f32],
     ) {
-        assert!(shape.head_dim > 0 && shape.offset + shape.head_dim <= shape.stride);
+        assert!(shape.head_dim > 0 && shape.kv_head < shape.kv_heads);
         assert!(queries.len() == visible.len() * shape.head_dim && out.len() == queries.len());
+        let block = BLOCK_POSITIONS * shape.kv_heads * shape.head_dim;
         let mut end = 0;
         for span in spans {
-            assert!(span.keys.len() == span.values.len() && span.keys.len().is_multiple_of(shape.stride));
+            let blocks = span.len.div_ceil(BLOCK_POSITIONS);
+            assert!(span.keys.len() >= blocks * block && span.values.len() >= blocks * block);
             assert!(span.queries.end <= visible.len());
-            end = end.max(span.start + span.keys.len() / shape.stride);
+            end = end.max(span.start + span.len);
         }
         assert!(visible.iter().all(|range| !range.is_empty() && range.end <= end));
         for group in visible.chunks(QUERY_GROUP) {
             let first = group.iter().map(|range| range.start).min();
             let last = group.iter().map(|range| range.end).max();
-            assert!(scores.len() >= group.len() * (last.unwrap_or(0) - first.unwrap_or(0)));
+            let positions = last.unwrap_or(0) - first.unwrap_or(0);
+            assert!(scores.len() >= group.len() * attention::score_stride(positions));
         }
         // SAFETY: as above.
         unsafe { (self.attend)(shape, queries, visible, spans, scores, out) }
@@ -565,4 +642,12 @@ impl Kernels {
         // SAFETY: as above.
         unsafe { (self.read)(words) }
     }
+}
+
+/// The lengths that products with quantized activations rely on.
+fn check_codes(x: &QuantizedRows<'_>, columns: usize, segment: usize, tokens: usize) {
+    assert_eq!(x.segment, segment);
+    assert!(x.stride >= columns.next_multiple_of(4));
+    assert!(x.high.len() == tokens * x.stride && (x.low.is_empty() || x.low.len() == x.high.len()));
+    assert!(x.scales.len() == tokens * columns.div_ceil(segment) && x.offsets.len() == x.scales.len());
 }

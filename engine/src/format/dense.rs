@@ -33,6 +33,17 @@ impl DenseMatrix {
         Self { range: start..start + count * row_bytes, rows: count, ..self.clone() }
     }
 
+    /// The rows of several matrices, one after the other, in a buffer of their own.
+    ///
+    /// # Panics
+    /// If there is none, or they differ in type or columns.
+    pub fn stacked(parts: &[&Self]) -> Self {
+        let (dtype, columns) = (parts[0].dtype, parts[0].columns);
+        assert!(parts.iter().all(|part| part.dtype == dtype && part.columns == columns), "matrices of one kind");
+        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.as_bytes()).copied().collect();
+        Self::new(TensorBytes::from_vec(bytes), dtype, parts.iter().map(|part| part.rows).sum(), columns)
+    }
+
     /// Columns `first..first + count` as the rows of a matrix in a buffer of its own; for weights stored
     /// [in_features, out_features].
     pub fn transposed(&self, first: usize, count: usize) -> Self {

@@ -1,12 +1,15 @@
 //! Packed matrices in a safetensors file: codes, scales and zero points as nibble holds them, byte for byte.
 //!
 //! Of matrix `name` there are the tensors `name.codes` (u8, panels as in memory), `name.scales` (f32) and, where they are
-//! stored, `name.zeros` (u8); of the input map number n, `map.n.features` (u32) and `map.n.scales` (f32). The one entry
+//! stored, `name.zeros` (u8, or f32 where they need not be integers); of SpQR's there are also `planes` (u8), `seconds`
+//! (f32), `starts` (u32), `outlier_columns` and `outlier_values` (u16) and `outlier_unit` (f32); of the input map number n,
+//! `map.n.features` (u32) and `map.n.scales` (f32). The one entry
 //! `nibble` of the file's metadata is a JSON object: `matrices` says what each is, `content` is the caller's, `sha256`
 //! is that of all tensors' bytes in the order of the header. A file is written under another name and renamed when it
 //! is complete; one that is cut or changed is refused.
 
-use super::{PackedMatrix, PackedShape, ZeroPoints};
+use super::sparse_quantized::Arrays;
+use super::{PackedMatrix, PackedShape, SparseQuantizedMatrix, SparseQuantizedShape, ZeroPoints};
 use crate::error::Error;
 use crate::input_map::InputMap;
 use crate::linear::{Activations, Weights};
@@ -44,12 +47,21 @@ pub struct MatrixReader {
 }
 
 impl MatrixWriter {
-    /// Adds the matrix `name`, unless it is dense: what the checkpoint holds is not stored again.
+    /// Adds the matrix `name`, unless it is dense or LLM.int8()'s: what the checkpoint holds, or says in one reading, is
+    /// not stored again.
     pub fn push(&mut self, name: &str, weights: &Weights) {
-        let Weights::Packed { matrix, activations } = weights else { return };
+        match weights {
+            Weights::Dense(_) | Weights::Decomposed(_) => {}
+            Weights::Packed { matrix, activations } => self.push_packed(name, matrix, *activations),
+            Weights::SparseQuantized { matrix, activations } => self.push_sparse(name, matrix, *activations),
+        }
+    }
+
+    fn push_packed(&mut self, name: &str, matrix: &PackedMatrix, activations: Activations) {
         let shape = matrix.shape();
         let map = matrix.input_map().map(|map| self.map(map));
         let description = json!({
+            "kind": "packed",
             "rows": shape.rows,
             "columns": shape.columns,
             "bits": shape.bits.bits(),
@@ -57,15 +69,49 @@ impl MatrixWriter {
             "zero_points": match shape.zero_points {
                 ZeroPoints::Middle => "middle",
                 ZeroPoints::Stored => "stored",
+                ZeroPoints::Floats => "floats",
             },
-            "activations": activations_word(*activations),
+            "activations": activations_word(activations),
             "map": map,
         });
         self.matrices.insert(name.into(), description);
         self.tensors.push((format!("{name}.codes"), Dtype::U8, matrix.codes().to_vec()));
         self.tensors.push((format!("{name}.scales"), Dtype::F32, f32_bytes(matrix.scales())));
-        if shape.zero_points == ZeroPoints::Stored {
-            self.tensors.push((format!("{name}.zeros"), Dtype::U8, matrix.zeros().to_vec()));
+        let zeros = format!("{name}.zeros");
+        match shape.zero_points {
+            ZeroPoints::Middle => {}
+            ZeroPoints::Stored => self.tensors.push((zeros, Dtype::U8, matrix.zeros().to_vec())),
+            ZeroPoints::Floats => self.tensors.push((zeros, Dtype::F32, f32_bytes(matrix.float_zeros()))),
+        }
+    }
+
+    fn push_sparse(&mut self, name: &str, matrix: &SparseQuantizedMatrix, activations: Activations) {
+        let (shape, arrays) = (matrix.shape(), matrix.arrays());
+        let map = matrix.input_map().map(|map| self.map(map));
+        let description = json!({
+            "kind": "sparse_quantized",
+            "rows": shape.rows,
+            "columns": shape.columns,
+            "bits": shape.bits.bits(),
+            "group": shape.group,
+            "scale_bits": shape.statistic_bits[0],
+            "zero_bits": shape.statistic_bits[1],
+            "activations": activations_word(activations),
+            "map": map,
+        });
+        self.matrices.insert(name.into(), description);
+        let halves = |values: &[u16]| values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let starts = arrays.starts.iter().flat_map(|start| start.to_le_bytes()).collect();
+        for (part, dtype, bytes) in [
+            ("codes", Dtype::U8, arrays.codes),
+            ("planes", Dtype::U8, arrays.planes),
+            ("seconds", Dtype::F32, f32_bytes(arrays.seconds.as_flattened())),
+            ("outlier_unit", Dtype::F32, f32_bytes(&[arrays.outlier_unit])),
+            ("starts", Dtype::U32, starts),
+            ("outlier_columns", Dtype::U16, halves(&arrays.outlier_columns)),
+            ("outlier_values", Dtype::U16, halves(&arrays.outlier_values)),
+        ] {
+            self.tensors.push((format!("{name}.{part}"), dtype, bytes));
         }
     }
 
@@ -178,35 +224,63 @@ impl MatrixReader {
             let number = description[key].as_u64().and_then(|number| usize::try_from(number).ok());
             number.ok_or_else(|| format!("no {key}"))
         };
-        let bits = number("bits")?;
-        let bits = CodeBits::ALL.into_iter().find(|known| known.bits() as usize == bits);
-        let zero_points = match description["zero_points"].as_str() {
-            Some("middle") => ZeroPoints::Middle,
-            Some("stored") => ZeroPoints::Stored,
-            _ => return Err("no zero points".into()),
-        };
-        let shape = PackedShape {
-            rows: number("rows")?,
-            columns: number("columns")?,
-            bits: bits.ok_or("no known bits")?,
-            group: if description["group"].is_null() { None } else { Some(number("group")?) },
-            zero_points,
-        };
+        let (rows, columns) = (number("rows")?, number("columns")?);
+        let bits = u32::try_from(number("bits")?).ok().and_then(CodeBits::from_bits).ok_or("no known bits")?;
         let all = [Activations::A8, Activations::A16, Activations::A32];
         let word = description["activations"].as_str();
         let activations = all.into_iter().find(|known| Some(activations_word(*known)) == word);
-        let codes = self.bytes(&format!("{name}.codes"), Dtype::U8)?;
-        let scales = floats(&self.bytes(&format!("{name}.scales"), Dtype::F32)?);
-        let zeros = match zero_points {
-            ZeroPoints::Middle => Vec::new(),
-            ZeroPoints::Stored => self.bytes(&format!("{name}.zeros"), Dtype::U8)?,
+        let activations = activations.ok_or("no known activations")?;
+        let map = match description["map"].as_u64() {
+            Some(map) => Some(self.map(map, columns)?),
+            None => None,
         };
-        let mut matrix = PackedMatrix::from_parts(shape, &codes, scales, zeros)?;
-        if !description["map"].is_null() {
-            let map = self.map(description["map"].as_u64().ok_or("no map")?, shape.columns)?;
-            matrix = matrix.with_input_map(map);
+        let codes = self.bytes(&format!("{name}.codes"), Dtype::U8)?;
+        if description["kind"] == "sparse_quantized" {
+            let statistic_bits = [number("scale_bits")?, number("zero_bits")?];
+            let shape = SparseQuantizedShape { rows, columns, bits, group: number("group")?, statistic_bits };
+            let matrix = SparseQuantizedMatrix::from_arrays(shape, self.arrays(name, codes)?)?;
+            let matrix = match map {
+                Some(map) => matrix.with_input_map(map),
+                None => matrix,
+            };
+            return Ok(Weights::SparseQuantized { matrix, activations });
         }
-        Ok(Weights::Packed { matrix, activations: activations.ok_or("no known activations")? })
+        let zero_points = match description["zero_points"].as_str() {
+            Some("middle") => ZeroPoints::Middle,
+            Some("stored") => ZeroPoints::Stored,
+            Some("floats") => ZeroPoints::Floats,
+            _ => return Err("no zero points".into()),
+        };
+        let group = if description["group"].is_null() { None } else { Some(number("group")?) };
+        let scales = floats(&self.bytes(&format!("{name}.scales"), Dtype::F32)?);
+        let zeros_name = format!("{name}.zeros");
+        let (zeros, float_zeros) = match zero_points {
+            ZeroPoints::Middle => (Vec::new(), Vec::new()),
+            ZeroPoints::Stored => (self.bytes(&zeros_name, Dtype::U8)?, Vec::new()),
+            ZeroPoints::Floats => (Vec::new(), floats(&self.bytes(&zeros_name, Dtype::F32)?)),
+        };
+        let shape = PackedShape { rows, columns, bits, group, zero_points };
+        let matrix = PackedMatrix::from_parts(shape, &codes, scales, zeros, float_zeros)?;
+        let matrix = match map {
+            Some(map) => matrix.with_input_map(map),
+            None => matrix,
+        };
+        Ok(Weights::Packed { matrix, activations })
+    }
+
+    fn arrays(&mut self, name: &str, codes: Vec<u8>) -> Result<Arrays, String> {
+        let mut part = |part: &str, dtype| self.bytes(&format!("{name}.{part}"), dtype);
+        let seconds = floats(&part("seconds", Dtype::F32)?);
+        let unit = floats(&part("outlier_unit", Dtype::F32)?);
+        Ok(Arrays {
+            codes,
+            planes: part("planes", Dtype::U8)?,
+            seconds: seconds.as_chunks::<4>().0.to_vec(),
+            outlier_unit: unit.first().copied().ok_or("no unit of outliers")?,
+            starts: words(&part("starts", Dtype::U32)?),
+            outlier_columns: halves(&part("outlier_columns", Dtype::U16)?),
+            outlier_values: halves(&part("outlier_values", Dtype::U16)?),
+        })
     }
 
     fn map(&mut self, number: u64, columns: usize) -> Result<Arc<InputMap>, String> {
@@ -214,16 +288,17 @@ impl MatrixReader {
             Some(map) => Arc::clone(map),
             None => {
                 let (features, scales) = (format!("map.{number}.features"), format!("map.{number}.scales"));
-                let words =
-                    |bytes: Vec<u8>| bytes.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect();
                 let features = match self.tensors.contains_key(&features) {
-                    true => Some(words(self.bytes(&features, Dtype::U32)?)),
+                    true => Some(words(&self.bytes(&features, Dtype::U32)?)),
                     false => None,
                 };
                 let scales = match self.tensors.contains_key(&scales) {
                     true => Some(floats(&self.bytes(&scales, Dtype::F32)?)),
                     false => None,
                 };
+                if features.is_none() && scales.is_none() {
+                    return Err(format!("map {number} is missing"));
+                }
                 let map = InputMap::new(columns, features, scales).map_err(|error| error.to_string())?;
                 self.maps.entry(number).or_insert(Arc::new(map)).clone()
             }
@@ -254,6 +329,14 @@ fn f32_bytes(values: &[f32]) -> Vec<u8> {
 
 fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect()
+}
+
+fn words(bytes: &[u8]) -> Vec<u32> {
+    bytes.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect()
+}
+
+fn halves(bytes: &[u8]) -> Vec<u16> {
+    bytes.as_chunks::<2>().0.iter().map(|half| u16::from_le_bytes(*half)).collect()
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

@@ -32,6 +32,7 @@ use std::path::PathBuf;
     after_help = "Examples:
   nibble eval                                              try everything, without any file
   nibble eval -m DIR --quant none,rtn:w8,rtn:w4g32 --tasks perplexity:text.txt@gptq-256
+  nibble eval -m DIR --quant none,gptq:w4g128,spqr:w3g16 --calibration train.txt --tasks perplexity:text.txt@gptq-256
   nibble eval -m DIR --quant none,rtn:w4g128 --tasks mmlu@lm-eval,truthfulqa --num_fewshot 5 \\
       --data DATA --output_path RUN                        the same command again resumes"
 )]

@@ -6,7 +6,7 @@ use super::loading;
 use super::spelling::nearest;
 use super::table::{Align, Cell, FormatFlag, Record, Table};
 use clap::{Args, Subcommand};
-use quant::method::{self, Method};
+use quant::method::{self, Method, Needs};
 use quant::recipe::shared_options;
 use serde_json::json;
 
@@ -95,6 +95,12 @@ fn show_method(method: &Method, arguments: &ShowArguments, context: &mut Context
     record.push("example", method.example);
     record.push("bits", numbers(widths(method)));
     record.push("groups", numbers(method.groups.to_vec()));
+    let needs = match method.needs {
+        Needs::Weights => "none: looks at weights alone",
+        Needs::Inputs => "needed: looks at the inputs of layers (--calibration, by default a built-in text)",
+        Needs::Magnitudes => "needed: looks at how large inputs are (--calibration, by default a built-in text)",
+    };
+    record.push("calibration", Cell::new(needs, method.needs.calibration()));
     let mut options: Vec<(String, &str, String)> = Vec::new();
     for option in method.options {
         let spelling = format!("{}={}", option.name, option.default_spelling());

@@ -45,7 +45,7 @@ impl MemoryNeed {
         tokens: usize,
         available: Option<u64>,
     ) -> Result<Self, Error> {
-        let (mut quantized, mut largest_block, mut largest_rows) = (0, 0, 0);
+        let (mut quantized, mut largest_block, mut largest_matrix) = (0, 0, 0);
         for tensors in &blueprint.tensors.blocks {
             let mut block = 0;
             for role in BlockInput::ALL.iter().flat_map(|input| input.roles()) {
@@ -53,8 +53,8 @@ impl MemoryNeed {
                 let tensor = &names.weight.tensor;
                 let shape = checkpoint.shape(tensor)?;
                 let weights = shape.iter().product::<usize>() as u64 / names.weight.part.1 as u64;
-                largest_rows = largest_rows.max(8 * weights);
-                block += weights * 4;
+                largest_matrix = largest_matrix.max(weights);
+                block += weights * checkpoint.tensor(tensor)?.dtype.bytes() as u64;
                 if let Some(scheme) = recipe.scheme_of(tensor, *role) {
                     let group = scheme.group.unwrap_or(columns).max(1) as u64;
                     quantized += weights * u64::from(scheme.bits.bits()) / 8 + weights.div_ceil(group) * 5;
@@ -75,7 +75,8 @@ impl MemoryNeed {
             ("one block as it is stored", largest_block),
             ("hidden states of the calibration tokens", 4 * (tokens * blueprint.d_model) as u64),
             ("Hessians of a block", hessians),
-            ("the solver", widest + largest_rows),
+            // Codes of a matrix before and after they are packed, their statistics, and the rows in f64 that threads hold.
+            ("the solver", 4 * largest_matrix),
             ("activations", ACTIVATION_BYTES),
         ];
         Ok(Self { parts, available })

@@ -19,6 +19,8 @@ pub(super) struct Meter<'a> {
     blocks: usize,
     done: f64,
     total: f64,
+    /// Of a block.
+    each: f64,
     /// Of one token in a block, and in its Hessians.
     token: f64,
     hessian_token: f64,
@@ -53,7 +55,9 @@ impl<'a> Meter<'a> {
             block: 0,
             blocks: blueprint.layers,
             done: 0.0,
-            total: block * blueprint.layers as f64,
+            // Nobody reads what comes out of the last block.
+            total: block * blueprint.layers as f64 - tokens as f64 * token,
+            each: block,
             token,
             hessian_token: squares / 2.0 / passes,
         }
@@ -65,7 +69,7 @@ impl<'a> Meter<'a> {
 
     /// The block was quantized by an earlier run: all that is left is a pass of so many tokens.
     pub(super) fn stored(&mut self, tokens: usize) {
-        let before = (self.block + 1) as f64 * self.total / self.blocks as f64 - tokens as f64 * self.token;
+        let before = (self.block + 1) as f64 * self.each - tokens as f64 * self.token;
         self.add(Stage::Passing, before - self.done);
     }
 

@@ -7,8 +7,10 @@ use engine::format::DenseMatrix;
 use kernels::{Columns, ColumnsMut, FeedbackColumn, Kernels, Sign};
 use std::ops::Range;
 
-/// Columns that are completed one by one; more are halved.
-const STRIP: usize = 16;
+/// Columns that are completed one by one, the rows of the largest tile; more are halved.
+const STRIP: usize = 12;
+/// Rows that are transposed at a time: what is written of a column is then a cache line or two.
+const FILLED: usize = 16;
 
 /// Weights of a block of rows, transposed, on their way to codes.
 pub(super) struct RowBlock<'a> {
@@ -35,10 +37,9 @@ impl<'a> RowBlock<'a> {
         let (rows, columns) = (stored.rows(), stored.columns());
         let groups = settings.group.map_or(1, |group| columns.div_ceil(group));
         let mut weights = vec![0.0; columns * rows];
-        // Sixteen rows at a time: what is written of a column is then a cache line or two.
-        let mut natural = vec![0f32; STRIP * columns];
-        for first in (0..rows).step_by(STRIP) {
-            let count = STRIP.min(rows - first);
+        let mut natural = vec![0f32; FILLED * columns];
+        for first in (0..rows).step_by(FILLED) {
+            let count = FILLED.min(rows - first);
             for (row, natural) in natural.chunks_mut(columns).take(count).enumerate() {
                 stored.row_to_f32(first + row, natural);
             }

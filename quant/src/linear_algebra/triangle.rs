@@ -4,8 +4,8 @@ use super::BLOCK;
 use kernels::{Columns, ColumnsMut, Kernels, Sign};
 use rayon::prelude::*;
 
-/// Rows of a block that are completed one by one.
-pub(super) const STRIP: usize = 16;
+/// Rows of a block that are completed one by one: those of the largest tile.
+pub(super) const STRIP: usize = 12;
 
 /// Solves P^T y = c, with y in the place of c: f64 [n, any]; of P: f64 [n, n] the upper triangle and the diagonal are
 /// read.

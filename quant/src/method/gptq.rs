@@ -11,7 +11,6 @@ use crate::gptq::{self, GridFit, Groups, Settings, Solution};
 use crate::grid::{Search, Symmetry};
 use crate::inverse_factor::{ColumnOrder, InverseFactor};
 use crate::recipe::Scheme;
-use engine::InputMap;
 use engine::format::{GridRow, PackedMatrix, PackedShape, ZeroPoints};
 use engine::linear::Weights;
 use kernels::{CodeBits, Kernels};
@@ -25,6 +24,7 @@ pub(super) static METHOD: Method = Method {
     example: "gptq:w4g128",
     widths: &[CodeBits::Eight, CodeBits::Four, CodeBits::Three, CodeBits::Two],
     groups: &[16, 32, 64, 128],
+    ungrouped: true,
     implied: None,
     options: &[
         SYM,
@@ -70,8 +70,8 @@ pub(super) static METHOD: Method = Method {
     quantize,
 };
 
-/// Which columns come first; every method that corrects columns one by one has it.
-pub(super) const ACT_ORDER: MethodOption = MethodOption::of_words(
+/// Which columns come first.
+const ACT_ORDER: MethodOption = MethodOption::of_words(
     "act_order",
     "the order of columns",
     &[
@@ -102,7 +102,7 @@ fn quantize(site: Site<'_>) -> Result<Vec<Chosen>, Error> {
     let hessian = hessian.ok_or_else(|| Error::NoCalibration { recipe: METHOD.name.into() })?;
     let factor = InverseFactor::new(kernels, hessian, &preparation)
         .map_err(|source| Error::Factor { tensor: tensor.clone(), source })?;
-    let map = column_map(&factor)?;
+    let map = factor.input_map();
     let chosen = site.layers.iter().map(|layer| {
         let matrix = &layer.source.matrix;
         let Some(scheme) = layer.scheme else { return Chosen::of_weights(Weights::Dense(matrix.clone())) };
@@ -137,13 +137,6 @@ fn settings(choices: &Choices, scheme: &Scheme) -> Settings {
         order: if choices.holds("act_order", "true") { ColumnOrder::Activation } else { ColumnOrder::Natural },
         damp: choices.number("damp").unwrap_or_default(),
     }
-}
-
-/// The feature of every column in the order of quantization, where that is not the natural one.
-pub(super) fn column_map(factor: &InverseFactor) -> Result<Option<Arc<InputMap>>, Error> {
-    let Some(permutation) = factor.permutation() else { return Ok(None) };
-    let features = permutation.iter().map(|&feature| feature as u32).collect();
-    Ok(Some(Arc::new(InputMap::new(factor.columns(), Some(features), None)?)))
 }
 
 /// Scales are rounded to f32 here, once.

@@ -33,6 +33,7 @@ pub(super) static METHOD: Method = Method {
     example: "llm.int8",
     widths: &[CodeBits::Eight],
     groups: &[],
+    ungrouped: true,
     implied: Some(Scheme { bits: CodeBits::Eight, group: None, activations: Activations::A8 }),
     options: &[
         MethodOption {

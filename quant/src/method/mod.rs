@@ -24,7 +24,7 @@ macro_rules! registry {
     };
 }
 
-registry! { none, rtn, gptq, llm_int8, smoothquant }
+registry! { none, rtn, gptq, spqr, llm_int8, smoothquant, hqq }
 
 /// Checkpoint precision.
 pub(crate) static NONE: &Method = &none::METHOD;
@@ -32,7 +32,7 @@ pub(crate) static NONE: &Method = &none::METHOD;
 pub(crate) static RTN: &Method = &rtn::METHOD;
 
 /// Methods that the design names and that are not built yet.
-pub(crate) const PLANNED: &[&str] = &["spqr", "awq", "hqq", "nf4"];
+pub(crate) const PLANNED: &[&str] = &["awq", "nf4"];
 
 /// A method of quantization.
 #[derive(Debug)]
@@ -49,8 +49,10 @@ pub struct Method {
     pub example: &'static str,
     /// Widths of codes that it chooses; empty where a recipe gives none (`none`).
     pub widths: &'static [CodeBits],
-    /// Columns that may share a scale; one scale a row is always possible.
+    /// Columns that may share a scale.
     pub groups: &'static [usize],
+    /// Whether a row may have a single scale.
+    pub ungrouped: bool,
     /// How weights are stored where a recipe does not say, and cannot: it names no bits.
     pub implied: Option<Scheme>,
     /// Its own options, besides those that every method has.

@@ -11,6 +11,7 @@ pub(super) static METHOD: Method = Method {
     example: "none",
     widths: &[],
     groups: &[],
+    ungrouped: true,
     implied: None,
     options: &[],
     needs: Needs::Weights,

@@ -19,6 +19,7 @@ pub(super) static METHOD: Method = Method {
     example: "rtn:w4g128",
     widths: &[CodeBits::Eight, CodeBits::Four, CodeBits::Three, CodeBits::Two],
     groups: &[16, 32, 64, 128],
+    ungrouped: true,
     implied: None,
     options: &[SYM],
     needs: Needs::Weights,

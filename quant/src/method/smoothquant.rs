@@ -35,6 +35,7 @@ pub(super) static METHOD: Method = Method {
     example: "smoothquant:w8a8",
     widths: &[CodeBits::Eight, CodeBits::Four, CodeBits::Three, CodeBits::Two],
     groups: &[16, 32, 64, 128],
+    ungrouped: true,
     implied: None,
     options: &[
         MethodOption::of_number(

@@ -148,6 +148,11 @@ impl<'a> Source<'a> {
             }
             (None, Some(&piece)) => {
                 let written = self.written(piece, 0, method)?;
+                if written.group.is_none() && !method.ungrouped {
+                    let what = format!("`{method}` needs the columns of a group");
+                    let fix = format!("write for example `{}`", method.example);
+                    return Err(self.error_in(piece, piece.text.len(), what, fix));
+                }
                 let activations = written.activations.unwrap_or(DEFAULT_ACTIVATIONS);
                 (Scheme { bits: written.bits, group: written.group.flatten(), activations }, 2)
             }
@@ -246,11 +251,14 @@ impl<'a> Source<'a> {
         if text[at..].starts_with('g') {
             let number = if text[at + 1..].starts_with("none") { "none" } else { digits(at + 1) };
             let group = method.groups.iter().find(|group| group.to_string() == number);
-            if group.is_none() && number != "none" {
+            if group.is_none() && (number != "none" || !method.ungrouped) {
                 let groups: Vec<String> = method.groups.iter().map(usize::to_string).collect();
-                let fix = match groups.as_slice() {
-                    [] => format!("`{method}` has one scale a row"),
-                    _ => format!("a group must be one of {}; without one a row has one scale", groups.join(", ")),
+                let fix = match (groups.as_slice(), method.ungrouped) {
+                    ([], _) => format!("`{method}` has one scale a row"),
+                    (_, true) => {
+                        format!("a group must be one of {}; without one a row has one scale", groups.join(", "))
+                    }
+                    (_, false) => format!("a group must be one of {}", groups.join(", ")),
                 };
                 return Err(error(at + 1, format!("no groups of `{number}` columns"), fix));
             }

@@ -106,6 +106,7 @@ pub fn read(matrix: &PackedMatrix) -> Read {
             read.zeros.push(match panel.zeros {
                 kernels::Zeros::Constant(zero) => zero,
                 kernels::Zeros::PerGroup(zeros) => zeros[at],
+                kernels::Zeros::Floats(_) => panic!("expected zero points of a byte"),
             });
         }
     }

@@ -55,6 +55,7 @@ impl OutlierWeights<'_> {
             OutlierWeights::Codes(panel) => {
                 panel.check();
                 assert!(panel.bits == CodeBits::Eight && panel.group.is_none(), "codes of 8 bits, one scale a row");
+                assert!(!matches!(panel.zeros, Zeros::Floats(_)), "zero points that are codes");
                 (panel.rows, panel.columns)
             }
             OutlierWeights::Stored(weights) => {
@@ -130,6 +131,7 @@ fn add_codes<S: Lanes, const R: usize>(
                 Some(sixteen) => s.widen_u8(sixteen),
                 None => unreachable!("a panel has zero points of whole row blocks"),
             },
+            Zeros::Floats(_) => unreachable!("checked: zero points of these codes are codes"),
         };
     }
     let mut sums = [s.splat(0.0); R];

@@ -6,7 +6,10 @@
 //! y[t, r] = sum over segments g of  ( sum over k in g of (c[r, k] - z[g, r]) * x[t, k] ) * ( s_w[g, r] * s_x[t, g] )
 //! ```
 //! `matmul` takes 8-bit or 16-bit activation codes (`quantize`): the inner sum is an exact integer.
-//! `matmul_f32` takes f32 activations (`a32`): the inner sum is taken in f32, ascending k, and scaled by s_w alone.
+//! Where z is any number (`Zeros::Floats`), the inner sum is in two parts: (sum of c x) - z * (sum of x), both sums exact
+//! integers, converted to f32; then one product and one difference, each rounded.
+//! `matmul_f32` takes f32 activations (`a32`): the inner sum is taken in f32, ascending k, and scaled by s_w alone; c - z
+//! is rounded first where z is any number.
 //!
 //! # Shapes
 //! Panel: see `panel`. x: [tokens, columns]. y: f32 [tokens, rows], a block of columns of a wider matrix.
@@ -15,9 +18,9 @@
 //! # Tile
 //! Columns are taken 1024 at a time: their codes, up to 64 KB, are unpacked to bytes once (8-bit codes lie ready), and
 //! while they stay in the nearer caches all tokens pass by them, R blocks of sixteen rows times T tokens in registers.
-//! Sums go on in y from segment to segment. One body serves every number of tokens: what tiles of T leave over is done
-//! by tiles of 4, 2 and 1. Where one or two tokens share the codes, memory is the limit: blocks are short, so that the
-//! processor unpacks one while it multiplies the last. Where an instruction set sums products of codes up to 15 in 16
+//! Sums go on in y from segment to segment. What tiles of T leave over is done by tiles of 4, 2 and 1. Where one or two
+//! tokens share the codes, memory is the limit: blocks are short, so that the processor unpacks one while it multiplies
+//! the last, and one token alone needs no buffer at all (`one`). Where an instruction set sums products of codes up to 15 in 16
 //! bits, sums are widened after as many steps as are sure to fit: 128 / the largest code.
 //!
 //! # Order
@@ -58,7 +61,7 @@ const AHEAD: usize = 4096;
 
 /// Codes of a block of C columns as bytes, [columns / 4][rows][4].
 #[repr(align(64))]
-struct Unpacked<const C: usize>([[MaybeUninit<u8>; PANEL_ROWS]; C]);
+pub(crate) struct Unpacked<const C: usize>([[MaybeUninit<u8>; PANEL_ROWS]; C]);
 
 /// Turns the planes of every step of `$packed` into `$count` words of codes, sixteen rows at a time.
 macro_rules! unpack {
@@ -92,13 +95,13 @@ macro_rules! unpack {
 }
 
 impl<const C: usize> Unpacked<C> {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self([[MaybeUninit::uninit(); PANEL_ROWS]; C])
     }
 
     /// The codes of columns `first..end`, at most a block of them, where the panel stores them or unpacked here.
     #[inline(always)]
-    fn codes<'a, S: Lanes>(&'a mut self, s: S, panel: &Panel<'a>, first: usize, end: usize) -> &'a [u8] {
+    pub(crate) fn codes<'a, S: Lanes>(&'a mut self, s: S, panel: &Panel<'a>, first: usize, end: usize) -> &'a [u8] {
         let row_bytes = panel.padded_rows() * 4;
         let columns = panel.bits.padded_columns(end - first);
         let from = first / panel.bits.step() * panel.bits.planes() * row_bytes;
@@ -136,13 +139,32 @@ fn third_bits<S: Lanes>(s: S, [a, b, high]: [S::B; 3]) -> [S::B; 8] {
     ]
 }
 
-/// A block of columns: which, and their codes as bytes.
+/// A block of columns: which, their codes as bytes, and the grids of their groups.
 #[derive(Clone, Copy)]
-struct Block<'a> {
-    panel: &'a Panel<'a>,
-    first: usize,
-    end: usize,
-    codes: &'a [u8],
+pub(crate) struct Block<'a> {
+    /// What the panel says of scales and zeros is not read.
+    pub(crate) panel: &'a Panel<'a>,
+    pub(crate) first: usize,
+    pub(crate) end: usize,
+    pub(crate) codes: &'a [u8],
+    /// [groups of the block, R].
+    pub(crate) scales: &'a [f32],
+    /// Likewise.
+    pub(crate) zeros: Zeros<'a>,
+}
+
+impl<'a> Block<'a> {
+    /// A block of `panel` with the grids that the panel has.
+    #[inline(always)]
+    fn of(panel: &'a Panel<'a>, first: usize, end: usize, codes: &'a [u8]) -> Self {
+        let from = panel.group.map_or(0, |group| first / group) * panel.padded_rows();
+        let zeros = match panel.zeros {
+            Zeros::Constant(zero) => Zeros::Constant(zero),
+            Zeros::PerGroup(zeros) => Zeros::PerGroup(&zeros[from..]),
+            Zeros::Floats(zeros) => Zeros::Floats(&zeros[from..]),
+        };
+        Self { panel, first, end, codes, scales: &panel.scales[from..], zeros }
+    }
 }
 
 /// What a tile reads and writes, for the segments of a block, as places in memory.
@@ -157,9 +179,11 @@ struct Tile {
     /// Codes of the first row block, `row_bytes` bytes from one step to the next.
     codes: *const u8,
     row_bytes: usize,
-    /// Scales and zero points of the first row block in the first segment, `grid_stride` from one segment to the next.
+    /// Scales and zero points, of one kind or the other, of the first row block in the first segment, `grid_stride` from
+    /// one segment to the next.
     scales: *const f32,
     zeros: *const u8,
+    float_zeros: *const f32,
     grid_stride: usize,
     /// Activation bytes of the first token, `stride` from one token to the next; no low bytes: null.
     high: *const i8,
@@ -187,10 +211,12 @@ pub(crate) fn matmul<S: Lanes, const R: usize, const T: usize, const WIDE_T: usi
     let mut unpacked = Unpacked::<C>::new();
     for first in (0..panel.columns).step_by(C) {
         let end = (first + C).min(panel.columns);
-        let block = Block { panel, first, end, codes: unpacked.codes(s, panel, first, end) };
-        match panel.bits {
-            CodeBits::Eight => all_tokens::<S, R, WIDE_T, true>(s, block, x, y),
-            _ => all_tokens::<S, R, T, false>(s, block, x, y),
+        let block = Block::of(panel, first, end, unpacked.codes(s, panel, first, end));
+        match (panel.bits, panel.zeros) {
+            (CodeBits::Eight, Zeros::Floats(_)) => all_tokens::<S, R, WIDE_T, true, true>(s, block, x, y),
+            (CodeBits::Eight, _) => all_tokens::<S, R, WIDE_T, true, false>(s, block, x, y),
+            (_, Zeros::Floats(_)) => all_tokens::<S, R, T, false, true>(s, block, x, y),
+            (_, _) => all_tokens::<S, R, T, false, false>(s, block, x, y),
         }
     }
 }
@@ -210,8 +236,9 @@ pub(crate) fn matmul_few<S: Lanes, const R: usize>(
     }
 }
 
+/// Adds a block of columns to all tokens of y. WIDE: codes of eight bits; FLOATS: zeros are.
 #[inline(always)]
-fn all_tokens<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
+pub(crate) fn all_tokens<S: Lanes, const R: usize, const T: usize, const WIDE: bool, const FLOATS: bool>(
     s: S,
     block: Block<'_>,
     x: &QuantizedRows<'_>,
@@ -221,21 +248,22 @@ fn all_tokens<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
     let (padded, segment) = (panel.padded_rows(), segment_of(panel.group));
     let (row_bytes, columns) = (padded * 4, block.end - block.first);
     let (index, token_stride) = (block.first / segment, panel.columns.div_ceil(segment));
-    let (group, grid_stride) = if panel.group.is_some() { (index, padded) } else { (0, 0) };
-    let constant = match panel.zeros {
+    let grid_stride = if panel.group.is_some() { padded } else { 0 };
+    let constant = match block.zeros {
         Zeros::Constant(zero) => [zero; PANEL_ROWS],
-        Zeros::PerGroup(_) => [0; PANEL_ROWS],
+        _ => [0; PANEL_ROWS],
     };
-    let (zeros, zero_stride) = match panel.zeros {
-        Zeros::Constant(_) => (constant.as_slice(), 0),
-        Zeros::PerGroup(zeros) => (&zeros[group * padded..], grid_stride),
+    let (zeros, float_zeros, zero_stride): (&[u8], &[f32], usize) = match block.zeros {
+        Zeros::Constant(_) => (&constant, &[], 0),
+        Zeros::PerGroup(zeros) => (zeros, &[], grid_stride),
+        Zeros::Floats(zeros) => (&[], zeros, grid_stride),
     };
     let segments = columns.div_ceil(segment);
     let last_steps = (columns - (segments - 1) * segment).div_ceil(4);
     // All that tiles read and write lies inside these, row blocks and tokens included.
     assert!(block.codes.len() >= columns.div_ceil(4) * row_bytes);
-    assert!(panel.scales.len() >= (group + (segments - 1) * usize::from(grid_stride > 0) + 1) * padded);
-    assert!(zeros.len() >= (segments - 1) * zero_stride + padded);
+    assert!(block.scales.len() >= (segments - 1) * grid_stride + padded);
+    assert!(if FLOATS { float_zeros.len() } else { zeros.len() } >= (segments - 1) * zero_stride + padded);
     assert!(x.stride >= block.first + 4 * columns.div_ceil(4) && x.high.len() >= y.rows() * x.stride);
     assert!(x.low.is_empty() || x.low.len() >= y.rows() * x.stride);
     assert!(x.scales.len() >= y.rows() * token_stride && x.offsets.len() >= y.rows() * token_stride);
@@ -252,8 +280,9 @@ fn all_tokens<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
                 narrow_steps: 128 / usize::from(panel.bits.max_code()),
                 codes: block.codes.as_ptr().add(4 * row),
                 row_bytes,
-                scales: panel.scales.as_ptr().add(group * padded + row),
-                zeros: zeros.as_ptr().add(row),
+                scales: block.scales.as_ptr().add(row),
+                zeros: if FLOATS { std::ptr::null() } else { zeros.as_ptr().add(row) },
+                float_zeros: if FLOATS { float_zeros.as_ptr().add(row) } else { std::ptr::null() },
                 grid_stride,
                 high: x.high.as_ptr().add(token * x.stride + block.first),
                 low: match x.low {
@@ -288,12 +317,12 @@ fn all_tokens<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
                 // SAFETY: `tile_at` points inside the slices for R row blocks below `whole` and $t tokens.
                 unsafe {
                     while row_block + R <= whole {
-                        tile::<S, R, { $t }, WIDE>(s, tile_at(row_block, token), zero_stride, ROW_BLOCK);
+                        tile::<S, R, { $t }, WIDE, FLOATS>(s, tile_at(row_block, token), zero_stride, ROW_BLOCK);
                         row_block += R;
                     }
                     while row_block < row_blocks {
                         let rows = ROW_BLOCK.min(panel.rows - row_block * ROW_BLOCK);
-                        tile::<S, 1, { $t }, WIDE>(s, tile_at(row_block, token), zero_stride, rows);
+                        tile::<S, 1, { $t }, WIDE, FLOATS>(s, tile_at(row_block, token), zero_stride, rows);
                         row_block += 1;
                     }
                 }
@@ -316,7 +345,7 @@ fn all_tokens<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
 /// # Safety
 /// All places of `at` must be those of R row blocks and T tokens, of slices as long as `all_tokens` checks.
 #[inline(always)]
-unsafe fn tile<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
+unsafe fn tile<S: Lanes, const R: usize, const T: usize, const WIDE: bool, const FLOATS: bool>(
     s: S,
     at: Tile,
     zero_stride: usize,
@@ -342,8 +371,10 @@ unsafe fn tile<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
             let steps = if index + 1 == at.segments { at.last_steps } else { at.steps };
             let offset = |t: usize| *at.offsets.add(t * at.token_stride + index);
             let mut zeros = [s.splat_int(0); R];
-            for r in 0..R {
-                zeros[r] = s.widen_u8(&*at.zeros.add(index * zero_stride + r * ROW_BLOCK).cast());
+            if !FLOATS {
+                for r in 0..R {
+                    zeros[r] = s.widen_u8(&*at.zeros.add(index * zero_stride + r * ROW_BLOCK).cast());
+                }
             }
             let mut acc = [[s.splat_int(0); R]; T];
             accumulate::<S, R, T, WIDE>(s, &at, at.high, first_step, steps, &mut acc);
@@ -351,7 +382,10 @@ unsafe fn tile<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
             for t in 0..T {
                 let centred = s.splat_int(centred::<S, WIDE>(offset(t)[0]));
                 for r in 0..R {
-                    acc[t][r] = s.mul_add_i16(s.add_int(acc[t][r], centred), zeros[r], offset(t)[0]);
+                    acc[t][r] = s.add_int(acc[t][r], centred);
+                    if !FLOATS {
+                        acc[t][r] = s.mul_add_i16(acc[t][r], zeros[r], offset(t)[0]);
+                    }
                 }
             }
             if !at.low.is_null() {
@@ -365,18 +399,31 @@ unsafe fn tile<S: Lanes, const R: usize, const T: usize, const WIDE: bool>(
                 for t in 0..T {
                     let centred = s.splat_int(centred::<S, WIDE>(offset(t)[1]));
                     for r in 0..R {
-                        acc[t][r] = s.mul_add_i16(s.add_int(acc[t][r], centred), zeros[r], offset(t)[1]);
+                        acc[t][r] = s.add_int(acc[t][r], centred);
+                        if !FLOATS {
+                            acc[t][r] = s.mul_add_i16(acc[t][r], zeros[r], offset(t)[1]);
+                        }
                     }
                 }
             }
             let mut scales = [s.splat(0.0); R];
+            let mut float_zeros = [s.splat(0.0); R];
             for r in 0..R {
                 scales[r] = s.load(&*at.scales.add(index * at.grid_stride + r * ROW_BLOCK).cast());
+                if FLOATS {
+                    float_zeros[r] = s.load(&*at.float_zeros.add(index * zero_stride + r * ROW_BLOCK).cast());
+                }
             }
             for t in 0..T {
                 let token_scale = s.splat(*at.token_scales.add(t * at.token_stride + index));
+                // At most 128 * 32512 in magnitude: exact.
+                let [high, low] = offset(t).map(i32::from);
+                let minus_sum = s.splat(if at.low.is_null() { high } else { 255 * high + low } as f32);
                 for r in 0..R {
-                    let (isum, scale) = (s.to_float(acc[t][r]), s.mul(scales[r], token_scale));
+                    let (mut isum, scale) = (s.to_float(acc[t][r]), s.mul(scales[r], token_scale));
+                    if FLOATS {
+                        isum = s.accumulate(isum, float_zeros[r], minus_sum);
+                    }
                     let y = at.y.add(t * at.y_stride + r * ROW_BLOCK);
                     if rows == ROW_BLOCK {
                         s.store(s.accumulate(s.load(&*y.cast()), isum, scale), &mut *y.cast());
@@ -510,17 +557,27 @@ pub(crate) fn matmul_f32<S: Lanes, const T: usize>(s: S, panel: &Panel<'_>, x: &
     let mut unpacked = Unpacked::<BLOCK_COLUMNS>::new();
     for first in (0..panel.columns).step_by(BLOCK_COLUMNS) {
         let end = (first + BLOCK_COLUMNS).min(panel.columns);
-        let block = Block { panel, first, end, codes: unpacked.codes(s, panel, first, end) };
-        let row_blocks = panel.padded_rows() / ROW_BLOCK;
-        let mut token = 0;
-        while token + T <= y.rows() {
-            (0..row_blocks).for_each(|row_block| tile_f32::<S, T>(s, block, x, y, row_block, token));
-            token += T;
+        let block = Block::of(panel, first, end, unpacked.codes(s, panel, first, end));
+        all_tokens_f32::<S, T>(s, block, x, y);
+    }
+}
+
+/// Adds a block of columns to all tokens of y, f32 activations.
+#[inline(always)]
+pub(crate) fn all_tokens_f32<S: Lanes, const T: usize>(s: S, block: Block<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
+    let row_blocks = block.panel.padded_rows() / ROW_BLOCK;
+    let mut token = 0;
+    while token + T <= y.rows() {
+        for row_block in 0..row_blocks {
+            tile_f32::<S, T>(s, block, x, y, row_block, token);
         }
-        while token < y.rows() {
-            (0..row_blocks).for_each(|row_block| tile_f32::<S, 1>(s, block, x, y, row_block, token));
-            token += 1;
+        token += T;
+    }
+    while token < y.rows() {
+        for row_block in 0..row_blocks {
+            tile_f32::<S, 1>(s, block, x, y, row_block, token);
         }
+        token += 1;
     }
 }
 
@@ -544,14 +601,15 @@ fn tile_f32<S: Lanes, const T: usize>(
     }
     for start in (block.first..block.end).step_by(segment) {
         let end = (start + segment).min(block.end);
-        let group = if panel.group.is_some() { start / segment } else { 0 };
+        let group = if panel.group.is_some() { (start - block.first) / segment } else { 0 };
         let grid = group * padded + row_block * ROW_BLOCK..group * padded + (row_block + 1) * ROW_BLOCK;
-        let zero = match panel.zeros {
-            Zeros::Constant(zero) => s.splat_int(i32::from(zero)),
+        let zero = match block.zeros {
+            Zeros::Constant(zero) => s.splat(f32::from(zero)),
             Zeros::PerGroup(zeros) => match zeros[grid.clone()].first_chunk() {
-                Some(sixteen) => s.widen_u8(sixteen),
+                Some(sixteen) => s.to_float(s.widen_u8(sixteen)),
                 None => unreachable!("sixteen bytes were sliced"),
             },
+            Zeros::Floats(zeros) => s.load_partial(&zeros[grid.clone()]),
         };
         let mut inner = [s.splat(0.0); T];
         for k in (start..end).step_by(4) {
@@ -562,13 +620,13 @@ fn tile_f32<S: Lanes, const T: usize>(
             };
             let codes = [s.byte::<0>(bytes), s.byte::<1>(bytes), s.byte::<2>(bytes), s.byte::<3>(bytes)];
             for (j, &code) in codes.iter().enumerate().take(end - k) {
-                let w = s.to_float(s.sub_int(code, zero));
+                let w = s.sub(s.to_float(code), zero);
                 for (t, acc) in inner.iter_mut().enumerate() {
                     *acc = s.accumulate(*acc, w, s.splat(x[t * columns + k + j]));
                 }
             }
         }
-        let scale = s.load_partial(&panel.scales[grid]);
+        let scale = s.load_partial(&block.scales[grid]);
         for (sum, acc) in sums.iter_mut().zip(inner) {
             *sum = s.accumulate(*sum, acc, scale);
         }

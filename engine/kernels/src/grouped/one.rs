@@ -20,10 +20,11 @@ struct Rows {
     /// Packed codes of the first row, `row_bytes` from one plane to the next.
     codes: *const u8,
     row_bytes: usize,
-    /// Scales and zero points of the first row, so many elements from one segment to the next.
+    /// Scales and zero points, of one kind or the other, of the first row, so many elements from one segment to the next.
     scales: *const f32,
     scale_stride: usize,
     zeros: *const u8,
+    float_zeros: *const f32,
     zero_stride: usize,
     /// Activation bytes; no low bytes: null.
     high: *const i8,
@@ -32,10 +33,15 @@ struct Rows {
     offsets: *const [i16; 2],
 }
 
-/// Whether `matvec` can take a panel: a segment must be whole packing steps, and products plain 32-bit sums.
+/// Whether `matvec` can take a panel: a segment must be whole packing steps, zeros codes, and products plain 32-bit sums.
 pub(super) fn takes<S: Lanes>(panel: &Panel<'_>, x: &QuantizedRows<'_>) -> bool {
     let wide_enough = x.stride >= panel.bits.padded_columns(panel.columns);
-    !S::NARROW && S::CENTRE == 0 && segment_of(panel.group).is_multiple_of(panel.bits.step()) && wide_enough
+    let zeros_are_codes = !matches!(panel.zeros, Zeros::Floats(_));
+    zeros_are_codes
+        && !S::NARROW
+        && S::CENTRE == 0
+        && segment_of(panel.group).is_multiple_of(panel.bits.step())
+        && wide_enough
 }
 
 /// See the module: y [1, rows]. R row blocks are the register tile.
@@ -48,17 +54,19 @@ pub(super) fn matvec<S: Lanes, const R: usize>(s: S, panel: &Panel<'_>, x: &Quan
     let (segments, step) = (columns.div_ceil(segment), panel.bits.step());
     let constant = match panel.zeros {
         Zeros::Constant(zero) => [zero; PANEL_ROWS],
-        Zeros::PerGroup(_) => [0; PANEL_ROWS],
-    };
-    let (zeros, zero_stride) = match panel.zeros {
-        Zeros::Constant(_) => (constant.as_slice(), 0),
-        Zeros::PerGroup(zeros) => (zeros, if panel.group.is_some() { padded } else { 0 }),
+        _ => [0; PANEL_ROWS],
     };
     let scale_stride = if panel.group.is_some() { padded } else { 0 };
+    let (zeros, float_zeros, zero_stride): (&[u8], &[f32], usize) = match panel.zeros {
+        Zeros::Constant(_) => (&constant, &[], 0),
+        Zeros::PerGroup(zeros) => (zeros, &[], scale_stride),
+        Zeros::Floats(zeros) => (&[], zeros, scale_stride),
+    };
+    let floats = matches!(panel.zeros, Zeros::Floats(_));
     // All that row blocks read lies inside these.
     assert!(takes::<S>(panel, x) && panel.codes.len() == panel.bits.panel_bytes(panel.rows, columns));
     assert!(panel.scales.len() >= (segments - 1) * scale_stride + padded);
-    assert!(zeros.len() >= (segments - 1) * zero_stride + padded);
+    assert!(if floats { float_zeros.len() } else { zeros.len() } >= (segments - 1) * zero_stride + padded);
     assert!(x.high.len() >= x.stride && (x.low.is_empty() || x.low.len() >= x.stride));
     assert!(x.scales.len() >= segments && x.offsets.len() >= segments);
     let y = y.row(0);
@@ -74,7 +82,8 @@ pub(super) fn matvec<S: Lanes, const R: usize>(s: S, panel: &Panel<'_>, x: &Quan
                 row_bytes: 4 * padded,
                 scales: panel.scales.as_ptr().add(row),
                 scale_stride,
-                zeros: zeros.as_ptr().add(row),
+                zeros: if floats { std::ptr::null() } else { zeros.as_ptr().add(row) },
+                float_zeros: if floats { float_zeros.as_ptr().add(row) } else { std::ptr::null() },
                 zero_stride,
                 high: x.high.as_ptr(),
                 low: if x.low.is_empty() { std::ptr::null() } else { x.low.as_ptr() },
@@ -104,15 +113,27 @@ pub(super) fn matvec<S: Lanes, const R: usize>(s: S, panel: &Panel<'_>, x: &Quan
 #[inline(always)]
 unsafe fn of_planes<S: Lanes, const R: usize>(s: S, bits: CodeBits, at: Rows, y: &mut [f32]) {
     // SAFETY: passed on.
-    unsafe { if at.low.is_null() { rows::<S, R, 1>(s, bits, at, y) } else { rows::<S, R, 2>(s, bits, at, y) } }
+    unsafe {
+        match (at.low.is_null(), at.zeros.is_null()) {
+            (true, false) => rows::<S, R, 1, false>(s, bits, at, y),
+            (false, false) => rows::<S, R, 2, false>(s, bits, at, y),
+            (true, true) => rows::<S, R, 1, true>(s, bits, at, y),
+            (false, true) => rows::<S, R, 2, true>(s, bits, at, y),
+        }
+    }
 }
 
-/// The outputs of R row blocks; A is the number of activation bytes, 1 or 2.
+/// The outputs of R row blocks; A is the number of activation bytes, 1 or 2; FLOATS: zeros are.
 ///
 /// # Safety
 /// All places of `at` must be those of R row blocks, of slices as long as `matvec` checks.
 #[inline(always)]
-unsafe fn rows<S: Lanes, const R: usize, const A: usize>(s: S, bits: CodeBits, at: Rows, y: &mut [f32]) {
+unsafe fn rows<S: Lanes, const R: usize, const A: usize, const FLOATS: bool>(
+    s: S,
+    bits: CodeBits,
+    at: Rows,
+    y: &mut [f32],
+) {
     // SAFETY: as promised; a step reads its planes of R row blocks and the activation bytes of its columns.
     unsafe {
         let (mut codes, mut high, mut low) = (at.codes, at.high, at.low);
@@ -158,17 +179,27 @@ unsafe fn rows<S: Lanes, const R: usize, const A: usize>(s: S, bits: CodeBits, a
                 CodeBits::Three => steps!(3, 8, dot_u8, |x| third_bits(s, x)),
             }
             let (offset, token_scale) = (*at.offsets.add(segment), s.splat(*at.token_scales.add(segment)));
+            let [high_sum, low_sum] = offset.map(i32::from);
+            // At most 128 * 32512 in magnitude: exact.
+            let minus_sum = s.splat(if A == 1 { high_sum } else { 255 * high_sum + low_sum } as f32);
             for r in 0..R {
-                let zeros = s.widen_u8(&*at.zeros.add(segment * at.zero_stride + r * ROW_BLOCK).cast());
+                let zero_at = segment * at.zero_stride + r * ROW_BLOCK;
                 let mut sum = s.splat_int(0);
                 for a in 0..A {
                     if a == 1 {
                         sum = s.mul_int(sum, s.splat_int(255));
                     }
-                    sum = s.mul_add_i16(s.add_int(sum, acc[a][r]), zeros, offset[a]);
+                    sum = s.add_int(sum, acc[a][r]);
+                    if !FLOATS {
+                        sum = s.mul_add_i16(sum, s.widen_u8(&*at.zeros.add(zero_at).cast()), offset[a]);
+                    }
+                }
+                let mut sum = s.to_float(sum);
+                if FLOATS {
+                    sum = s.accumulate(sum, s.load(&*at.float_zeros.add(zero_at).cast()), minus_sum);
                 }
                 let scale = s.load(&*at.scales.add(segment * at.scale_stride + r * ROW_BLOCK).cast());
-                sums[r] = s.accumulate(sums[r], s.to_float(sum), s.mul(scale, token_scale));
+                sums[r] = s.accumulate(sums[r], sum, s.mul(scale, token_scale));
             }
         }
         for (r, y) in y.chunks_mut(LANES).enumerate() {

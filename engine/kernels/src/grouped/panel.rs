@@ -94,6 +94,8 @@ pub enum Zeros<'a> {
     Constant(u8),
     /// [scale groups, R].
     PerGroup(&'a [u8]),
+    /// [scale groups, R], any number: the code of zero need not be an integer.
+    Floats(&'a [f32]),
 }
 
 /// A panel: w[r, k] = scale[g, r] * (code[r, k] - zero[g, r]), g the group of k.
@@ -138,11 +140,13 @@ impl Panel<'_> {
             self.rows,
             self.columns
         );
-        assert!(self.group.is_none_or(|group| [16, 32, 64, 128].contains(&group)), "group {:?}", self.group);
+        assert!(self.group.is_none_or(|group| [8, 16, 32, 64, 128].contains(&group)), "group {:?}", self.group);
         assert_eq!(self.codes.len(), self.bits.panel_bytes(self.rows, self.columns), "bytes of codes");
         assert_eq!(self.scales.len(), groups * padded, "scales");
-        if let Zeros::PerGroup(zeros) = self.zeros {
-            assert_eq!(zeros.len(), groups * padded, "zeros");
+        match self.zeros {
+            Zeros::Constant(_) => {}
+            Zeros::PerGroup(zeros) => assert_eq!(zeros.len(), groups * padded, "zeros"),
+            Zeros::Floats(zeros) => assert_eq!(zeros.len(), groups * padded, "zeros"),
         }
     }
 }

@@ -248,6 +248,17 @@ impl Lanes for Avx2 {
         })
     }
     #[inline(always)]
+    fn spread(self, mask: u16, value: i32) -> Self::I {
+        present!({
+            let (mask, value) = (_mm256_set1_epi32(i32::from(mask)), _mm256_set1_epi32(value));
+            let low = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+            let bits = [low, _mm256_slli_epi32::<8>(low)];
+            let [a, b] =
+                bits.map(|bits| _mm256_and_si256(_mm256_cmpeq_epi32(_mm256_and_si256(mask, bits), bits), value));
+            (a, b)
+        })
+    }
+    #[inline(always)]
     fn add_int(self, a: Self::I, b: Self::I) -> Self::I {
         halves!(_mm256_add_epi32, a, b)
     }

@@ -177,6 +177,10 @@ impl Lanes for Avx512 {
         present!(_mm512_cvtepu8_epi32(_mm_loadu_si128(x.as_ptr().cast())))
     }
     #[inline(always)]
+    fn spread(self, mask: u16, value: i32) -> Self::I {
+        present!(_mm512_maskz_set1_epi32(mask, value))
+    }
+    #[inline(always)]
     fn add_int(self, a: Self::I, b: Self::I) -> Self::I {
         present!(_mm512_add_epi32(a, b))
     }
@@ -342,6 +346,15 @@ impl Lanes for Avx512 {
         let mask = low_lanes(y.len());
         // SAFETY: as above; masked-off lanes are not written.
         unsafe { _mm512_mask_storeu_ps(y.as_mut_ptr(), mask, x) }
+    }
+
+    #[inline(always)]
+    fn words(self, x: Self::F) -> Self::B {
+        present!(_mm512_castps_si512(x))
+    }
+    #[inline(always)]
+    fn floats(self, x: Self::B) -> Self::F {
+        present!(_mm512_castsi512_ps(x))
     }
 
     #[inline(always)]

@@ -150,6 +150,15 @@ pub(crate) trait Lanes: Copy {
     fn store_int(self, x: Self::I, y: &mut [i32; LANES]);
     /// Lane i from `x[i]`, zero-extended.
     fn widen_u8(self, x: &[u8; LANES]) -> Self::I;
+    /// Lane i is `value` where bit i of `mask` is set, else 0.
+    #[inline(always)]
+    fn spread(self, mask: u16, value: i32) -> Self::I {
+        let mut lanes = [0; LANES];
+        for (i, lane) in lanes.iter_mut().enumerate() {
+            *lane = i32::from(mask >> i & 1) * value;
+        }
+        self.load_int(&lanes)
+    }
     /// a + b, wrapping.
     fn add_int(self, a: Self::I, b: Self::I) -> Self::I;
     /// a - b, wrapping.
@@ -270,6 +279,23 @@ pub(crate) trait Lanes: Copy {
         let mut lanes = [0.0; LANES];
         self.store(a, &mut lanes);
         lanes.into_iter().fold(lanes[0], |greatest, lane| if lane > greatest { lane } else { greatest })
+    }
+    /// The bits of lane i as four bytes, little-endian.
+    #[inline(always)]
+    fn words(self, x: Self::F) -> Self::B {
+        let (mut lanes, mut bytes) = ([0.0f32; LANES], [0; 4 * LANES]);
+        self.store(x, &mut lanes);
+        for (word, lane) in bytes.as_chunks_mut().0.iter_mut().zip(lanes) {
+            *word = lane.to_le_bytes();
+        }
+        self.load_bytes(&bytes)
+    }
+    /// The f32 whose bits lane i has, little-endian.
+    #[inline(always)]
+    fn floats(self, x: Self::B) -> Self::F {
+        let mut bytes = [0; 4 * LANES];
+        self.store_bytes(x, &mut bytes);
+        self.load_f32(&bytes)
     }
     /// Asks for the cache line of `at`, wherever that is: a hint, nothing is read.
     #[inline(always)]

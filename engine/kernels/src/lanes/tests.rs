@@ -234,6 +234,8 @@ fn integer_operations<S: Lanes>(test: S) {
         let offset = [i16::MIN, -16_256, -1, 0, 1, 16_256, i16::MAX][round % 7];
         agree!(test, integers, |s| s.mul_add_i16(s.load_int(&b), s.widen_u8(&small), offset), b, small, offset);
         agree!(test, integers, |s| s.widen_u8(&small), small);
+        let (mask, value) = (b[3] as u16, 1 << (round % 9));
+        agree!(test, integers, |s| s.spread(mask, value), mask, value);
     }
     agree!(test, integers, |s| s.widen_u8(&[0, 1, 2, 127, 128, 129, 254, 255, 0, 1, 2, 127, 128, 129, 254, 255]));
 }
@@ -268,6 +270,7 @@ fn byte_operations<S: Lanes>(test: S) {
     for _ in 0..64 {
         let x: [u8; 64] = random.bytes();
         agree!(test, bytes, |s| s.load_bytes(&x), x);
+        agree!(test, bytes, |s| s.words(s.floats(s.load_bytes(&x))), x);
         agree!(test, integers, |s| s.byte::<0>(s.load_bytes(&x)), x);
         agree!(test, integers, |s| s.byte::<1>(s.load_bytes(&x)), x);
         agree!(test, integers, |s| s.byte::<2>(s.load_bytes(&x)), x);

@@ -17,16 +17,22 @@
 //! exact and rounding symmetric.
 //!
 //! # Blocks
-//! 256 rows of up to 192 columns of x (393 KB, of the second-level cache's megabyte) are copied into panels of a tile's
-//! R columns, [panel][k][R], then 256 rows of sixteen columns of y (32 KB, in the first-level cache) into [k][16]: the
-//! inner loop reads two streams. c is read and written once for 256 rows; the next tile's part of it is asked for ahead.
+//! 192 rows of up to 256 columns of y are copied into panels [panel][k][16] (393 KB), and the same rows of up to 192 columns
+//! of x into panels of a tile's R columns, [panel][k][R] (295 KB): both stay in the second-level cache, whose megabyte they
+//! share. The inner loop reads a panel of each. Tiles follow one another along rows of c, as memory has them, so that
+//! the processor can fetch c ahead; it is read and written once for 192 rows of x and y.
 //! The tile is R rows times sixteen columns: on AVX-512 12 x 16 is 24 registers of sums, two of y, and the rest for
-//! broadcasts and products. Where rows of x or columns of y are left over, panels are padded with zeros, whose
-//! products go into sums that are not stored.
+//! broadcasts and products. Rows left over make tiles of four and of one; of columns left over a panel is padded with
+//! zeros, whose products go into sums that are not stored.
+//!
+//! A product of up to 32 rows x and y is compiled apart: it does without most of the workspace, which would have to be
+//! touched page by page at every call.
 
 use crate::columns::{Columns, ColumnsMut};
 use crate::lanes::{LANES, Lanes};
+use std::hint::black_box;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 /// Whether products are added or subtracted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,109 +43,139 @@ pub enum Sign {
     Minus,
 }
 
-/// Rows of x and y, and columns of x, in a block.
-const DEPTH: usize = 256;
+/// Rows of x and y in a block, and in one of few; columns of x and of y in a block.
+pub(crate) const DEPTH: usize = 192;
+pub(crate) const SHALLOW: usize = 32;
 const ROWS: usize = 192;
+const COLUMNS: usize = 256;
 
-/// Panels of a block of x, and a panel of y.
+/// Panels of a block of x and of a block of y.
 #[repr(align(64))]
-struct Workspace {
-    x: [MaybeUninit<f64>; DEPTH * ROWS],
-    y: [MaybeUninit<f64>; DEPTH * LANES],
+struct Workspace<const DEPTH: usize> {
+    x: [[MaybeUninit<f64>; DEPTH]; ROWS],
+    y: [[MaybeUninit<f64>; DEPTH]; COLUMNS],
 }
 
-/// See the module. R rows of c, a divisor of 192, are a tile's.
+/// See the module. R rows of c are a tile's, DEPTH rows of x and y a block's.
 #[inline(always)]
-pub(crate) fn product<S: Lanes, const R: usize>(
+pub(crate) fn product<S: Lanes, const R: usize, const DEPTH: usize>(
     s: S,
     sign: Sign,
     x: Columns<'_, f64>,
     y: Columns<'_, f64>,
     c: &mut ColumnsMut<'_, f64>,
 ) {
-    const { assert!(ROWS.is_multiple_of(R)) };
     let (rows, columns, depth) = (x.width(), y.width(), x.rows());
     assert!(y.rows() == depth && c.rows() == rows && c.width() == columns);
     let mut workspace =
-        Workspace { x: [MaybeUninit::uninit(); DEPTH * ROWS], y: [MaybeUninit::uninit(); DEPTH * LANES] };
-    let (x_panels, y_panel) = (workspace.x.as_mut_ptr().cast::<f64>(), workspace.y.as_mut_ptr().cast::<f64>());
+        Workspace { x: [[MaybeUninit::uninit(); DEPTH]; ROWS], y: [[MaybeUninit::uninit(); DEPTH]; COLUMNS] };
+    let (x_panels, y_panels) = (workspace.x.as_mut_ptr().cast::<f64>(), workspace.y.as_mut_ptr().cast::<f64>());
     let ((x, x_stride), (y, y_stride), (c, c_stride)) =
         (x.start_and_stride(), y.start_and_stride(), c.start_and_stride());
+    // Few rows of c do not make up for copying y: vectors of it are read where they lie, if they are whole.
+    let in_place = rows <= 2 * R;
+    // Were it known to be 1 or -1, signs would be flipped one number at a time.
+    let factor = black_box(if sign == Sign::Plus { 1.0 } else { -1.0 });
     for k in (0..depth).step_by(DEPTH) {
         let steps = DEPTH.min(depth - k);
-        for first in (0..rows).step_by(ROWS) {
-            let count = ROWS.min(rows - first);
-            // SAFETY: the block lies inside x, whose shape was checked, and fits the workspace.
-            unsafe { pack_x::<R>(sign, x.add(k * x_stride + first), x_stride, steps, count, x_panels) };
-            for column in (0..columns).step_by(LANES) {
-                let width = LANES.min(columns - column);
-                // SAFETY: the blocks lie inside y and c; a panel of y fits the workspace.
-                unsafe {
-                    let from = y.add(k * y_stride + column);
-                    // Few rows of c do not make up for copying y, if vectors of it can be read where they lie.
-                    let (y, y_stride) = if width == LANES && count <= R {
-                        (from, y_stride)
-                    } else {
-                        pack_y(s, from, y_stride, steps, width, y_panel);
-                        (y_panel.cast_const(), LANES)
-                    };
-                    for row in (0..count).step_by(R) {
-                        let panel = x_panels.add(row * steps);
-                        let c = c.add((first + row) * c_stride + column);
-                        let tile_rows = R.min(count - row);
-                        if tile_rows == R && width == LANES {
-                            whole_tile::<S, R>(s, steps, panel, y, y_stride, c, c_stride);
-                        } else {
-                            part_of_tile::<S, R>(s, steps, panel, y, y_stride, c, c_stride, tile_rows, width);
+        for first_column in (0..columns).step_by(COLUMNS) {
+            let width = COLUMNS.min(columns - first_column);
+            let packed_from = if in_place { width / LANES * LANES } else { 0 };
+            // SAFETY: the block lies inside y, whose shape was checked, and fits the workspace.
+            let y = unsafe {
+                let y = y.add(k * y_stride + first_column);
+                pack_y(s, y, y_stride, steps, packed_from..width, y_panels);
+                y
+            };
+            for first_row in (0..rows).step_by(ROWS) {
+                let count = ROWS.min(rows - first_row);
+                // SAFETY: the blocks lie inside x and c; that of x fits the workspace.
+                let c = unsafe {
+                    pack_x::<R>(factor, x.add(k * x_stride + first_row), x_stride, steps, count, x_panels);
+                    c.add(first_row * c_stride + first_column)
+                };
+                let mut row = 0;
+                macro_rules! tiles {
+                    ($r:expr) => {
+                        while count - row >= $r {
+                            for column in (0..width).step_by(LANES) {
+                                // SAFETY: as above; panels of y from `packed_from` on were written, those before are whole.
+                                unsafe {
+                                    let (x, c) = (x_panels.add(row * steps), c.add(row * c_stride + column));
+                                    let (y, y_stride) = if column < packed_from {
+                                        (y.add(column), y_stride)
+                                    } else {
+                                        (y_panels.add(column * steps).cast_const(), LANES)
+                                    };
+                                    if width - column >= LANES {
+                                        whole_tile::<S, { $r }>(s, steps, x, y, y_stride, c, c_stride);
+                                    } else {
+                                        let width = width - column;
+                                        part_of_tile::<S, { $r }>(s, steps, x, y, y_stride, c, c_stride, width);
+                                    }
+                                }
+                            }
+                            row += $r;
                         }
-                    }
+                    };
                 }
+                tiles!(R);
+                tiles!(4);
+                tiles!(1);
             }
         }
     }
 }
 
-/// Copies `count` columns of `steps` rows of x, negated for a difference, into panels [panel][steps][R].
+/// Copies `count` columns of `steps` rows of x, times 1 or -1, into panels [panel][steps][R], then of four, then of one.
 ///
 /// # Safety
-/// They must lie at `x`, and `to` must have room for them and zeros up to a multiple of R.
+/// They must lie at `x`, and `to` must have room for them.
 #[inline(always)]
-unsafe fn pack_x<const R: usize>(sign: Sign, x: *const f64, x_stride: usize, steps: usize, count: usize, to: *mut f64) {
-    let factor = if sign == Sign::Plus { 1.0 } else { -1.0 };
+unsafe fn pack_x<const R: usize>(
+    factor: f64,
+    x: *const f64,
+    x_stride: usize,
+    steps: usize,
+    count: usize,
+    to: *mut f64,
+) {
     for k in 0..steps {
-        for first in (0..count).step_by(R) {
+        let mut first = 0;
+        macro_rules! copy {
+            ($r:expr) => {
+                while count - first >= $r {
+                    for i in 0..$r {
+                        // SAFETY: as promised.
+                        unsafe { *to.add(first * steps + k * $r + i) = factor * *x.add(k * x_stride + first + i) };
+                    }
+                    first += $r;
+                }
+            };
+        }
+        copy!(R);
+        copy!(4);
+        copy!(1);
+    }
+}
+
+/// Copies columns `columns` of `steps` rows of y into panels [panel][steps][16], the last one padded with zeros.
+///
+/// # Safety
+/// They must lie at `y`, begin with a panel, and `to` must have room for all panels from the first column on.
+#[inline(always)]
+unsafe fn pack_y<S: Lanes>(s: S, y: *const f64, y_stride: usize, steps: usize, columns: Range<usize>, to: *mut f64) {
+    for k in 0..steps {
+        for column in columns.clone().step_by(LANES) {
             // SAFETY: as promised.
             unsafe {
-                let (from, to) = (x.add(k * x_stride + first), to.add(first * steps + k * R));
-                if count - first >= R {
-                    for i in 0..R {
-                        *to.add(i) = factor * *from.add(i);
-                    }
+                let (from, to) = (y.add(k * y_stride + column), to.add(column * steps + k * LANES));
+                if columns.end - column >= LANES {
+                    s.store_f64(s.load_f64(&*from.cast()), &mut *to.cast());
                 } else {
-                    for i in 0..R {
-                        *to.add(i) = if i < count - first { factor * *from.add(i) } else { 0.0 };
+                    for j in 0..LANES {
+                        *to.add(j) = if j < columns.end - column { *from.add(j) } else { 0.0 };
                     }
-                }
-            }
-        }
-    }
-}
-
-/// Copies `width` columns, at most sixteen, of `steps` rows of y into [steps][16], with zeros behind them.
-///
-/// # Safety
-/// They must lie at `y`, and `to` must have room.
-#[inline(always)]
-unsafe fn pack_y<S: Lanes>(s: S, y: *const f64, y_stride: usize, steps: usize, width: usize, to: *mut f64) {
-    for k in 0..steps {
-        // SAFETY: as promised.
-        unsafe {
-            let (from, to) = (y.add(k * y_stride), to.add(k * LANES));
-            if width == LANES {
-                s.store_f64(s.load_f64(&*from.cast()), &mut *to.cast());
-            } else {
-                for j in 0..LANES {
-                    *to.add(j) = if j < width { *from.add(j) } else { 0.0 };
                 }
             }
         }
@@ -189,8 +225,8 @@ unsafe fn whole_tile<S: Lanes, const R: usize>(
     for i in 0..R {
         // SAFETY: as promised; a prefetch may be of any place.
         unsafe {
-            s.prefetch(c.wrapping_add((R + i) * c_stride).cast_const().cast());
-            s.prefetch(c.wrapping_add((R + i) * c_stride + LANES / 2).cast_const().cast());
+            s.prefetch(c.wrapping_add(i * c_stride + LANES).cast_const().cast());
+            s.prefetch(c.wrapping_add(i * c_stride + LANES + LANES / 2).cast_const().cast());
             acc[i] = s.load_f64(&*c.add(i * c_stride).cast());
         }
     }
@@ -202,10 +238,10 @@ unsafe fn whole_tile<S: Lanes, const R: usize>(
     }
 }
 
-/// A tile of which `rows` rows and `width` columns are stored.
+/// A tile of which `width` columns are stored.
 ///
 /// # Safety
-/// As of `accumulate`; c must have so many rows and columns.
+/// As of `accumulate`; c must have R rows of so many columns.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)] // a tile's places in memory
 unsafe fn part_of_tile<S: Lanes, const R: usize>(
@@ -216,23 +252,20 @@ unsafe fn part_of_tile<S: Lanes, const R: usize>(
     y_stride: usize,
     c: *mut f64,
     c_stride: usize,
-    rows: usize,
     width: usize,
 ) {
     let mut lanes = [[0.0; LANES]; R];
-    for i in 0..rows {
+    let mut acc = [s.zero_f64(); R];
+    for i in 0..R {
         for j in 0..width {
             // SAFETY: as promised.
             lanes[i][j] = unsafe { *c.add(i * c_stride + j) };
         }
-    }
-    let mut acc = [s.zero_f64(); R];
-    for i in 0..R {
         acc[i] = s.load_f64(&lanes[i]);
     }
     // SAFETY: as promised.
     unsafe { accumulate::<S, R>(s, steps, x, y, y_stride, &mut acc) };
-    for i in 0..rows {
+    for i in 0..R {
         s.store_f64(acc[i], &mut lanes[i]);
         for j in 0..width {
             // SAFETY: as promised.

@@ -47,7 +47,7 @@ pub(crate) const A16_MAX: f32 = 32512.0;
 /// Activations of several tokens as codes; see the module.
 #[derive(Clone, Copy, Debug)]
 pub struct QuantizedRows<'a> {
-    /// Columns of one scale: 16, 32, 64 or 128.
+    /// Columns of one scale: 8, 16, 32, 64 or 128.
     pub segment: usize,
     /// Bytes from one token to the next: the columns, rounded up to 32.
     pub stride: usize,
@@ -77,7 +77,7 @@ pub struct QuantizedRowMut<'a> {
 impl QuantizedRowMut<'_> {
     pub(crate) fn check(&self, x: &[f32], segment: usize) {
         let segments = x.len().div_ceil(segment);
-        assert!(segment > 0 && segment.is_multiple_of(16) && self.high.len() >= x.len());
+        assert!(segment > 0 && segment.is_multiple_of(8) && self.high.len() >= x.len());
         assert!(self.low.is_empty() || self.low.len() == self.high.len());
         assert!(self.scales.len() == segments && self.offsets.len() == segments);
     }

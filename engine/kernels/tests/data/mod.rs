@@ -1,7 +1,7 @@
 //! Seeded inputs for the tests of kernels, the same on every machine.
 #![allow(dead_code, clippy::disallowed_methods)]
 
-use kernels::{Isa, Kernels, QuantizedRowMut, QuantizedRows};
+use kernels::{BLOCK_POSITIONS, Isa, Kernels, QuantizedRowMut, QuantizedRows, write_block};
 
 /// The instruction sets to test: all this machine has; those of `REQUIRE_ISA` must be among them.
 pub fn isas() -> Vec<Isa> {
@@ -51,6 +51,19 @@ impl Rng {
     pub fn floats(&mut self, count: usize) -> Vec<f32> {
         (0..count).map(|_| self.float()).collect()
     }
+}
+
+/// Keys and values, [positions, kv_heads * head_dim], in blocks; NaN where the last block is empty.
+pub fn blocks(keys: &[f32], values: &[f32], kv_heads: usize, head_dim: usize) -> (Vec<f32>, Vec<f32>) {
+    let (width, mut blocks) = (kv_heads * head_dim, (Vec::new(), Vec::new()));
+    let rows = BLOCK_POSITIONS * width;
+    for (keys, values) in keys.chunks(rows).zip(values.chunks(rows)) {
+        let mut block = (vec![f32::NAN; rows], vec![f32::NAN; rows]);
+        write_block(head_dim, 0..keys.len() / width, (keys, values), (&mut block.0, &mut block.1));
+        blocks.0.extend(block.0);
+        blocks.1.extend(block.1);
+    }
+    blocks
 }
 
 /// Activation codes of several tokens, made by the scalar kernel.
