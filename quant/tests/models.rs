@@ -96,9 +96,9 @@ fn sizes() {
         ("none", 40 * 32 * 2, 7680 * 2, 16.0),
         // Half a byte a weight, five bytes for a scale and zero of 16 weights: 4 + 40/16 bits.
         ("rtn:w4g16", 40 * 32 * 2, 7680 / 2 + 7680 / 16 * 5, 6.5),
-        // 256 rows a block, of which two matrices have 16: four bytes of scale each; and the bf16 weights beside them.
-        ("llm.int8", 40 * 32 * 2, 7680 + 256 * 4, 8.0 + 32.0 * 256.0 / 7680.0),
-        ("llm.int8:outlier_weights=exact", 40 * 32 * 2, 7680 * 3 + 256 * 4, 24.0 + 32.0 * 256.0 / 7680.0),
+        // 224 rows a block, four bytes of scale each; and the bf16 weights beside them.
+        ("llm.int8", 40 * 32 * 2, 7680 + 224 * 4, 8.0 + 32.0 * 224.0 / 7680.0),
+        ("llm.int8:outlier_weights=exact", 40 * 32 * 2, 7680 * 3 + 224 * 4, 24.0 + 32.0 * 224.0 / 7680.0),
         ("rtn:w4g16:sym=true", 40 * 32 * 2, 7680 / 2 + 7680 / 16 * 4, 6.0),
         // 48 rows are stored for the head's 40, two groups a row.
         ("rtn:w8g16:head=w8", 40 * 32 * 2 + 48 * 32 + 48 * 2 * 5, 7680 + 7680 / 16 * 5, 10.5),
