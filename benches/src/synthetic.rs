@@ -253,7 +253,7 @@ impl LinearWork {
     fn add(&mut self, linear: &Linear) {
         let operations = 2.0 * (linear.weights.rows() * linear.weights.columns()) as f64;
         match linear.weights {
-            Weights::Dense(_) | Weights::Packed { activations: Activations::A32, .. } => {
+            Weights::Dense(_) | Weights::Levels(_) | Weights::Packed { activations: Activations::A32, .. } => {
                 self.multiply_add += operations;
             }
             Weights::Packed { activations: Activations::A8, .. } => self.byte_products += operations,

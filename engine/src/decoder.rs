@@ -213,6 +213,7 @@ impl<'a> Decoder<'a> {
             match &self.model.embedding {
                 Weights::Dense(matrix) => matrix.row_to_f32(token as usize, row),
                 Weights::Packed { matrix, .. } => matrix.dequantize_row(token as usize, row),
+                Weights::Levels(matrix) => matrix.dequantize_row(token as usize, row),
             }
             if let Some(table) = &self.model.positions {
                 if position >= table.rows() {

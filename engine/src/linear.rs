@@ -2,12 +2,14 @@
 //!
 //! A layer is cut into products of up to 64 output rows, all tokens each: the tasks that threads share. No sum is cut.
 
-use crate::format::{DenseMatrix, PackedMatrix};
+use crate::format::{DenseMatrix, LevelMatrix, PackedMatrix};
 pub use crate::input::Input;
 use crate::input::{Form, Reading};
 use crate::input_map::InputMap;
 use crate::runtime::Runtime;
-use kernels::{ActivationCodes, ColumnsMut, DenseRows, Kernels, PANEL_ROWS, Panel, QuantizedRows, segment_of};
+use kernels::{
+    ActivationCodes, ColumnsMut, DenseRows, Kernels, LevelPanel, PANEL_ROWS, Panel, QuantizedRows, segment_of,
+};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -34,6 +36,8 @@ pub enum Weights {
         /// How activations enter.
         activations: Activations,
     },
+    /// Packed codes of uneven levels, multiplied with f32 activations.
+    Levels(LevelMatrix),
 }
 
 /// y = x w^T + bias.
@@ -55,6 +59,7 @@ enum Operands<'a> {
     Dense(DenseRows<'a>, &'a [f32]),
     Codes(Panel<'a>, QuantizedRows<'a>),
     Floats(Panel<'a>, &'a [f32]),
+    Levels(LevelPanel<'a>, &'a [f32]),
 }
 
 /// Output rows of a product: a panel of packed weights, and as many dense rows.
@@ -77,6 +82,7 @@ impl Weights {
         match self {
             Weights::Dense(matrix) => matrix.rows(),
             Weights::Packed { matrix, .. } => matrix.shape().rows,
+            Weights::Levels(matrix) => matrix.shape().rows,
         }
     }
 
@@ -85,6 +91,7 @@ impl Weights {
         match self {
             Weights::Dense(matrix) => matrix.columns(),
             Weights::Packed { matrix, .. } => matrix.shape().columns,
+            Weights::Levels(matrix) => matrix.shape().columns,
         }
     }
 
@@ -93,13 +100,14 @@ impl Weights {
         match self {
             Weights::Dense(matrix) => matrix.as_bytes().len(),
             Weights::Packed { matrix, .. } => matrix.bytes(),
+            Weights::Levels(matrix) => matrix.bytes(),
         }
     }
 
     /// How the input's features map to columns, where they are not the same.
     pub fn input_map(&self) -> Option<&Arc<InputMap>> {
         match self {
-            Weights::Dense(_) => None,
+            Weights::Dense(_) | Weights::Levels(_) => None,
             Weights::Packed { matrix, .. } => matrix.input_map(),
         }
     }
@@ -109,6 +117,7 @@ impl Weights {
         match self {
             Weights::Dense(matrix) => 8 * matrix.dtype().bytes() as u32,
             Weights::Packed { matrix, .. } => matrix.shape().bits.bits(),
+            Weights::Levels(_) => 4,
         }
     }
 }
@@ -117,7 +126,7 @@ impl Linear {
     /// How it reads its input, where not as it is.
     pub(crate) fn readings(&self) -> Option<Reading> {
         match &self.weights {
-            Weights::Dense(_) => None,
+            Weights::Dense(_) | Weights::Levels(_) => None,
             Weights::Packed { matrix, activations } => {
                 let map = matrix.input_map().cloned();
                 let form = activations.form(matrix.shape().group);
@@ -141,6 +150,7 @@ impl Linear {
         let rows = PRODUCT_ROWS.min(self.weights.rows() - first);
         let operands = match (&self.weights, self.readings()) {
             (Weights::Dense(matrix), _) => Operands::Dense(matrix.as_rows().slice(first, rows), input.x()),
+            (Weights::Levels(matrix), _) => Operands::Levels(matrix.panel(index), input.x()),
             (Weights::Packed { matrix, .. }, Some(reading)) if reading.form != Form::Floats => {
                 Operands::Codes(matrix.panel(index), input.codes(&reading))
             }
@@ -216,6 +226,7 @@ impl Product<'_> {
             Operands::Dense(weights, x) => kernels.dense(*weights, x, y),
             Operands::Codes(panel, x) => kernels.grouped(panel, x, y),
             Operands::Floats(panel, x) => kernels.grouped_f32(panel, x, y),
+            Operands::Levels(panel, x) => kernels.levels(panel, x, y),
         }
         if let Some(bias) = self.bias {
             for token in 0..y.rows() {

@@ -54,7 +54,7 @@ fn build(recipe: &str) -> Result<Model, Error> {
 fn bits(weights: &Weights) -> u32 {
     match weights {
         Weights::Dense(_) => 0,
-        Weights::Packed { .. } => weights.nominal_bits(),
+        Weights::Packed { .. } | Weights::Levels(_) => weights.nominal_bits(),
     }
 }
 

@@ -131,7 +131,7 @@ impl Subject {
         self.linear.forward(runtime, &self.x, &mut y);
         self.check(&y);
         let (limit, passes) = match self.linear.weights {
-            Weights::Dense(_) | Weights::Packed { activations: Activations::A32, .. } => {
+            Weights::Dense(_) | Weights::Levels(_) | Weights::Packed { activations: Activations::A32, .. } => {
                 (limits::multiply_add(runtime.kernels(), runtime.team()), 1.0)
             }
             Weights::Packed { activations, .. } => {
@@ -162,6 +162,7 @@ impl Subject {
             match &self.linear.weights {
                 Weights::Dense(matrix) => matrix.row_to_f32(row, &mut weights),
                 Weights::Packed { matrix, .. } => matrix.dequantize_row(row, &mut weights),
+                Weights::Levels(matrix) => matrix.dequantize_row(row, &mut weights),
             }
             for (token, x) in self.x.chunks(columns).enumerate() {
                 let (mut sum, mut magnitude) = (0.0, 0.0);

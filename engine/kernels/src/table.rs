@@ -13,6 +13,7 @@ use crate::grid::{self, CodeGrid};
 use crate::grouped;
 use crate::grouped::panel::{self, CodeBits, Panel, segment_of};
 use crate::isa::Isa;
+use crate::levels::{self, LevelPanel};
 use crate::log_sum_exp::LOGIT_BLOCK;
 use crate::product_f64::{self, Sign};
 use crate::quantize::{self, QuantizedRowMut, QuantizedRows};
@@ -35,6 +36,7 @@ pub struct Kernels {
     grouped_few: unsafe fn(&Panel<'_>, &QuantizedRows<'_>, &mut ColumnsMut<'_>),
     grouped: unsafe fn(&Panel<'_>, &QuantizedRows<'_>, &mut ColumnsMut<'_>),
     grouped_f32: unsafe fn(&Panel<'_>, &[f32], &mut ColumnsMut<'_>),
+    levels: unsafe fn(&LevelPanel<'_>, &[f32], &mut ColumnsMut<'_>),
     quantize_row: unsafe fn(&[f32], usize, QuantizedRowMut<'_>),
     spans: unsafe fn(DenseRows<'_>, usize, &mut [f32], &mut [f32]),
     encode: unsafe fn(DenseRows<'_>, usize, &[CodeGrid], &mut [u8]),
@@ -116,6 +118,10 @@ macro_rules! table {
                 grouped::matmul_f32::<L, $ft>($proof, panel, x, y)
             }
             $(#[$enable])*
+            unsafe fn levels(panel: &LevelPanel<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
+                levels::matmul::<L, $gr, $gt>($proof, panel, x, y)
+            }
+            $(#[$enable])*
             unsafe fn quantize_row(x: &[f32], segment: usize, out: QuantizedRowMut<'_>) {
                 quantize::quantize_row::<L>($proof, x, segment, out)
             }
@@ -185,6 +191,7 @@ macro_rules! table {
                 grouped_few,
                 grouped,
                 grouped_f32,
+                levels,
                 quantize_row,
                 spans,
                 encode,
@@ -386,6 +393,17 @@ impl Kernels {
         assert_eq!(y.width(), panel.rows);
         // SAFETY: as above.
         unsafe { (self.grouped_f32)(panel, x, y) }
+    }
+
+    /// y = x w^T with codes that index levels and f32 activations; x: [y.rows(), columns]. See [`crate::levels`].
+    ///
+    /// # Panics
+    /// If lengths disagree.
+    pub fn levels(&self, panel: &LevelPanel<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
+        panel.check();
+        assert!(x.len() == y.rows() * panel.columns && y.width() == panel.rows);
+        // SAFETY: as above.
+        unsafe { (self.levels)(panel, x, y) }
     }
 
     /// Quantizes one row of activations; see [`crate::quantize`].

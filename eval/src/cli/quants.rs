@@ -7,7 +7,7 @@ use super::spelling::nearest;
 use super::table::{Align, Cell, FormatFlag, Record, Table};
 use clap::{Args, Subcommand};
 use quant::method::{self, Method};
-use quant::recipe::SHARED_OPTIONS;
+use quant::recipe::shared_options;
 use serde_json::json;
 
 /// List quantization methods, explain a recipe
@@ -100,12 +100,10 @@ fn show_method(method: &Method, arguments: &ShowArguments, context: &mut Context
         let spelling = format!("{}={}", option.name, option.default_spelling());
         options.push((spelling, option.summary, option.values().join("; ")));
     }
-    if !method.widths.is_empty() {
-        let shared = SHARED_OPTIONS
-            .iter()
-            .map(|option| (option.spelling.into(), option.summary, format!("default: {}", option.default)));
-        options.extend(shared);
-    }
+    options.extend(
+        shared_options(method)
+            .map(|option| (option.spelling.into(), option.summary, format!("default: {}", option.default))),
+    );
     let lines: Vec<String> =
         options.iter().map(|(name, summary, values)| format!("{name}\n    {summary}\n    {values}")).collect();
     let objects: Vec<_> = options

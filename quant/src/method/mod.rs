@@ -12,6 +12,7 @@ pub use choice::{MethodOption, NumberRange, OptionValue, Spacing};
 pub(crate) use site::{Chosen, Site, SiteLayer};
 
 use crate::error::Error;
+use engine::linear::Activations;
 use kernels::CodeBits;
 use std::fmt;
 
@@ -23,7 +24,7 @@ macro_rules! registry {
     };
 }
 
-registry! { none, rtn, gptq, hqq }
+registry! { none, rtn, gptq, awq, hqq, nf4 }
 
 /// Checkpoint precision.
 pub(crate) static NONE: &Method = &none::METHOD;
@@ -31,7 +32,10 @@ pub(crate) static NONE: &Method = &none::METHOD;
 pub(crate) static RTN: &Method = &rtn::METHOD;
 
 /// Methods that the design names and that are not built yet.
-pub(crate) const PLANNED: &[&str] = &["spqr", "llm.int8", "awq", "nf4"];
+pub(crate) const PLANNED: &[&str] = &["spqr", "llm.int8"];
+
+/// The activations of methods whose codes lie on evenly spaced grids.
+pub(crate) const ACTIVATIONS: &[Activations] = &[Activations::A16, Activations::A8, Activations::A32];
 
 /// A method of quantization.
 #[derive(Debug)]
@@ -50,6 +54,8 @@ pub struct Method {
     pub widths: &'static [CodeBits],
     /// Columns that may share a scale; one scale a row is always possible.
     pub groups: &'static [usize],
+    /// How activations may enter; the first where a recipe does not say.
+    pub activations: &'static [Activations],
     /// Its own options, besides those that every method has.
     pub options: &'static [MethodOption],
     /// What it must know besides the weights.

@@ -11,6 +11,7 @@ pub(super) static METHOD: Method = Method {
     example: "none",
     widths: &[],
     groups: &[],
+    activations: &[],
     options: &[],
     needs: Needs::Weights,
     extra_bits: 0.0,

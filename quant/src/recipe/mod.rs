@@ -68,13 +68,19 @@ pub struct SharedOption {
     pub default: &'static str,
 }
 
-/// The options that every method with codes has, besides its own.
-pub static SHARED_OPTIONS: &[SharedOption] = &[
-    SharedOption {
-        spelling: "a8, a16, a32 behind the bits",
-        summary: "activations: 8-bit codes, 16-bit codes (as faithful as bf16 or better), or f32, the reference",
-        default: "a16",
-    },
+/// The options that `method` has besides its own.
+pub fn shared_options(method: &Method) -> impl Iterator<Item = &'static SharedOption> {
+    let of_bits = (method.activations.len() > 1).then_some(&ACTIVATIONS_OPTION);
+    of_bits.into_iter().chain(SHARED_OPTIONS.iter().filter(|_| !method.widths.is_empty()))
+}
+
+static ACTIVATIONS_OPTION: SharedOption = SharedOption {
+    spelling: "a8, a16, a32 behind the bits",
+    summary: "activations: 8-bit codes, 16-bit codes (as faithful as bf16 or better), or f32, the reference",
+    default: "a16",
+};
+
+static SHARED_OPTIONS: &[SharedOption] = &[
     SharedOption { spelling: "embeddings=w8", summary: "quantize the token embedding too", default: "none" },
     SharedOption { spelling: "head=w8", summary: "quantize the output head too", default: "none" },
     SharedOption {
@@ -309,7 +315,7 @@ impl fmt::Display for Recipe {
         write!(f, "{}", self.method.name)?;
         if let Some(scheme) = &self.scheme {
             write!(f, ":w{}", scheme.bits.bits())?;
-            if scheme.activations != parse::DEFAULT_ACTIVATIONS {
+            if self.method.activations.first() != Some(&scheme.activations) {
                 f.write_str(activations_word(scheme.activations))?;
             }
             if let Some(group) = scheme.group {

@@ -1,14 +1,11 @@
 //! From the text of a recipe to the recipe.
 
 use super::shorthand::{PRESETS, scheme_recipe};
-use super::{Pattern, Recipe, RecipeError, Scheme};
+use super::{Pattern, Recipe, RecipeError, Scheme, activations_word};
 use crate::method::{self, Method, PLANNED};
 use crate::suggestion::nearest;
 use engine::linear::Activations;
 use kernels::CodeBits;
-
-/// What `a<bits>` is where a recipe does not say.
-pub(super) const DEFAULT_ACTIVATIONS: Activations = Activations::A16;
 
 /// A piece of the text between separators.
 #[derive(Clone, Copy)]
@@ -148,7 +145,7 @@ impl<'a> Source<'a> {
         let scheme = Scheme {
             bits: written.bits,
             group: written.group.flatten(),
-            activations: written.activations.unwrap_or(DEFAULT_ACTIVATIONS),
+            activations: written.activations.unwrap_or(method.activations[0]),
         };
         let mut recipe = Recipe::of(method, Some(scheme));
         let mut seen: Vec<&str> = Vec::new();
@@ -227,6 +224,11 @@ impl<'a> Source<'a> {
                     return Err(error(at + 1, format!("no activations of `{number}` bits"), fix.into()));
                 }
             });
+            if written.activations.is_some_and(|found| !method.activations.contains(&found)) {
+                let words: Vec<&str> = method.activations.iter().map(|known| activations_word(*known)).collect();
+                let what = format!("`{method}` has no activations of {number} bits");
+                return Err(error(at + 1, what, format!("write {} or nothing", words.join(", "))));
+            }
             at += 1 + number.len();
         }
         if text[at..].starts_with('g') {

@@ -81,7 +81,7 @@ pub fn quantized(recipe: &str, values: &[f32], columns: usize) -> Weights {
 pub fn packed(weights: &Weights) -> &PackedMatrix {
     match weights {
         Weights::Packed { matrix, .. } => matrix,
-        Weights::Dense(_) => panic!("expected packed weights"),
+        _ => panic!("expected packed weights"),
     }
 }
 
