@@ -236,6 +236,7 @@ impl<'a> Decoder<'a> {
                 Weights::Packed { matrix, .. } => matrix.dequantize_row(token as usize, row),
                 Weights::SparseQuantized { matrix, .. } => matrix.dequantize_row(token as usize, row),
                 Weights::Decomposed(matrix) => matrix.codes().dequantize_row(token as usize, row),
+                Weights::Levels(matrix) => matrix.dequantize_row(token as usize, row),
             }
             if let Some(table) = &self.model.positions {
                 if position >= table.rows() {

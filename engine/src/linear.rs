@@ -2,14 +2,14 @@
 //!
 //! A layer is cut into products of up to 64 output rows, all tokens each: the tasks that threads share. No sum is cut.
 
-use crate::format::{DecomposedMatrix, DenseMatrix, PackedMatrix, SparseQuantizedMatrix};
+use crate::format::{DecomposedMatrix, DenseMatrix, LevelMatrix, PackedMatrix, SparseQuantizedMatrix};
 pub use crate::input::{Decomposition, Input, InputPrecision, OutlierScope};
 use crate::input::{Form, Reading};
 use crate::input_map::InputMap;
 use crate::runtime::Runtime;
 use kernels::{
-    ActivationCodes, BilevelPanel, ColumnsMut, DenseRows, Kernels, OutlierFeature, OutlierWeights, Outliers,
-    PANEL_ROWS, Panel, QuantizedRows, TokenColumns, segment_of,
+    ActivationCodes, BilevelPanel, ColumnsMut, DenseRows, Kernels, LevelPanel, OutlierFeature, OutlierWeights,
+    Outliers, PANEL_ROWS, Panel, QuantizedRows, TokenColumns, segment_of,
 };
 use std::ops::Range;
 use std::sync::Arc;
@@ -46,6 +46,8 @@ pub enum Weights {
     },
     /// 8-bit codes, multiplied with 8-bit activations but for outlier features: LLM.int8().
     Decomposed(DecomposedMatrix),
+    /// Packed codes of uneven levels, multiplied with f32 activations.
+    Levels(LevelMatrix),
 }
 
 /// y = x w^T + bias.
@@ -72,6 +74,7 @@ enum Operands<'a> {
     Floats(Panel<'a>, &'a [f32]),
     BilevelCodes(BilevelPanel<'a>, QuantizedRows<'a>),
     BilevelFloats(BilevelPanel<'a>, &'a [f32]),
+    Levels(LevelPanel<'a>, &'a [f32]),
 }
 
 /// Output rows of a product: a panel of packed weights, and as many dense rows.
@@ -96,6 +99,7 @@ impl Weights {
             Weights::Packed { matrix, .. } => matrix.shape().rows,
             Weights::SparseQuantized { matrix, .. } => matrix.shape().rows,
             Weights::Decomposed(matrix) => matrix.codes().shape().rows,
+            Weights::Levels(matrix) => matrix.shape().rows,
         }
     }
 
@@ -106,6 +110,7 @@ impl Weights {
             Weights::Packed { matrix, .. } => matrix.shape().columns,
             Weights::SparseQuantized { matrix, .. } => matrix.shape().columns,
             Weights::Decomposed(matrix) => matrix.codes().shape().columns,
+            Weights::Levels(matrix) => matrix.shape().columns,
         }
     }
 
@@ -116,13 +121,14 @@ impl Weights {
             Weights::Packed { matrix, .. } => matrix.bytes(),
             Weights::SparseQuantized { matrix, .. } => matrix.bytes(),
             Weights::Decomposed(matrix) => matrix.bytes(),
+            Weights::Levels(matrix) => matrix.bytes(),
         }
     }
 
     /// How the input's features map to columns, where they are not the same.
     pub fn input_map(&self) -> Option<&Arc<InputMap>> {
         match self {
-            Weights::Dense(_) => None,
+            Weights::Dense(_) | Weights::Levels(_) => None,
             Weights::Packed { matrix, .. } => matrix.input_map(),
             Weights::SparseQuantized { matrix, .. } => matrix.input_map(),
             Weights::Decomposed(matrix) => matrix.codes().input_map(),
@@ -136,6 +142,7 @@ impl Weights {
             Weights::Packed { matrix, .. } => matrix.shape().bits.bits(),
             Weights::SparseQuantized { matrix, .. } => matrix.shape().bits.bits(),
             Weights::Decomposed(matrix) => matrix.codes().shape().bits.bits(),
+            Weights::Levels(_) => 4,
         }
     }
 }
@@ -144,7 +151,7 @@ impl Linear {
     /// How it reads its input, where not as it is: for the product with codes, and for that with outliers.
     pub(crate) fn readings(&self) -> impl Iterator<Item = Reading> {
         let (form, has_outliers) = match &self.weights {
-            Weights::Dense(_) => (Form::Floats, false),
+            Weights::Dense(_) | Weights::Levels(_) => (Form::Floats, false),
             Weights::Packed { matrix, activations } => (activations.form(matrix.shape().group), false),
             Weights::SparseQuantized { matrix, activations } => {
                 (activations.form(Some(matrix.shape().group)), matrix.outlier_count() > 0)
@@ -179,6 +186,7 @@ impl Linear {
         let (mut outliers, mut features) = (None, None);
         let operands = match &self.weights {
             Weights::Dense(matrix) => Operands::Dense(matrix.as_rows().slice(first, rows), input.x()),
+            Weights::Levels(matrix) => Operands::Levels(matrix.panel(index), input.x()),
             Weights::Packed { matrix, activations } => match activations.form(matrix.shape().group) {
                 Form::Codes(width, segment) => Operands::Codes(matrix.panel(index), input.codes(width, segment, map)),
                 _ => Operands::Floats(matrix.panel(index), input.floats(map)),
@@ -270,6 +278,7 @@ impl Product<'_> {
             Operands::Dense(weights, x) => kernels.dense(*weights, x, y),
             Operands::Codes(panel, x) => kernels.grouped(panel, x, y),
             Operands::Floats(panel, x) => kernels.grouped_f32(panel, x, y),
+            Operands::Levels(panel, x) => kernels.levels(panel, x, y),
             Operands::BilevelCodes(panel, x) => kernels.bilevel(panel, x, y),
             Operands::BilevelFloats(panel, x) => kernels.bilevel_f32(panel, x, y),
         }

@@ -59,7 +59,7 @@ fn rows(weights: &Weights) -> Vec<f32> {
         match weights {
             Weights::Packed { matrix, .. } => matrix.dequantize_row(row, out),
             Weights::SparseQuantized { matrix, .. } => matrix.dequantize_row(row, out),
-            Weights::Dense(_) | Weights::Decomposed(_) => panic!("a matrix that is not stored"),
+            Weights::Dense(_) | Weights::Decomposed(_) | Weights::Levels(_) => panic!("a matrix that is not stored"),
         }
     }
     rows

@@ -49,7 +49,6 @@ impl InputStatistics {
     }
 
     /// mean |x| of every feature, [columns].
-    #[allow(dead_code)]
     pub(crate) fn absolute_mean(&self) -> Vec<f64> {
         self.absolute_sum.iter().map(|sum| sum / self.tokens as f64).collect()
     }

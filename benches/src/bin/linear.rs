@@ -169,6 +169,7 @@ impl Subject {
         self.check(&y);
         let (limit, passes) = match self.linear.weights {
             Weights::Dense(_)
+            | Weights::Levels(_)
             | Weights::Packed { activations: Activations::A32, .. }
             | Weights::SparseQuantized { activations: Activations::A32, .. } => {
                 (limits::multiply_add(runtime.kernels(), runtime.team()), 1.0)
@@ -204,6 +205,7 @@ impl Subject {
                 Weights::Packed { matrix, .. } => matrix.dequantize_row(row, &mut weights),
                 Weights::SparseQuantized { matrix, .. } => matrix.dequantize_row(row, &mut weights),
                 Weights::Decomposed(matrix) => matrix.codes().dequantize_row(row, &mut weights),
+                Weights::Levels(matrix) => matrix.dequantize_row(row, &mut weights),
             }
             for (token, x) in self.x.chunks(columns).enumerate() {
                 let (mut sum, mut magnitude) = (0.0, 0.0);

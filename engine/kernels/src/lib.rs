@@ -18,6 +18,7 @@ pub mod grouped;
 pub mod isa;
 #[allow(dead_code)]
 mod lanes;
+pub mod levels;
 pub mod log_sum_exp;
 pub mod math;
 pub mod norm;
@@ -44,6 +45,7 @@ pub use feedback::FeedbackColumn;
 pub use grid::CodeGrid;
 pub use grouped::panel::{CodeBits, PANEL_ROWS, Panel, ROW_BLOCK, Zeros, pack, segment_of};
 pub use isa::Isa;
+pub use levels::{LevelPanel, LevelScales};
 pub use log_sum_exp::LOGIT_BLOCK;
 pub use outliers::{Outliers, TOKEN_BLOCK, TokenColumns};
 pub use product_f64::Sign;

@@ -15,6 +15,7 @@ use crate::grid::{self, CodeGrid};
 use crate::grouped;
 use crate::grouped::panel::{self, CodeBits, Panel, segment_of};
 use crate::isa::Isa;
+use crate::levels::{self, LevelPanel};
 use crate::log_sum_exp::LOGIT_BLOCK;
 use crate::outliers::{self, Outliers, TokenColumns};
 use crate::product_f64::{self, Sign};
@@ -42,6 +43,7 @@ pub struct Kernels {
     bilevel: unsafe fn(&BilevelPanel<'_>, &QuantizedRows<'_>, &mut ColumnsMut<'_>),
     bilevel_f32: unsafe fn(&BilevelPanel<'_>, &[f32], &mut ColumnsMut<'_>),
     outliers: unsafe fn(&Outliers<'_>, &TokenColumns<'_>, &mut ColumnsMut<'_>),
+    levels: unsafe fn(&LevelPanel<'_>, &[f32], &mut ColumnsMut<'_>),
     quantize_row: unsafe fn(&[f32], usize, QuantizedRowMut<'_>),
     quantize_row_with: unsafe fn(&[f32], f32, usize, QuantizedRowMut<'_>),
     split_row: unsafe fn(&[f32], f32, &mut [f32]) -> f32,
@@ -125,6 +127,10 @@ macro_rules! table {
             $(#[$enable])*
             unsafe fn grouped_f32(panel: &Panel<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
                 grouped::matmul_f32::<L, $ft>($proof, panel, x, y)
+            }
+            $(#[$enable])*
+            unsafe fn levels(panel: &LevelPanel<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
+                levels::matmul::<L, $gr, $gt>($proof, panel, x, y)
             }
             $(#[$enable])*
             unsafe fn bilevel_few(panel: &BilevelPanel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>) {
@@ -242,6 +248,7 @@ macro_rules! table {
                 bilevel,
                 bilevel_f32,
                 outliers,
+                levels,
                 quantize_row,
                 quantize_row_with,
                 split_row,
@@ -443,6 +450,17 @@ impl Kernels {
         assert_eq!(y.width(), panel.rows);
         // SAFETY: as above.
         unsafe { (self.grouped_f32)(panel, x, y) }
+    }
+
+    /// y = x w^T with codes that index levels and f32 activations; x: [y.rows(), columns]. See [`crate::levels`].
+    ///
+    /// # Panics
+    /// If lengths disagree.
+    pub fn levels(&self, panel: &LevelPanel<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
+        panel.check();
+        assert!(x.len() == y.rows() * panel.columns && y.width() == panel.rows);
+        // SAFETY: as above.
+        unsafe { (self.levels)(panel, x, y) }
     }
 
     /// y = x w^T with packed weights whose statistics are codes, and quantized activations; see [`crate::bilevel`].

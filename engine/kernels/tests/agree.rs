@@ -524,6 +524,70 @@ fn outliers() {
 }
 
 #[test]
+fn levels() {
+    let mut rng = Rng::new(14);
+    let shapes: [(usize, usize, usize); 9] = [
+        (1, 1, 1),
+        (16, 16, 1),
+        (17, 33, 5),
+        (64, 128, 6),
+        (64, 130, 7),
+        (40, 172, 13),
+        (33, 300, 2),
+        (64, 390, 17),
+        (40, 260, 1),
+    ];
+    for group in [None, Some(16), Some(32), Some(64), Some(128)] {
+        for (rows, columns, tokens) in shapes {
+            let (groups, padded) = (group.map_or(1, |group| columns.div_ceil(group)), rows.next_multiple_of(ROW_BLOCK));
+            let codes: Vec<u8> = (0..rows * columns).map(|_| rng.below(16) as u8).collect();
+            let mut packed = vec![0; CodeBits::Four.panel_bytes(rows, columns)];
+            pack(CodeBits::Four, rows, columns, &codes, &mut packed);
+            let levels: [f32; 16] = rng.floats(16).try_into().unwrap();
+            let table: [f32; 256] = rng.floats(256).try_into().unwrap();
+            let scale_codes: Vec<u8> = (0..groups * padded).map(|_| rng.next() as u8).collect();
+            // A panel in the middle of its matrix, whose groups cross from one second-level scale to the next.
+            let first_row = 192;
+            let seconds = rng.floats((first_row + rows) * groups / 256 + 1);
+            let coded =
+                LevelScales::Codes { codes: &scale_codes, table: &table, seconds: &seconds, offset: 0.75, first_row };
+            let floats: Vec<f32> = (0..groups * padded)
+                .map(|at| {
+                    let (group, row) = (at / padded, (at % padded).min(rows - 1));
+                    let second = seconds[((first_row + row) * groups + group) / 256];
+                    table[usize::from(scale_codes[at])] * second + 0.75
+                })
+                .collect();
+            let x = rng.floats(tokens * columns);
+            let what = format!("{group:?} {rows} x {columns} x {tokens}");
+            let product = |scales| {
+                let panel = LevelPanel { rows, columns, group, levels: &levels, codes: &packed, scales };
+                agree(&what, |k| {
+                    let mut y = vec![f32::NAN; tokens * rows];
+                    k.levels(&panel, &x, &mut ColumnsMut::new(&mut y, rows));
+                    y
+                })
+            };
+            let y = product(LevelScales::Floats(&floats));
+            assert!(y.iter().zip(product(coded)).all(|(a, b)| a.to_bits() == b.to_bits()), "{what}");
+            let segment = group.unwrap_or(128);
+            for (at, y) in y.iter().enumerate() {
+                let (token, row) = (at / rows, at % rows);
+                let mut sum = 0.0f32;
+                for first in (0..columns).step_by(segment) {
+                    let mut inner = 0.0f32;
+                    for k in first..(first + segment).min(columns) {
+                        inner += levels[usize::from(codes[row * columns + k])] * x[token * columns + k];
+                    }
+                    sum += inner * floats[group.map_or(0, |group| first / group) * padded + row];
+                }
+                assert_eq!(y.to_bits(), sum.to_bits(), "{what}, token {token}, row {row}");
+            }
+        }
+    }
+}
+
+#[test]
 fn attention() {
     let mut rng = Rng::new(8);
     for head_dim in [1, 8, 18, 20, 32, 48, 64, 80, 128] {

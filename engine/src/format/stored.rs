@@ -47,11 +47,11 @@ pub struct MatrixReader {
 }
 
 impl MatrixWriter {
-    /// Adds the matrix `name`, unless it is dense or LLM.int8()'s: what the checkpoint holds, or says in one reading, is
-    /// not stored again.
+    /// Adds the matrix `name`, unless it is dense, LLM.int8()'s or NF4's: what the checkpoint holds, or says in one
+    /// reading, is not stored again.
     pub fn push(&mut self, name: &str, weights: &Weights) {
         match weights {
-            Weights::Dense(_) | Weights::Decomposed(_) => {}
+            Weights::Dense(_) | Weights::Decomposed(_) | Weights::Levels(_) => {}
             Weights::Packed { matrix, activations } => self.push_packed(name, matrix, *activations),
             Weights::SparseQuantized { matrix, activations } => self.push_sparse(name, matrix, *activations),
         }

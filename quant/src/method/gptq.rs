@@ -5,7 +5,7 @@
 //! to features.
 
 use super::rtn::SYM;
-use super::{Choices, Chosen, Method, MethodOption, Needs, NumberRange, OptionValue, Site, Spacing};
+use super::{ACTIVATIONS, Choices, Chosen, Method, MethodOption, Needs, NumberRange, OptionValue, Site, Spacing};
 use crate::error::Error;
 use crate::gptq::{self, GridFit, Groups, Settings, Solution};
 use crate::grid::{Search, Symmetry};
@@ -26,6 +26,7 @@ pub(super) static METHOD: Method = Method {
     groups: &[16, 32, 64, 128],
     ungrouped: true,
     implied: None,
+    activations: ACTIVATIONS,
     options: &[
         SYM,
         ACT_ORDER,

@@ -27,7 +27,7 @@
 //! step. Sums over a group run in the order of columns, the mean over the matrix over sums of rows in their order: threads
 //! take rows and change no bit.
 
-use super::{Chosen, Method, Needs, Site};
+use super::{ACTIVATIONS, Chosen, Method, Needs, Site};
 use crate::error::Error;
 use crate::recipe::Scheme;
 use engine::format::{DenseMatrix, GridRow, PackedMatrix, PackedShape, ZeroPoints};
@@ -48,6 +48,7 @@ pub(super) static METHOD: Method = Method {
     groups: &[16, 32, 64, 128],
     ungrouped: true,
     implied: None,
+    activations: ACTIVATIONS,
     options: &[],
     needs: Needs::Weights,
     extra_bits: 0.0,

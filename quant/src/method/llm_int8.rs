@@ -35,6 +35,7 @@ pub(super) static METHOD: Method = Method {
     groups: &[],
     ungrouped: true,
     implied: Some(Scheme { bits: CodeBits::Eight, group: None, activations: Activations::A8 }),
+    activations: &[Activations::A8],
     options: &[
         MethodOption {
             name: "threshold",

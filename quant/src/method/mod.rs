@@ -13,6 +13,7 @@ pub(crate) use site::{Chosen, Site, SiteLayer};
 
 use crate::error::Error;
 use crate::recipe::Scheme;
+use engine::linear::Activations;
 use kernels::CodeBits;
 use std::fmt;
 
@@ -24,7 +25,7 @@ macro_rules! registry {
     };
 }
 
-registry! { none, rtn, gptq, spqr, llm_int8, smoothquant, hqq }
+registry! { none, rtn, gptq, spqr, llm_int8, smoothquant, awq, hqq, nf4 }
 
 /// Checkpoint precision.
 pub(crate) static NONE: &Method = &none::METHOD;
@@ -32,7 +33,10 @@ pub(crate) static NONE: &Method = &none::METHOD;
 pub(crate) static RTN: &Method = &rtn::METHOD;
 
 /// Methods that the design names and that are not built yet.
-pub(crate) const PLANNED: &[&str] = &["awq", "nf4"];
+pub(crate) const PLANNED: &[&str] = &[];
+
+/// The activations of methods whose codes lie on evenly spaced grids.
+pub(crate) const ACTIVATIONS: &[Activations] = &[Activations::A16, Activations::A8, Activations::A32];
 
 /// A method of quantization.
 #[derive(Debug)]
@@ -55,6 +59,8 @@ pub struct Method {
     pub ungrouped: bool,
     /// How weights are stored where a recipe does not say, and cannot: it names no bits.
     pub implied: Option<Scheme>,
+    /// How activations may enter; the first where a recipe does not say.
+    pub activations: &'static [Activations],
     /// Its own options, besides those that every method has.
     pub options: &'static [MethodOption],
     /// What it must know besides the weights.

@@ -13,6 +13,7 @@ pub(super) static METHOD: Method = Method {
     groups: &[],
     ungrouped: true,
     implied: None,
+    activations: &[],
     options: &[],
     needs: Needs::Weights,
     extra_bits: 0.0,

@@ -3,7 +3,7 @@
 //! No calibration and no interplay of weights: the least that a method can do, and the lower bound that the others
 //! are measured against. The grid is that of GPTQ, so that the two differ in the choice of codes alone.
 
-use super::{Choices, Chosen, Method, MethodOption, Needs, OptionValue, Site};
+use super::{ACTIVATIONS, Choices, Chosen, Method, MethodOption, Needs, OptionValue, Site};
 use crate::error::Error;
 use crate::grid::{Grid, Symmetry};
 use crate::recipe::Scheme;
@@ -21,6 +21,7 @@ pub(super) static METHOD: Method = Method {
     groups: &[16, 32, 64, 128],
     ungrouped: true,
     implied: None,
+    activations: ACTIVATIONS,
     options: &[SYM],
     needs: Needs::Weights,
     extra_bits: 0.0,

@@ -14,7 +14,7 @@
 //! for the maximum, and let such a feature grow without bounds in other text.
 
 use super::rtn::{self, SYM};
-use super::{Chosen, Method, MethodOption, Needs, NumberRange, OptionValue, Site, SiteLayer, Spacing};
+use super::{ACTIVATIONS, Chosen, Method, MethodOption, Needs, NumberRange, OptionValue, Site, SiteLayer, Spacing};
 use crate::error::Error;
 use engine::InputMap;
 use engine::format::DenseMatrix;
@@ -37,6 +37,7 @@ pub(super) static METHOD: Method = Method {
     groups: &[16, 32, 64, 128],
     ungrouped: true,
     implied: None,
+    activations: ACTIVATIONS,
     options: &[
         MethodOption::of_number(
             "alpha",

@@ -4,7 +4,7 @@
 //! Hessian and the map of columns to features.
 
 use super::gptq::{DAMP_MEANING, TRUE_SEQUENTIAL};
-use super::{Choices, Chosen, Method, MethodOption, Needs, NumberRange, OptionValue, Site, SiteLayer, Spacing};
+use super::{ACTIVATIONS, Choices, Chosen, Method, MethodOption, Needs, NumberRange, OptionValue, Site, SiteLayer, Spacing};
 use crate::error::Error;
 use crate::inverse_factor::{ColumnOrder, InverseFactor};
 use crate::recipe::Scheme;
@@ -24,6 +24,7 @@ pub(super) static METHOD: Method = Method {
     groups: &[16, 32, 64, 128],
     ungrouped: false,
     implied: None,
+    activations: ACTIVATIONS,
     options: &[
         MethodOption {
             name: "tau",

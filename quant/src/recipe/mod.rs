@@ -71,7 +71,7 @@ pub struct SharedOption {
 
 /// The options that `method` has besides its own.
 pub fn shared_options(method: &Method) -> impl Iterator<Item = &'static SharedOption> {
-    let of_bits = (!method.widths.is_empty() && method.implied.is_none()).then_some(&ACTIVATIONS_OPTION);
+    let of_bits = (method.activations.len() > 1).then_some(&ACTIVATIONS_OPTION);
     of_bits.into_iter().chain(SHARED_OPTIONS.iter().filter(|_| !method.widths.is_empty()))
 }
 
@@ -316,7 +316,7 @@ impl fmt::Display for Recipe {
         write!(f, "{}", self.method.name)?;
         if let Some(scheme) = self.scheme.filter(|_| self.method.implied.is_none()) {
             write!(f, ":w{}", scheme.bits.bits())?;
-            if scheme.activations != parse::DEFAULT_ACTIVATIONS {
+            if self.method.activations.first() != Some(&scheme.activations) {
                 f.write_str(activations_word(scheme.activations))?;
             }
             if let Some(group) = scheme.group {

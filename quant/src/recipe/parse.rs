@@ -1,14 +1,11 @@
 //! From the text of a recipe to the recipe.
 
 use super::shorthand::{PRESETS, scheme_recipe};
-use super::{Pattern, Recipe, RecipeError, Scheme};
+use super::{Pattern, Recipe, RecipeError, Scheme, activations_word};
 use crate::method::{self, Method, PLANNED};
 use crate::suggestion::nearest;
 use engine::linear::Activations;
 use kernels::CodeBits;
-
-/// What `a<bits>` is where a recipe does not say.
-pub(super) const DEFAULT_ACTIVATIONS: Activations = Activations::A16;
 
 /// A piece of the text between separators.
 #[derive(Clone, Copy)]
@@ -153,7 +150,7 @@ impl<'a> Source<'a> {
                     let fix = format!("write for example `{}`", method.example);
                     return Err(self.error_in(piece, piece.text.len(), what, fix));
                 }
-                let activations = written.activations.unwrap_or(DEFAULT_ACTIVATIONS);
+                let activations = written.activations.unwrap_or(method.activations[0]);
                 (Scheme { bits: written.bits, group: written.group.flatten(), activations }, 2)
             }
             (None, None) => {
@@ -239,12 +236,10 @@ impl<'a> Source<'a> {
                     return Err(error(at + 1, format!("no activations of `{number}` bits"), fix.into()));
                 }
             });
-            if method.implied.is_some_and(|implied| written.activations != Some(implied.activations)) {
-                return Err(error(
-                    at + 1,
-                    format!("`{method}` has no such activations"),
-                    "drop `a` and its bits".into(),
-                ));
+            if written.activations.is_some_and(|found| !method.activations.contains(&found)) {
+                let words: Vec<&str> = method.activations.iter().map(|known| activations_word(*known)).collect();
+                let what = format!("`{method}` has no activations of {number} bits");
+                return Err(error(at + 1, what, format!("write {} or nothing", words.join(", "))));
             }
             at += 1 + number.len();
         }

@@ -347,6 +347,17 @@ impl Lanes for Avx2 {
             (_mm256_and_si256(_mm256_srl_epi32(x.0, count), mask), _mm256_and_si256(_mm256_srl_epi32(x.1, count), mask))
         })
     }
+    #[inline(always)]
+    fn lookup(self, table: Self::F, index: Self::I) -> Self::F {
+        // Bit 3 of an index, as the sign, says which half of the table it means.
+        present!({
+            let [a, b] = [index.0, index.1].map(|index| {
+                let (low, high) = (_mm256_permutevar8x32_ps(table.0, index), _mm256_permutevar8x32_ps(table.1, index));
+                _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32::<28>(index)))
+            });
+            (a, b)
+        })
+    }
 
     #[inline(always)]
     fn zero_f64(self) -> Self::D {

@@ -265,6 +265,10 @@ impl Lanes for Avx512 {
             _mm512_and_si512(_mm512_srl_epi32(x, count), _mm512_set1_epi32(0xff))
         })
     }
+    #[inline(always)]
+    fn lookup(self, table: Self::F, index: Self::I) -> Self::F {
+        present!(_mm512_permutexvar_ps(index, table))
+    }
 
     #[inline(always)]
     fn zero_f64(self) -> Self::D {

@@ -275,6 +275,10 @@ fn byte_operations<S: Lanes>(test: S) {
         agree!(test, integers, |s| s.byte::<1>(s.load_bytes(&x)), x);
         agree!(test, integers, |s| s.byte::<2>(s.load_bytes(&x)), x);
         agree!(test, integers, |s| s.byte::<3>(s.load_bytes(&x)), x);
+        let table: [f32; LANES] =
+            std::array::from_fn(|i| f32::from_bits(u32::from_le_bytes([x[i], x[i + 1], x[i + 2], 62])));
+        let index: [i32; LANES] = std::array::from_fn(|i| i32::from(x[40 + i] & 15));
+        agree!(test, floats, |s| s.lookup(s.load(&table), s.load_int(&index)), table, index);
         let four = [x[0] as i8, x[1] as i8, x[2] as i8, x[3] as i8];
         agree!(test, bytes, |s| s.splat_bytes(four), four);
     }
