@@ -9,6 +9,7 @@ use crate::family;
 use crate::format::DenseMatrix;
 use crate::linear::{Linear, Weights};
 use crate::model::{Block, BlockInput, LinearSource, Model, NormWeights, Role};
+use crate::prequantized::{MatrixPart, Prequantized};
 use crate::tensor::TensorView;
 use std::collections::BTreeSet;
 
@@ -18,6 +19,8 @@ pub struct Builder<'a> {
     blueprint: Blueprint,
     /// Tensors known to be finite: the parts of a fused one share its bytes.
     scanned: BTreeSet<String>,
+    /// How the checkpoint stores matrices that are quantized already.
+    prequantized: Option<Prequantized>,
 }
 
 impl<'a> Builder<'a> {
@@ -26,12 +29,18 @@ impl<'a> Builder<'a> {
     /// # Errors
     /// As [`family::blueprint`].
     pub fn new(checkpoint: &'a Checkpoint) -> Result<Self, Error> {
-        Ok(Self { checkpoint, blueprint: family::blueprint(checkpoint)?, scanned: BTreeSet::new() })
+        let (blueprint, prequantized) = (family::blueprint(checkpoint)?, Prequantized::of(checkpoint)?);
+        Ok(Self { checkpoint, blueprint, scanned: BTreeSet::new(), prequantized })
     }
 
     /// The model's blueprint.
     pub fn blueprint(&self) -> &Blueprint {
         &self.blueprint
+    }
+
+    /// How the checkpoint stores matrices that are quantized already, where it does.
+    pub fn prequantized(&self) -> Option<&Prequantized> {
+        self.prequantized.as_ref()
     }
 
     /// The model without its blocks, to which [`Self::block`] gives them; `choose` turns embedding and head into the
@@ -44,10 +53,10 @@ impl<'a> Builder<'a> {
         choose: &mut dyn FnMut(LinearSource) -> Result<Weights, E>,
     ) -> Result<Model, E> {
         let tensors = self.blueprint.tensors.clone();
-        let embedding_source = self.dense(&TensorPart::whole(&tensors.embedding))?;
+        let embedding_source = self.weights(&TensorPart::whole(&tensors.embedding))?;
         let tied = tensors.head.is_none();
         let head_source = match &tensors.head {
-            Some(head) => self.dense(&head.weight)?,
+            Some(head) => self.weights(&head.weight)?,
             None => embedding_source.clone(),
         };
         let positions = match &tensors.positions {
@@ -55,19 +64,27 @@ impl<'a> Builder<'a> {
             None => None,
         };
         let head_name = tensors.head.as_ref().map_or(&tensors.embedding, |head| &head.weight.tensor);
-        let mut choose = |tensor: &String, role: Role, matrix: &DenseMatrix| {
-            let (tensor, matrix) = (tensor.clone(), matrix.clone());
-            choose(LinearSource { tensor, role, layer: None, matrix })
+        let mut choose = |tensor: &String, role: Role, weights: &Weights| match weights {
+            Weights::Dense(matrix) => {
+                let (tensor, matrix) = (tensor.clone(), matrix.clone());
+                choose(LinearSource { tensor, role, layer: None, matrix })
+            }
+            quantized => Ok(quantized.clone()),
         };
         let embedding = choose(&tensors.embedding, Role::Embedding, &embedding_source)?;
         let head_weights = choose(head_name, Role::Head, &head_source)?;
         let [embedding_packed, head_packed] =
             [&embedding, &head_weights].map(|weights| !matches!(weights, Weights::Dense(_)));
+        let release = |source: &Weights| {
+            if let Weights::Dense(matrix) = source {
+                matrix.release();
+            }
+        };
         if embedding_packed && (head_packed || !tied) {
-            embedding_source.release();
+            release(&embedding_source);
         }
         if head_packed && (embedding_packed || !tied) {
-            head_source.release();
+            release(&head_source);
         }
         let head_bias = match tensors.head.as_ref().and_then(|head| head.bias.as_ref()) {
             Some(bias) => Some(self.vector(bias)?),
@@ -186,12 +203,25 @@ impl<'a> Builder<'a> {
         Ok(NormWeights { weight: self.named(&names.weight)?, bias })
     }
 
+    /// A matrix in the format it is stored in, or one part of a fused one.
+    fn weights(&mut self, part: &TensorPart) -> Result<Weights, Error> {
+        let Some(format) = self.prequantized.as_mut().filter(|format| format.holds(self.checkpoint, &part.tensor))
+        else {
+            return Ok(Weights::Dense(self.dense(part)?));
+        };
+        let shape = self.blueprint.matrix_shapes().get(part.tensor.as_str()).copied().unwrap_or_default();
+        let (index, parts) = part.part;
+        let rows = shape[0] / parts;
+        let rows = index * rows..(index + 1) * rows;
+        format.read(self.checkpoint, &part.tensor, &MatrixPart { shape, rows, index })
+    }
+
     fn linear(&mut self, names: &LinearTensors) -> Result<Linear, Error> {
-        let matrix = self.dense(&names.weight)?;
+        let weights = self.weights(&names.weight)?;
         let bias = match &names.bias {
             Some(part) => Some(self.vector(part)?),
             None => None,
         };
-        Ok(Linear { weights: Weights::Dense(matrix), bias })
+        Ok(Linear { weights, bias })
     }
 }

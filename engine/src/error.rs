@@ -324,6 +324,51 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A quantized matrix of a checkpoint is not what its format says, or none that can be multiplied.
+    #[error(
+        "{file}: quantized tensor `{tensor}`: expected {expected}, found {found}; \
+         use another checkpoint, or the one that this one was quantized from"
+    )]
+    QuantizedMatrix {
+        /// Weight file, or `config.json`.
+        file: PathBuf,
+        /// Tensor.
+        tensor: String,
+        /// What is allowed.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// A checkpoint cannot be written.
+    #[error("cannot write {path}: {source}; check that the disk has room and that you may write there")]
+    Write {
+        /// Directory of the checkpoint.
+        path: PathBuf,
+        /// Reason given by the operating system.
+        source: std::io::Error,
+    },
+    /// There is something already where a checkpoint is to be written.
+    #[error(
+        "{path} exists: expected a path where nothing is, or a checkpoint to be replaced that is not the one being read; \
+         name another directory, or add --overwrite to replace a checkpoint"
+    )]
+    Exists {
+        /// Directory.
+        path: PathBuf,
+    },
+    /// A quantized matrix is of a kind that no checkpoint layout holds yet.
+    #[error(
+        "{tensor}: {kind} weights have no layout on disk yet, expected packed codes; \
+         quantize in memory (`--quant {recipe}` with eval, generate or bench) or choose another method"
+    )]
+    NoLayout {
+        /// Tensor.
+        tensor: String,
+        /// Whose weights.
+        kind: &'static str,
+        /// What was asked for.
+        recipe: String,
+    },
     /// A matrix has more columns than the index of an outlier can name.
     #[error(
         "outliers in {columns} columns: expected at most {limit}, what an index of 16 bits can name; \

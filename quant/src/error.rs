@@ -41,6 +41,17 @@ pub enum Error {
         /// A matrix that the model has.
         example: String,
     },
+    /// The matrices of the checkpoint are quantized already.
+    #[error(
+        "recipe `{recipe}`: the checkpoint is quantized already ({stored}); \
+         use the recipe `none`, which runs it as it is stored, or the checkpoint that it was quantized from"
+    )]
+    AlreadyQuantized {
+        /// Recipe, in canonical spelling.
+        recipe: String,
+        /// How the checkpoint stores its matrices.
+        stored: String,
+    },
     /// A method that looks at inputs has no text to gather them from.
     #[error(
         "recipe `{recipe}`: its method needs calibration text, and none is given; pass --calibration builtin or FILE"

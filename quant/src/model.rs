@@ -19,7 +19,7 @@ pub fn build_model(checkpoint: &Checkpoint, recipe: &Recipe, runtime: &Runtime) 
         return Err(Error::NoCalibration { recipe: recipe.to_string() });
     }
     let mut builder = Builder::new(checkpoint)?;
-    recipe.check_patterns(builder.blueprint())?;
+    recipe.check(&builder)?;
     runtime.run(|| {
         let choose = &mut |source| recipe.choose_with(runtime.kernels(), source);
         let mut model = builder.without_blocks(choose)?;

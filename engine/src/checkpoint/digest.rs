@@ -113,8 +113,9 @@ impl Checkpoint {
     }
 
     /// Name and path of the files beside the weights that exist, without config.json.
-    fn companions(&self) -> Vec<(String, PathBuf)> {
-        let paths = COMPANIONS.iter().map(|name| (name.to_string(), self.directory.join(name)));
+    pub(crate) fn companions(&self) -> Vec<(String, PathBuf)> {
+        let paths =
+            COMPANIONS.iter().filter(|_| !self.in_memory).map(|name| (name.to_string(), self.directory.join(name)));
         paths.filter(|(_, path)| path.symlink_metadata().is_ok()).collect()
     }
 }

@@ -208,14 +208,7 @@ impl Checkpoint {
             StoredDtype::F32 => Dtype::F32,
             StoredDtype::F16 => Dtype::F16,
             StoredDtype::BF16 => Dtype::Bf16,
-            other => {
-                return Err(Error::UnsupportedDtype {
-                    file: file.path.clone(),
-                    tensor: name.to_string(),
-                    found: header::dtype_name(other).to_string(),
-                    supported: SUPPORTED_DTYPES,
-                });
-            }
+            other => return Err(self.unsupported_dtype(name, other, SUPPORTED_DTYPES)),
         };
         let bytes = TensorBytes::part(&file.bytes, entry.range.clone());
         Ok(TensorView {
@@ -224,6 +217,37 @@ impl Checkpoint {
             shape: entry.shape.clone(),
             bytes: bytes.expect("ranges were checked against their file when the header was read"),
         })
+    }
+
+    /// Element type, shape and bytes of the tensor called `name`, whatever its type.
+    pub(crate) fn stored(&self, name: &str) -> Result<(StoredDtype, &[usize], TensorBytes), Error> {
+        let entry = self.entry(name)?;
+        let bytes = TensorBytes::part(&self.files[entry.file].bytes, entry.range.clone());
+        let bytes = bytes.expect("ranges were checked against their file when the header was read");
+        Ok((entry.dtype, &entry.shape, bytes))
+    }
+
+    /// Bytes of the tensor called `name`, 0 if there is none.
+    pub fn tensor_bytes(&self, name: &str) -> u64 {
+        self.entry(name).map_or(0, |entry| entry.range.len() as u64)
+    }
+
+    /// Name of the element type of the tensor called `name` as the header has it.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`].
+    pub fn dtype_name(&self, name: &str) -> Result<&'static str, Error> {
+        Ok(header::dtype_name(self.entry(name)?.dtype))
+    }
+
+    /// The error of a tensor whose element type is none of those `supported`.
+    pub(crate) fn unsupported_dtype(&self, name: &str, found: StoredDtype, supported: &'static str) -> Error {
+        Error::UnsupportedDtype {
+            file: self.file_of(name).unwrap_or(&self.directory).to_path_buf(),
+            tensor: name.to_string(),
+            found: header::dtype_name(found).to_string(),
+            supported,
+        }
     }
 
     /// Fails when a weight of `view` is NaN or infinite.

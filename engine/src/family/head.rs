@@ -4,6 +4,7 @@ use crate::blueprint::{LinearTensors, TensorPart};
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::error::Error;
+use crate::prequantized::Prequantized;
 
 /// Name of the output head in every family.
 pub(super) const HEAD: &str = "lm_head.weight";
@@ -27,6 +28,9 @@ pub(super) fn ends(
 ) -> Result<(String, Option<LinearTensors>), Error> {
     let tied = config.flag(KEY, default == Default::Tied)?;
     let stored = (checkpoint.contains(&embedding), checkpoint.contains(HEAD));
+    if !tied && Prequantized::of(checkpoint)?.is_some_and(|format| format.holds(checkpoint, HEAD)) {
+        return Ok((embedding, Some(LinearTensors { weight: TensorPart::whole(HEAD), bias: None })));
+    }
     match (tied, stored) {
         (false, (_, false)) => {
             Err(config.wrong(KEY, &format!("true, since the checkpoint has no `{HEAD}`, or a complete checkpoint")))

@@ -14,6 +14,7 @@ use crate::blueprint::{Activation, Blueprint};
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::error::Error;
+use crate::prequantized::Prequantized;
 
 /// A model family.
 pub struct Family {
@@ -52,7 +53,7 @@ pub fn blueprint(checkpoint: &Checkpoint) -> Result<Blueprint, Error> {
     let family = choose(&config)?;
     switches::check(&config)?;
     let blueprint = (family.blueprint)(&config, checkpoint)?;
-    blueprint.check(checkpoint)?;
+    blueprint.check(checkpoint, Prequantized::of(checkpoint)?.as_ref())?;
     Ok(blueprint)
 }
 

@@ -1,10 +1,11 @@
 //! A blueprint against the tensors of a checkpoint.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::blueprint::{Blueprint, LinearTensors, NormTensors, Orientation, Positions, TensorPart};
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
+use crate::prequantized::{Prequantized, is_zero};
 
 use super::head::HEAD;
 
@@ -45,13 +46,35 @@ impl Blueprint {
         shapes.0
     }
 
+    /// [out_features, in_features] of the linear layers and of the embedding, by the name of their tensor; parts of a fused
+    /// one count together.
+    pub fn matrix_shapes(&self) -> BTreeMap<&str, [usize; 2]> {
+        let tensors = &self.tensors;
+        let linears = tensors.blocks.iter().flat_map(|block| {
+            let linears = [&block.query, &block.key, &block.value, &block.output, &block.up, &block.down];
+            linears.into_iter().chain(&block.gate)
+        });
+        let shapes = self.expected_shapes();
+        let weights =
+            linears.chain(&tensors.head).map(|linear| (linear.weight.tensor.as_str(), linear.weight.orientation));
+        let weights = weights.chain([(tensors.embedding.as_str(), Orientation::OutIn)]);
+        let shape = |(name, orientation)| match (shapes.get(name).map(Vec::as_slice), orientation) {
+            (Some(&[rows, columns]), Orientation::OutIn) | (Some(&[columns, rows]), Orientation::InOut) => {
+                Some((name, [rows, columns]))
+            }
+            _ => None,
+        };
+        weights.filter_map(shape).collect()
+    }
+
     /// Checks that the sizes fit together, that `checkpoint` holds every tensor in the expected shape and in an element
-    /// type that can be computed with, and that it holds no tensor besides.
+    /// type that can be computed with, and that it holds no tensor besides. The shapes of quantized matrices are checked
+    /// as they are read.
     ///
     /// # Errors
     /// [`Error::ConfigValue`], [`Error::MissingTensor`], [`Error::TensorShape`], [`Error::UnsupportedDtype`] or
     /// [`Error::UnexpectedTensor`], naming the first tensor concerned.
-    pub fn check(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
+    pub fn check(&self, checkpoint: &Checkpoint, prequantized: Option<&Prequantized>) -> Result<(), Error> {
         if self.kv_heads == 0 || !self.heads.is_multiple_of(self.kv_heads) {
             return Err(Error::ConfigValue {
                 file: checkpoint.config_file(),
@@ -61,7 +84,14 @@ impl Blueprint {
             });
         }
         let shapes = self.expected_shapes();
+        let matrices = self.matrix_shapes();
+        let quantized = |name: &str| prequantized.filter(|format| format.holds(checkpoint, name));
+        let mut parts = BTreeSet::new();
         for (name, expected) in &shapes {
+            if let Some(format) = quantized(name).filter(|_| matrices.contains_key(name)) {
+                parts.extend(format.tensors(checkpoint, name));
+                continue;
+            }
             let found = checkpoint.tensor(name)?.shape;
             if found != *expected {
                 return Err(Error::TensorShape {
@@ -74,8 +104,15 @@ impl Blueprint {
         }
         let is_second_name = |name: &str| self.tensors.head.is_none() && name == HEAD;
         let is_derived = |name: &str| DERIVED.iter().any(|end| name.ends_with(end));
+        // Early GPTQ files store a bias of zeros beside every matrix.
+        let is_empty_bias = |name: &str| {
+            let weight = name.strip_suffix(".bias").map(|stem| format!("{stem}.weight"));
+            weight.is_some_and(|weight| matrices.contains_key(weight.as_str()) && quantized(&weight).is_some())
+                && checkpoint.tensor(name).is_ok_and(|view| is_zero(&view))
+        };
         for name in checkpoint.tensor_names() {
-            if !shapes.contains_key(name) && !is_second_name(name) && !is_derived(name) {
+            let is_expected = shapes.contains_key(name) || parts.contains(name);
+            if !is_expected && !is_second_name(name) && !is_derived(name) && !is_empty_bias(name) {
                 return Err(Error::UnexpectedTensor {
                     file: checkpoint.file_of(name)?.to_path_buf(),
                     tensor: name.to_string(),

@@ -43,17 +43,8 @@ const SWITCHES: &[(&str, Neutral)] = &[
     ("use_qk_norm", Neutral::False),
 ];
 
-/// Fails when a switch that no family here implements is set, or the weights are quantized already.
+/// Fails when a switch that no family here implements is set.
 pub(super) fn check(config: &Config<'_>) -> Result<(), Error> {
-    for key in ["quantization_config", "compression_config"] {
-        if config.value(key).is_some() {
-            return Err(config.unsupported(
-                key,
-                "checkpoints in float32, float16 or bfloat16, which are quantized here by a recipe: \
-                 use the checkpoint that this one was quantized from",
-            ));
-        }
-    }
     for (key, neutral) in SWITCHES {
         let Some(value) = config.value(key) else {
             continue;

@@ -226,6 +226,25 @@ impl PackedMatrix {
         }
     }
 
+    /// The codes of row `row`, into `out` [columns]; in the order of columns where an input map reorders features.
+    pub fn codes_of_row(&self, row: usize, out: &mut [u8]) {
+        let panel = self.panel(row / PANEL_ROWS);
+        for (k, code) in out.iter_mut().enumerate() {
+            *code = kernels::grouped::panel::code_at(panel.bits, panel.rows, panel.codes, row % PANEL_ROWS, k);
+        }
+    }
+
+    /// Scale and zero point of a row and group.
+    pub fn grid(&self, row: usize, group: usize) -> (f32, u8) {
+        let panel = self.panel(row / PANEL_ROWS);
+        let place = group * panel.padded_rows() + row % PANEL_ROWS;
+        let zero = match panel.zeros {
+            Zeros::PerGroup(zeros) => zeros[place],
+            _ => middle(panel.bits),
+        };
+        (panel.scales[place], zero)
+    }
+
     /// Row `row` dequantized, scale * (code - zero), into `out` [features]. For checks: no product uses it.
     pub fn dequantize_row(&self, row: usize, out: &mut [f32]) {
         if let Some(map) = &self.map {

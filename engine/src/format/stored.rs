@@ -47,6 +47,16 @@ pub struct MatrixReader {
 }
 
 impl MatrixWriter {
+    /// What was added: a description of every matrix, and the tensors they are made of, as one file or several hold them.
+    pub fn into_parts(self) -> (Map<String, Value>, Vec<(String, Dtype, Vec<u8>)>) {
+        (self.matrices, self.tensors)
+    }
+
+    /// Takes out the tensors added since the last time; input maps added before are not added again.
+    pub fn take_tensors(&mut self) -> Vec<(String, Dtype, Vec<u8>)> {
+        std::mem::take(&mut self.tensors)
+    }
+
     /// Adds the matrix `name`, unless it is dense, LLM.int8()'s or NF4's: what the checkpoint holds, or says in one
     /// reading, is not stored again.
     pub fn push(&mut self, name: &str, weights: &Weights) {
@@ -200,6 +210,18 @@ impl MatrixReader {
             tensors,
             maps: BTreeMap::new(),
         })
+    }
+
+    /// A reader of the matrices that a [`MatrixWriter`] described; their tensors are to be offered before they are taken.
+    /// `path` is named in errors.
+    pub fn of_parts(path: &Path, matrices: Map<String, Value>) -> Self {
+        let (content, tensors, maps) = (Value::Null, BTreeMap::new(), BTreeMap::new());
+        Self { path: path.to_path_buf(), content, matrices, tensors, maps }
+    }
+
+    /// Gives a tensor of a matrix.
+    pub fn offer(&mut self, name: String, dtype: Dtype, bytes: Vec<u8>) {
+        self.tensors.insert(name, (dtype, bytes));
     }
 
     /// What the writer was given.

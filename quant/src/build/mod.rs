@@ -122,7 +122,7 @@ impl Build<'_> {
         observer: &mut dyn BuildObserver,
     ) -> Result<Option<Quantized>, Error> {
         let mut builder = Builder::new(self.checkpoint)?;
-        self.recipe.check_patterns(builder.blueprint())?;
+        self.recipe.check(&builder)?;
         let sequences = calibration.sequences();
         let tokens = sequences.iter().map(Vec::len).sum();
         let blocks = builder.blueprint().layers;

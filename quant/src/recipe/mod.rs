@@ -30,7 +30,7 @@ use crate::method::{Choice, Choices, Chosen, Method, Site, SiteLayer};
 use crate::statistics::InputStatistics;
 use engine::blueprint::Blueprint;
 use engine::linear::{Activations, Weights};
-use engine::model::{BlockInput, LinearSource, Role};
+use engine::model::{BlockInput, Builder, LinearSource, Role};
 use kernels::{CodeBits, Kernels};
 use std::fmt;
 use std::str::FromStr;
@@ -221,8 +221,18 @@ impl Recipe {
         choice.is_some_and(|(_, choice)| matches!(choice, Choice::Word(word) if word.name == "true"))
     }
 
-    /// Fails if a tensor pattern matches no matrix of the blocks of `blueprint`.
-    pub(crate) fn check_patterns(&self, blueprint: &Blueprint) -> Result<(), Error> {
+    /// Fails if the recipe is none for the model that is built: its matrices are quantized already, or a tensor pattern
+    /// matches none of them.
+    pub(crate) fn check(&self, builder: &Builder<'_>) -> Result<(), Error> {
+        match builder.prequantized() {
+            Some(format) if *self != Self::none() => {
+                Err(Error::AlreadyQuantized { recipe: self.to_string(), stored: format.describe() })
+            }
+            _ => self.check_patterns(builder.blueprint()),
+        }
+    }
+
+    fn check_patterns(&self, blueprint: &Blueprint) -> Result<(), Error> {
         let roles = BlockInput::ALL.iter().flat_map(|input| input.roles());
         let roles: Vec<Role> = roles.copied().collect();
         let blocks = blueprint.tensors.blocks.iter();

@@ -29,8 +29,11 @@ impl From<EngineError> for Failure {
             | EngineError::Changed { file, .. }
             | EngineError::StoredMatrix { file, .. }
             | EngineError::ConfigValue { file, .. }
+            | EngineError::QuantizedMatrix { file, .. }
             | EngineError::Unsupported { file, .. } => file.display().to_string(),
-            EngineError::NoCheckpoint { path, .. } => path.display().to_string(),
+            EngineError::NoCheckpoint { path, .. } | EngineError::Write { path, .. } | EngineError::Exists { path } => {
+                path.display().to_string()
+            }
             EngineError::Shards { index, .. } => index.display().to_string(),
             EngineError::Numerics { layer, position, .. } => format!("layer {layer}, position {position}"),
             EngineError::TokenRange { position, .. } | EngineError::ContextLength { position, .. } => {
@@ -47,7 +50,9 @@ impl From<quant::Error> for Failure {
     fn from(error: quant::Error) -> Self {
         match error {
             quant::Error::Engine(error) => error.into(),
-            error @ (quant::Error::Recipe(_) | quant::Error::UnmatchedPattern { .. }) => {
+            error @ (quant::Error::Recipe(_)
+            | quant::Error::UnmatchedPattern { .. }
+            | quant::Error::AlreadyQuantized { .. }) => {
                 Failure::from_text(Status::Usage, error, "--quant", "`nibble quants ls` lists what there is")
             }
             error @ (quant::Error::Calibration { .. } | quant::Error::NoCalibration { .. }) => Failure::from_text(
