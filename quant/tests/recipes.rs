@@ -128,9 +128,9 @@ fn errors_say_what_where_and_what_to_write() {
         ("rtn:w4g32\u{7}", "unexpected `\\u{7}` behind `w4g32`", 10, "options follow"),
         ("rtn:w4\u{e9}", "unexpected `\u{e9}` behind `w4`", 7, "bits are written"),
         ("rtn:w4a4", "no activations of `4` bits", 8, "`a8`, `a16`"),
-        ("llm.int8:w8", "`llm.int8` takes no bits", 10, "drop them"),
+        ("llm.int8:w8", "`llm.int8` takes no bits: it has one width", 10, "drop them"),
         ("llm.int8:threshold=0", "`threshold` cannot be `0`", 20, "a number from 0.001 to 1000000 or `none`"),
-        ("llm.int8:head=w8a16", "`llm.int8` has no such activations", 18, "drop `a`"),
+        ("llm.int8:head=w8a16", "`llm.int8` has no activations of 16 bits", 18, "write a8 or nothing"),
         ("llm.int8:head=w4", "`llm.int8` has no codes of 4 bits", 16, "bits must be one of 8"),
         ("llm.int8:head=w8g64", "no groups of `64` columns", 18, "`llm.int8` has one scale a row"),
         ("rtn", "`rtn` needs the bits of a weight", 4, "`rtn:w4g128`"),
@@ -142,30 +142,23 @@ fn errors_say_what_where_and_what_to_write() {
             "rnt:w4",
             "unknown method `rnt`",
             1,
-            "did you mean `rtn`? methods that exist are `none`, `rtn`, `gptq` and `spqr`",
+            "did you mean `rtn`? methods that exist are `none`, `rtn`, `gptq`, `spqr`",
         ),
-        ("quip:w2", "unknown method `quip`", 1, "methods that exist are `none`, `rtn`, `gptq` and `spqr`"),
+        ("quip:w2", "unknown method `quip`", 1, "methods that exist are `none`, `rtn`, `gptq`, `spqr`"),
         ("RTN:w4", "unknown method `RTN`", 1, "did you mean `rtn`?"),
         ("w4g128", "unknown method `w4g128`", 1, "`rtn:w4g128`"),
         ("none,W5A16", "`rtn` has no codes of 5 bits", 6, "bits must be"),
         ("W4A16:heat=w8", "unknown option `heat`", 7, "did you mean `head`?"),
-        (
-            "awq:w4g128",
-            "the method `awq` is planned, not built yet",
-            1,
-            "methods that exist are `none`, `rtn`, `gptq` and `spqr`",
-        ),
         ("gptq:w4g128:damp=-1", "`damp` cannot be `-1`", 18, "write a number from 0 to 10"),
         ("gptq:w4g128:damp=eleven", "`damp` cannot be `eleven`", 18, "write a number from 0 to 10"),
         ("gptq:w4:blocksize=12.5", "`blocksize` cannot be `12.5`", 19, "write a whole number from 1 to 65536"),
         ("gptq:w4:grid=inplace", "`grid` cannot be `inplace`", 14, "write `in_place` or `original`"),
         ("gptq:w4:dmap=1", "unknown option `dmap`", 9, "did you mean `damp`?"),
-        ("none,nf4", "the method `nf4` is planned, not built yet", 6, "methods that exist"),
         ("spqr:w3", "`spqr` needs the columns of a group", 8, "`spqr:w3g16`"),
         ("spqr:w3gnone", "no groups of `none` columns", 9, "a group must be one of 16, 32, 64, 128"),
         ("spqr:w3g16:tau=nine", "`tau` cannot be `nine`", 16, "write a number from 0 to 1000 or `none`"),
-        ("llm.int8", "the method `llm.int8` is planned, not built yet", 1, "methods that exist"),
-        ("none,paper", "the preset `paper` is planned: it needs `llm.int8`, not built yet", 6, "write recipes out"),
+        ("none,nf4", "`nf4` needs the bits of a weight", 9, "`nf4:w4g64`"),
+        ("none,paper", "`none` is there twice", 6, "drop one"),
         ("none:w4", "`none` takes no bits and no options", 6, "write `none` alone"),
         ("rtn:w4:sym=yes", "`sym` cannot be `yes`", 12, "write `false` or `true`"),
         ("rtn:w4:sym=true:sym=true", "`sym` is given twice", 17, "drop one"),
@@ -264,7 +257,8 @@ fn descriptions() {
 #[test]
 fn the_list_of_methods() {
     let names: Vec<&str> = method::all().iter().map(|method| method.name).collect();
-    assert_eq!(names, ["none", "rtn", "gptq", "spqr"]);
+    let all = ["none", "rtn", "gptq", "spqr", "llm.int8", "smoothquant", "awq", "hqq", "nf4"];
+    assert_eq!(names, all);
     for method in method::all() {
         assert_eq!(recipe(method.example).method(), *method);
         assert_eq!(recipe(method.example).to_string(), method.example);

@@ -32,9 +32,6 @@ pub(crate) static NONE: &Method = &none::METHOD;
 /// The method that scheme names such as `W4A16` stand for.
 pub(crate) static RTN: &Method = &rtn::METHOD;
 
-/// Methods that the design names and that are not built yet.
-pub(crate) const PLANNED: &[&str] = &[];
-
 /// The activations of methods whose codes lie on evenly spaced grids.
 pub(crate) const ACTIVATIONS: &[Activations] = &[Activations::A16, Activations::A8, Activations::A32];
 

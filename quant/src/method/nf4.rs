@@ -50,7 +50,7 @@ pub(super) static METHOD: Method = Method {
     example: "nf4:w4g64",
     widths: &[CodeBits::Four],
     groups: &[16, 32, 64, 128],
-    ungrouped: false,
+    ungrouped: true,
     implied: None,
     activations: &[Activations::A32],
     options: &[MethodOption::of_words(

@@ -2,7 +2,7 @@
 
 use super::shorthand::{PRESETS, scheme_recipe};
 use super::{Pattern, Recipe, RecipeError, Scheme, activations_word};
-use crate::method::{self, Method, PLANNED};
+use crate::method::{self, Method};
 use crate::suggestion::nearest;
 use engine::linear::Activations;
 use kernels::CodeBits;
@@ -36,10 +36,10 @@ pub(super) fn one(text: &str) -> Result<Recipe, RecipeError> {
     }
     let item = items[0];
     match PRESETS.iter().find(|(name, _)| *name == item.text) {
-        Some((name, recipes)) => source.preset(item, name, recipes).and_then(|_| {
+        Some((name, recipes)) => {
             let what = format!("`{name}` stands for several recipes where one is expected");
             Err(source.error(item.start, what, format!("write one of {recipes}")))
-        }),
+        }
         None => source.recipe(item),
     }
 }
@@ -49,7 +49,7 @@ pub(super) fn list(text: &str) -> Result<Vec<Recipe>, RecipeError> {
     let mut recipes: Vec<Recipe> = Vec::new();
     for item in source.items() {
         let read = match PRESETS.iter().find(|(name, _)| *name == item.text) {
-            Some((name, recipes)) => source.preset(item, name, recipes)?,
+            Some((_, recipes)) => list(recipes)?,
             None => vec![source.recipe(item)?],
         };
         for recipe in read {
@@ -101,17 +101,6 @@ impl<'a> Source<'a> {
             start += text.len() + 1;
         }
         items
-    }
-
-    /// The recipes of a preset: all of them, or the reason why it cannot be run yet.
-    fn preset(self, item: Piece<'_>, name: &str, recipes: &str) -> Result<Vec<Recipe>, RecipeError> {
-        let needs = |method: &&str| recipes.split(',').any(|recipe| recipe.split(':').next() == Some(method));
-        let planned: Vec<&str> = PLANNED.iter().copied().filter(needs).collect();
-        if planned.is_empty() {
-            return list(recipes);
-        }
-        let what = format!("the preset `{name}` is planned: it needs {}, not built yet", names(planned, "and"));
-        Err(self.error(item.start, what, format!("{}; write recipes out, for example `none,rtn:w4g128`", existing())))
     }
 
     fn recipe(self, item: Piece<'_>) -> Result<Recipe, RecipeError> {
@@ -181,14 +170,11 @@ impl<'a> Source<'a> {
         if name.is_empty() {
             return Err(self.error(at, "a recipe is missing", "write for example `none,rtn:w4g128`"));
         }
-        if PLANNED.contains(&name) {
-            return Err(self.error(at, format!("the method `{name}` is planned, not built yet"), existing()));
-        }
         let what = format!("unknown method `{name}`");
         if name.starts_with('w') && self.written(piece, 0, method::RTN).is_ok() {
             return Err(self.error(at, what, format!("a recipe begins with its method: `rtn:{name}`")));
         }
-        let known = method::all().iter().map(|method| method.name).chain(PLANNED.iter().copied());
+        let known = method::all().iter().map(|method| method.name);
         let known = known.chain(PRESETS.iter().map(|(name, _)| *name));
         Err(self.error(
             at,
