@@ -10,8 +10,8 @@
 //! # Zero points minus one
 //! The first version subtracts 1 before packing. Writers of today subtract a word with a 1 in every field from the whole
 //! word, so that a zero point of 0 borrows from its neighbour, and readers add it (GPTQModel, `gptqmodel/utils/model.py`,
-//! `convert_gptq_v1_to_v2_format_module`): so is it done here. For 3 bits GPTQModel adds and subtracts words whose first
-//! and third are exchanged, which undo each other: a file that says it was written by it is read with those.
+//! `convert_gptq_v1_to_v2_format_module`): so is it done here. Fields of 3 bits wrap by themselves. Early versions of
+//! GPTQModel subtracted another word from those; of symmetric checkpoints that is noticed, and refused.
 
 use super::module::{Module, float_at};
 use super::pack::Codes;
@@ -38,11 +38,14 @@ const SILENT: &[&str] = &[
     "dataset",
     "disable_exllama",
     "exllama_config",
+    "foem",
+    "gptaq",
     "hyb_act",
     "is_marlin_format",
     "lm_head",
     "max_input_length",
     "meta",
+    "method",
     "model_file_base_name",
     "model_name_or_path",
     "model_seqlen",
@@ -53,7 +56,6 @@ const SILENT: &[&str] = &[
     "pad_token_id",
     "parallel_packing",
     "static_groups",
-    "sym",
     "tokenizer",
     "true_sequential",
     "use_cuda_fp16",
@@ -63,7 +65,7 @@ const SILENT: &[&str] = &[
 ];
 /// Keys that are read.
 const READ: &[&str] =
-    &["bits", "checkpoint_format", "desc_act", "dynamic", "format", "group_size", "pack_dtype", "quant_method"];
+    &["bits", "checkpoint_format", "desc_act", "dynamic", "format", "group_size", "pack_dtype", "quant_method", "sym"];
 
 /// What the checkpoint says about all its matrices.
 pub(super) struct Gptq {
@@ -73,6 +75,7 @@ pub(super) struct Gptq {
     desc_act: bool,
     /// Whether single matrices may differ.
     dynamic: bool,
+    symmetric: bool,
     zeros: StoredZeros,
 }
 
@@ -83,8 +86,6 @@ enum StoredZeros {
     Plain,
     /// Itself minus one.
     MinusOne,
-    /// The same by GPTQModel, which differs for 3 bits.
-    MinusOneOfGptqModel,
 }
 
 impl Gptq {
@@ -98,10 +99,7 @@ impl Gptq {
             return Err(config.unsupported("pack_dtype", "int32"));
         }
         let key = if config.has("checkpoint_format") { "checkpoint_format" } else { "format" };
-        let writer = config.section("meta")?.and_then(|meta| meta.value("quantizer").map(ToString::to_string));
-        let is_gptqmodel = writer.is_some_and(|writer| writer.to_lowercase().contains("gptqmodel"));
         let zeros = match config.text(key)? {
-            None | Some("gptq") if is_gptqmodel => StoredZeros::MinusOneOfGptqModel,
             None | Some("gptq") => StoredZeros::MinusOne,
             Some("gptq_v2") => StoredZeros::Plain,
             Some(_) => return Err(config.unsupported(key, "gptq and gptq_v2")),
@@ -115,6 +113,7 @@ impl Gptq {
             bits: code_bits(config, "bits", bits)?,
             group,
             desc_act: config.flag("desc_act", false)?,
+            symmetric: config.flag("sym", false)?,
             dynamic: config.value("dynamic").is_some_and(|value| value.as_object().is_some_and(|map| !map.is_empty())),
             zeros,
         })
@@ -162,13 +161,20 @@ impl Gptq {
         let groups_of_features = module.groups_of_features("g_idx", group)?;
         let zero_words = rows * width / 32;
         let qzeros = module.words_of("qzeros", &[groups, zero_words])?;
-        let zeros: Vec<u32> = (0..groups * zero_words)
-            .map(|index| word_at(qzeros.as_words(), index).wrapping_add(self.ones(bits, index % zero_words)))
-            .collect();
-        let zero =
-            move |row: usize, group: usize| dense_field(|word| zeros[group * zero_words + word], row, width as u32);
+        let ones = self.ones(bits);
+        let words = (0..groups * zero_words).map(|index| word_at(qzeros.as_words(), index).wrapping_add(ones));
+        let words: Vec<u32> = words.collect();
+        let after = u8::from(self.zeros == StoredZeros::MinusOne && bits == CodeBits::Three);
+        let zero = move |row: usize, group: usize| {
+            let line = &words[group * zero_words..(group + 1) * zero_words];
+            (dense_field(|word| line[word], row, width as u32) + after) & bits.max_code()
+        };
         let middle = 1u8 << (width - 1);
         let all_middle = (0..groups).all(|group| (0..rows).all(|row| zero(row, group) == middle));
+        if self.symmetric && after == 1 && !all_middle {
+            let expected = format!("zero points of {middle}, since the checkpoint is symmetric");
+            return Err(module.wrong("qzeros", expected, "others, as early versions of GPTQModel pack 3 bits"));
+        }
         Ok(Codes {
             bits,
             group,
@@ -185,14 +191,11 @@ impl Gptq {
         })
     }
 
-    /// What is added to word `index` of a group's zero points: a 1 in every field.
-    fn ones(&self, bits: CodeBits, index: usize) -> u32 {
-        const THREE: [u32; 3] = [0x4924_9249, 0x9249_2492, 0x2492_4924];
+    /// What is added to a word of zero points: a 1 in every field, where fields do not go on in the next word.
+    fn ones(&self, bits: CodeBits) -> u32 {
         match (self.zeros, bits) {
-            (StoredZeros::Plain, _) => 0,
+            (StoredZeros::Plain, _) | (_, CodeBits::Three) => 0,
             (_, CodeBits::Two) => 0x5555_5555,
-            (StoredZeros::MinusOne, CodeBits::Three) => THREE[index % 3],
-            (StoredZeros::MinusOneOfGptqModel, CodeBits::Three) => THREE[2 - index % 3],
             (_, CodeBits::Four) => 0x1111_1111,
             (_, CodeBits::Eight) => 0x0101_0101,
         }
