@@ -155,6 +155,21 @@ struct Scratch {
     products: Vec<f64>,
 }
 
+/// A grid, and the largest magnitude that weights are cut to before they take its codes. (Both ends cut, zero lies half way
+/// between two codes, and a weight at the end between two others: its code is not that of a weight beyond the end.)
+#[derive(Clone, Copy)]
+struct ClippedGrid {
+    grid: Grid,
+    limit: f64,
+}
+
+impl ClippedGrid {
+    fn code(&self, weight: f64) -> u8 {
+        let weight = if weight > self.limit { self.limit } else { weight };
+        self.grid.codes().code(if weight < -self.limit { -self.limit } else { weight })
+    }
+}
+
 impl Solver<'_> {
     fn width(&self) -> usize {
         self.scheme.group.unwrap_or(self.layer.columns())
@@ -184,7 +199,7 @@ impl Solver<'_> {
     }
 
     /// The grid of a group of scaled weights, clipped as number `clip` of the clips that are tried.
-    fn grid(&self, weights: &[f64], clip: u8) -> Grid {
+    fn grid(&self, weights: &[f64], clip: u8) -> ClippedGrid {
         let (mut low, mut high) = (0.0, 0.0);
         for &weight in weights {
             low = if weight < low { weight } else { low };
@@ -194,8 +209,7 @@ impl Solver<'_> {
         let limit = share * if -low > high { -low } else { high };
         low = if low < -limit { -limit } else { low };
         high = if high > limit { limit } else { high };
-        // A weight beyond an end has the end's code, clipped or not.
-        Grid::between(low, high, self.scheme.bits, self.symmetry)
+        ClippedGrid { grid: Grid::between(low, high, self.scheme.bits, self.symmetry), limit }
     }
 
     /// Fills the differences of rows `rows`, value / s - w, where `clip` says how row and group are clipped.
@@ -206,10 +220,10 @@ impl Solver<'_> {
             self.scale_row(row, inputs, stored, scaled);
             let groups = scaled.chunks(width).zip(inputs.chunks(width)).enumerate();
             for (group, (weights, inputs)) in groups {
-                let grid = self.grid(weights, clip(row, group));
+                let clipped = self.grid(weights, clip(row, group));
                 let column = differences[group * width * count + row - rows.start..].iter_mut().step_by(count);
                 for ((difference, &weight), &input) in column.zip(weights).zip(inputs) {
-                    *difference = (grid.value(grid.codes().code(weight)) - weight) * f64::from(input);
+                    *difference = (clipped.grid.value(clipped.code(weight)) - weight) * f64::from(input);
                 }
             }
         }
@@ -297,10 +311,11 @@ impl Solver<'_> {
             let (mut stored, mut scaled) = (vec![0.0; columns], vec![0.0; columns]);
             self.scale_row(row.row, inputs, &mut stored, &mut scaled);
             for (group, (weights, codes)) in scaled.chunks(width).zip(row.codes.chunks_mut(width)).enumerate() {
-                let grid = self.grid(weights, clips.map_or(0, |clips| clips[row.row * groups + group]));
+                let clipped = self.grid(weights, clips.map_or(0, |clips| clips[row.row * groups + group]));
+                let grid = clipped.grid;
                 (row.scales[group], row.zeros[group]) = (grid.stored_scale(), grid.zero());
                 for (code, &weight) in codes.iter_mut().zip(weights) {
-                    *code = grid.codes().code(weight);
+                    *code = clipped.code(weight);
                 }
             }
         })
