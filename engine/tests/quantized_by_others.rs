@@ -393,8 +393,8 @@ fn damaged_tensors_are_refused() {
     let cases: [(&(Value, Vec<Stored>), &str, Damage, &str); 12] = [
         (&gptq, "up_proj.g_idx", |tensor| tensor.3[..4].copy_from_slice(&9u32.to_le_bytes()), "group 9 of feature 0"),
         (&gptq, "up_proj.g_idx", |tensor| tensor.3.fill(0), "whole groups of 32 features"),
-        (&gptq, "up_proj.g_idx", |tensor| tensor.0 = "x".into(), "g_idx"),
-        (&gptq, "up_proj.qzeros", |tensor| tensor.0 = "x".into(), "qzeros"),
+        (&gptq, "up_proj.g_idx", |tensor| tensor.0 = "x.rotary_emb.inv_freq".into(), "g_idx"),
+        (&gptq, "up_proj.qzeros", |tensor| tensor.0 = "x.rotary_emb.inv_freq".into(), "qzeros"),
         (&gptq, "up_proj.qweight", |tensor| tensor.2 = vec![4, 192], "expected shape [8, 96]"),
         (&gptq, "up_proj.scales", |tensor| tensor.3[1] = 0x7c, "finite"),
         (&gptq, "up_proj.qweight", |tensor| (tensor.1, tensor.2) = ("F32", vec![8, 96]), "element type F32"),
