@@ -20,6 +20,7 @@ pub mod kv_cache;
 pub mod linear;
 pub mod model;
 pub mod philox;
+mod query_codes;
 pub mod rope;
 pub mod runtime;
 pub mod tensor;

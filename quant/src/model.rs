@@ -25,7 +25,7 @@ pub fn build_model(checkpoint: &Checkpoint, recipe: &Recipe, runtime: &Runtime) 
             recipe.choose_with(runtime.kernels(), source)
         })?;
         match unmatched.first() {
-            None => Ok(model),
+            None => Ok(model.with_kv_precision(recipe.kv_precision())?),
             Some(pattern) => Err(Error::UnmatchedPattern {
                 recipe: recipe.to_string(),
                 pattern: pattern.to_string(),

@@ -121,7 +121,7 @@ fn digest(checkpoint: &Checkpoint, recipe: &str, runtime: &Runtime, chunk: usize
     })
 }
 
-const RECIPES: [&str; 10] = [
+const RECIPES: [&str; 13] = [
     "none",
     "rtn:w8",
     "rtn:w8a8",
@@ -132,6 +132,9 @@ const RECIPES: [&str; 10] = [
     "rtn:w2g16",
     "rtn:w2a8",
     "rtn:w4g32:sym=true",
+    "none:kv=8",
+    "rtn:w4g32:kv=4",
+    "rtn:w8a8:kv=8",
 ];
 
 #[test]

@@ -7,7 +7,7 @@ use super::spelling::nearest;
 use super::table::{Align, Cell, FormatFlag, Record, Table};
 use clap::{Args, Subcommand};
 use quant::method::{self, Method};
-use quant::recipe::SHARED_OPTIONS;
+use quant::recipe::{NeedsCodes, SHARED_OPTIONS};
 use serde_json::json;
 
 /// List quantization methods, explain a recipe
@@ -102,12 +102,10 @@ fn show_method(method: &Method, arguments: &ShowArguments, context: &mut Context
         let spelling = format!("{}={}", option.name, option.default().name);
         options.push((spelling, option.summary, values.join("; ")));
     }
-    if !method.widths.is_empty() {
-        let shared = SHARED_OPTIONS
-            .iter()
-            .map(|option| (option.spelling.into(), option.summary, format!("default: {}", option.default)));
-        options.extend(shared);
-    }
+    let shared =
+        SHARED_OPTIONS.iter().filter(|option| option.needs_codes == NeedsCodes::No || !method.widths.is_empty());
+    options
+        .extend(shared.map(|option| (option.spelling.into(), option.summary, format!("default: {}", option.default))));
     let lines: Vec<String> =
         options.iter().map(|(name, summary, values)| format!("{name}\n    {summary}\n    {values}")).collect();
     let objects: Vec<_> = options
