@@ -1,12 +1,13 @@
 //! One kernel with its operands: what is timed on one thread, and compared with a f64 statement of its formula first.
 
+use crate::held::{Held, Queries};
 use crate::limits;
 use crate::numbers::{Generator, bf16_bits};
 use engine::format::{PackedMatrix, PackedShape, ZeroPoints};
+use engine::kv_cache::KvPrecision;
 use kernels::{
-    ActivationCodes, AttentionShape, BLOCK_POSITIONS, CodeBits, ColumnsMut, DenseRows, DenseType, Kernels,
-    KeyValueSpan, PANEL_ROWS, QUERY_GROUP, QuantizedRowMut, QuantizedRows, Team, math, score_stride, segment_of,
-    write_block,
+    ActivationCodes, AttentionShape, CodeBits, ColumnsMut, DenseRows, DenseType, Kernels, PANEL_ROWS, QUERY_GROUP,
+    QuantizedRowMut, QuantizedRows, Team, math, score_stride, segment_of,
 };
 
 /// What bounds a kernel.
@@ -95,12 +96,12 @@ struct Codes {
 struct Attention {
     shape: AttentionShape,
     positions: usize,
-    queries: Vec<f32>,
+    queries: Queries,
     /// [positions, kv_heads * head_dim] each.
     keys: Vec<f32>,
     values: Vec<f32>,
     /// The same in blocks.
-    blocks: (Vec<f32>, Vec<f32>),
+    held: Held,
     scores: Vec<f32>,
     out: Vec<f32>,
 }
@@ -174,14 +175,14 @@ impl Case {
         let stride = 2 * head_dim;
         let shape = AttentionShape { head_dim, kv_heads: 2, kv_head: 1, scale: 0.125 };
         let mut generator = Generator::new(3);
-        let queries = generator.floats(QUERY_GROUP * head_dim);
+        let queries = Queries::of(Kernels::best(), generator.floats(QUERY_GROUP * head_dim), head_dim);
         let (keys, values) = (generator.floats(positions * stride), generator.floats(positions * stride));
         let operations = 4.0 * (head_dim * QUERY_GROUP * positions) as f64;
         let operands = Operands::Attention(Attention {
             shape,
             positions,
             queries,
-            blocks: attention_blocks(&keys, &values, head_dim, stride),
+            held: Held::of(KvPrecision::F32, &keys, &values, 2, head_dim),
             keys,
             values,
             scores: vec![0.0; QUERY_GROUP * score_stride(positions)],
@@ -213,9 +214,8 @@ impl Case {
             }
             Operands::Attention(it) => {
                 let visible = [(); QUERY_GROUP].map(|()| 0..it.positions);
-                let (keys, values) = (&it.blocks.0[..], &it.blocks.1[..]);
-                let span = KeyValueSpan { keys, values, start: 0, len: it.positions, queries: 0..QUERY_GROUP };
-                kernels.attend(it.shape, &it.queries, &visible, &[span], &mut it.scores, &mut it.out);
+                let queries = (&it.queries, 0..QUERY_GROUP);
+                it.held.attend(kernels, it.shape, queries, &visible, it.positions, &mut it.scores, &mut it.out);
             }
         }
     }
@@ -247,18 +247,6 @@ impl Case {
     }
 }
 
-/// Keys and values, [positions, width] each, in the blocks that attention reads.
-pub fn attention_blocks(keys: &[f32], values: &[f32], head_dim: usize, width: usize) -> (Vec<f32>, Vec<f32>) {
-    let rows = BLOCK_POSITIONS * width;
-    let len = keys.len().next_multiple_of(rows);
-    let mut blocks = (vec![0.0; len], vec![0.0; len]);
-    let rows_of = keys.chunks(rows).zip(values.chunks(rows));
-    for (rows_of, block) in rows_of.zip(blocks.0.chunks_mut(rows).zip(blocks.1.chunks_mut(rows))) {
-        write_block(head_dim, 0..rows_of.0.len() / width, rows_of, block);
-    }
-    blocks
-}
-
 impl Attention {
     fn check(&self, name: &str) {
         let AttentionShape { head_dim, kv_heads, kv_head, scale } = self.shape;
@@ -266,7 +254,7 @@ impl Attention {
         for query in [0, QUERY_GROUP / 2, QUERY_GROUP - 1] {
             let row = |rows: &[f32], position: usize| rows[position * stride + offset..][..head_dim].to_vec();
             let dot = |key: Vec<f32>| {
-                let query = &self.queries[query * head_dim..(query + 1) * head_dim];
+                let query = self.queries.floats(query..query + 1);
                 query.iter().zip(key).fold(0.0, |sum, (&q, k)| sum + f64::from(q) * f64::from(k)) * f64::from(scale)
             };
             let scores: Vec<f64> = (0..self.positions).map(|position| dot(row(&self.keys, position))).collect();

@@ -16,7 +16,7 @@ use crate::linear::{Linear, PRODUCT_ROWS, Weights, multiply, runs};
 use crate::model::{Block, BlockInput, Model, NormWeights};
 use crate::runtime::Runtime;
 use crate::workspace::Workspace;
-use kernels::{ColumnsMut, Kernels, Nonlinearity, math};
+use kernels::{ActivationCodes, ColumnsMut, Kernels, Nonlinearity, math};
 use std::ops::Range;
 
 /// A model and what computes it.
@@ -93,8 +93,7 @@ impl<'a> Decoder<'a> {
 
     /// An empty cache after `prefix`.
     pub fn cache_after(&self, prefix: &KvPrefix) -> KvCache {
-        let Blueprint { layers, kv_heads, head_dim, .. } = *self.blueprint();
-        KvCache::after(prefix, CacheShape { layers, kv_heads, head_dim })
+        KvCache::after(prefix, self.cache_shape())
     }
 
     /// Whether a token's bits depend on the other tokens of its chunk, so that a sequence must be read as it is meant to be:
@@ -108,10 +107,14 @@ impl<'a> Decoder<'a> {
         prompt.chunks(if self.reads_whole() { prompt.len().max(1) } else { size.max(1) })
     }
 
-    /// Bytes that one token takes in a cache.
+    /// Bytes that one token takes in a cache: codes, scales and padding as they are held.
     pub fn cache_bytes_per_token(&self) -> usize {
-        let blueprint = self.blueprint();
-        2 * 4 * blueprint.layers * blueprint.kv_heads * blueprint.head_dim
+        self.cache_shape().bytes_per_token()
+    }
+
+    fn cache_shape(&self) -> CacheShape {
+        let Blueprint { layers, kv_heads, head_dim, .. } = *self.blueprint();
+        CacheShape { layers, kv_heads, head_dim, precision: self.model.kv_precision() }
     }
 
     /// Appends every chunk to its cache and returns, chunk by chunk, the normalised hidden states of the wanted
@@ -336,6 +339,7 @@ impl<'a> Decoder<'a> {
             rows: &state.rows,
             chunks,
             query: work.query.as_slice(),
+            query_codes: block.query.codes_width().unwrap_or(ActivationCodes::A16),
             scratch: &work.scratch,
         };
         attention.write(work.attended.columns_mut());

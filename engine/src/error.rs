@@ -380,6 +380,17 @@ pub enum Error {
         /// Most that are possible.
         limit: usize,
     },
+    /// Heads too wide for a cache of codes.
+    #[error(
+        "heads of {head_dim} elements: expected at most {limit} where keys and values are held as codes; \
+         leave the cache in f32 (no `kv=` in the recipe)"
+    )]
+    KvHeadDim {
+        /// Width of a head.
+        head_dim: usize,
+        /// Widest head of which codes can be summed.
+        limit: usize,
+    },
     /// The tokenizer of a checkpoint cannot be opened or used.
     #[error(transparent)]
     Tokenizer(#[from] crate::tokenizer::TokenizerError),

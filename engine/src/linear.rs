@@ -164,6 +164,15 @@ impl Linear {
         main.into_iter().chain(outliers)
     }
 
+    /// The codes that it reads its input as; none for f32.
+    pub(crate) fn codes_width(&self) -> Option<ActivationCodes> {
+        self.readings().find_map(|reading| match reading.form {
+            Form::Codes(width, _) => Some(width),
+            Form::Decomposed(_) => Some(ActivationCodes::A8),
+            Form::Floats | Form::Columns => None,
+        })
+    }
+
     /// Whether what it makes of a token depends on the other tokens of its sequence that are read in the same call.
     pub(crate) fn couples_tokens(&self) -> bool {
         matches!(&self.weights, Weights::Decomposed(matrix) if matrix.rule().scope == OutlierScope::Call)

@@ -24,6 +24,6 @@ pub fn build_model(checkpoint: &Checkpoint, recipe: &Recipe, runtime: &Runtime) 
         let choose = &mut |source| recipe.choose_with(runtime.kernels(), source);
         let mut model = builder.without_blocks(choose)?;
         builder.blocks(&mut model, choose)?;
-        Ok(model)
+        Ok(model.with_kv_precision(recipe.kv_precision())?)
     })
 }

@@ -121,7 +121,7 @@ fn digest(checkpoint: &Checkpoint, recipe: &str, runtime: &Runtime, chunk: usize
     })
 }
 
-const RECIPES: [&str; 12] = [
+const RECIPES: [&str; 15] = [
     "none",
     "rtn:w8",
     "rtn:w8a8",
@@ -134,6 +134,9 @@ const RECIPES: [&str; 12] = [
     "rtn:w4g32:sym=true",
     "llm.int8:threshold=1",
     "llm.int8:threshold=1:outlier_weights=exact:half=true",
+    "none:kv=8",
+    "rtn:w4g32:kv=4",
+    "rtn:w8a8:kv=8",
 ];
 
 #[test]

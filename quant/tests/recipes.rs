@@ -53,6 +53,9 @@ fn canonical_spellings() {
             "llm.int8:outliers=per_call:threshold=none:*.o_proj=none",
             "llm.int8:threshold=none:outliers=per_call:*.o_proj=none",
         ),
+        ("none:kv=8", "none:kv=8"),
+        ("rtn:w4:kv=4:sym=true:*.q_proj=w8", "rtn:w4:sym=true:*.q_proj=w8:kv=4"),
+        ("W8A8:kv=8", "rtn:w8a8:sym=true:kv=8"),
     ] {
         let read = recipe(written);
         assert_eq!(read.to_string(), canonical, "{written}");
@@ -68,9 +71,16 @@ fn spellings_parse_back_and_slugs_are_distinct() {
     for bits in [8, 4, 3, 2] {
         for activations in ["", "a8", "a32"] {
             for group in groups {
-                for options in
-                    ["", ":sym=true", ":head=w8", ":embeddings=w8", ":*.down_proj=w8", ":a.down_proj=w8gnone"]
-                {
+                for options in [
+                    "",
+                    ":sym=true",
+                    ":head=w8",
+                    ":embeddings=w8",
+                    ":*.down_proj=w8",
+                    ":a.down_proj=w8gnone",
+                    ":kv=8",
+                    ":kv=4",
+                ] {
                     let text = format!("rtn:w{bits}{activations}{group}{options}");
                     let read = recipe(&text);
                     assert_eq!(recipe(&read.to_string()), read);
@@ -159,20 +169,24 @@ fn errors_say_what_where_and_what_to_write() {
         ("spqr:w3g16:tau=nine", "`tau` cannot be `nine`", 16, "write a number from 0 to 1000 or `none`"),
         ("none,nf4", "`nf4` needs the bits of a weight", 9, "`nf4:w4g64`"),
         ("none,paper", "`none` is there twice", 6, "drop one"),
-        ("none:w4", "`none` takes no bits and no options", 6, "write `none` alone"),
+        ("none:w4", "`none` takes no bits and no options but `kv`", 6, "write `none`, `none:kv=8`"),
+        ("none:kv=8:kv=4", "`none` takes no bits and no options but `kv`", 6, "write `none`"),
+        ("none:kv=3", "keys and values of `3` bits", 9, "write `kv=8` or `kv=4`"),
+        ("rtn:w4:kv=", "keys and values of `` bits", 11, "write `kv=8` or `kv=4`"),
+        ("W4A16:kv=w8", "keys and values of `w8` bits", 10, "write `kv=8` or `kv=4`"),
+        ("rtn:w4:kv=8:kv=8", "`kv` is given twice", 13, "drop one"),
         ("rtn:w4:sym=yes", "`sym` cannot be `yes`", 12, "write `false` or `true`"),
         ("rtn:w4:sym=true:sym=true", "`sym` is given twice", 17, "drop one"),
         ("rtn:w4:*.q=w8:*.q=w3", "`*.q` is given twice", 15, "drop one"),
         ("rtn:w4:g128", "expected `option=value`, found `g128`", 8, "as in `rtn:w4g128`"),
         ("rtn:w4:", "expected `option=value`, found ``", 8, "go together"),
-        ("rtn:w4:act_order=true", "unknown option `act_order`", 8, "`sym`, `embeddings` and `head`"),
+        ("rtn:w4:act_order=true", "unknown option `act_order`", 8, "`sym`, `embeddings`, `head` and `kv`"),
         ("rtn:w4:embedding=w8", "unknown option `embedding`", 8, "did you mean `embeddings`?"),
         ("rtn:w4:head=w5", "`rtn` has no codes of 5 bits", 14, "bits must be"),
         ("rtn:w4:head=", "expected bits, found ``", 13, "write"),
         ("rtn:w4:embeddings=w8a8", "embeddings are looked up, not multiplied with activations", 19, "drop"),
         ("rtn:w4:*.q proj=w8", "` ` in a tensor pattern", 11, "letters, digits"),
         ("rtn:w4:*.q_proj=x", "expected bits, found `x`", 17, "write"),
-        ("rtn:w4:kv=8", "quantization of the key/value cache (`kv`) is planned, not built yet", 8, "drop"),
         ("\u{fc}:w4,rtn:w5", "unknown method `\u{fc}`", 1, "methods that exist"),
         ("rtn:w4:\u{fc}.*=w8", "`\u{fc}` in a tensor pattern", 8, "letters"),
         ("none,\u{a0}rtn:w5", "`rtn` has no codes of 5 bits", 12, "bits must be"),

@@ -36,7 +36,10 @@ pub mod team;
 pub const KEEPS_ORDER: bool = !cfg!(feature = "free_order");
 
 pub use activation::Nonlinearity;
-pub use attention::{AttentionShape, BLOCK_POSITIONS, KeyValueSpan, QUERY_GROUP, score_stride, write_block};
+pub use attention::{
+    AttentionShape, BLOCK_POSITIONS, CodeBlock, CodeBlocks, KeyValueSpan, KvBits, QUERY_GROUP, QueryCodes,
+    score_stride, write_block, write_code_block,
+};
 pub use bilevel::BilevelPanel;
 pub use columns::{Columns, ColumnsMut};
 pub use decomposed::{OutlierFeature, OutlierWeights};

@@ -5,7 +5,7 @@
 //! never once a dot product.
 
 use crate::activation::{self, Nonlinearity};
-use crate::attention::{self, AttentionShape, BLOCK_POSITIONS, KeyValueSpan, QUERY_GROUP};
+use crate::attention::{AttentionTable, attention_table};
 use crate::bilevel::{self, BilevelPanel};
 use crate::columns::{Columns, ColumnsMut};
 use crate::decomposed::{self, OutlierFeature, OutlierWeights};
@@ -21,7 +21,6 @@ use crate::outliers::{self, Outliers, TokenColumns};
 use crate::product_f64::{self, Sign};
 use crate::quantize::{self, QuantizedRowMut, QuantizedRows};
 use crate::{lanes, log_sum_exp, norm, peak, residual, rope};
-use std::ops::Range;
 
 /// The kernels of one instruction set.
 #[allow(clippy::type_complexity)] // the kernels' signatures, written once, here
@@ -54,7 +53,7 @@ pub struct Kernels {
     shallow_product_f64: unsafe fn(Sign, Columns<'_, f64>, Columns<'_, f64>, &mut ColumnsMut<'_, f64>),
     feedback: unsafe fn(FeedbackColumn<'_>, &mut [f64], &mut [u8], &mut [f64]),
     pack: unsafe fn(CodeBits, usize, usize, &[u8], &mut [u8]),
-    attend: unsafe fn(AttentionShape, &[f32], &[Range<usize>], &[KeyValueSpan<'_>], &mut [f32], &mut [f32]),
+    pub(crate) attention: AttentionTable,
     multiply_add: unsafe fn(usize) -> f32,
     multiply_add_f64: unsafe fn(usize) -> f64,
     byte_products: unsafe fn(usize, &[u8; 1024]) -> i32,
@@ -204,17 +203,6 @@ macro_rules! table {
                 panel::pack_lanes::<L>($proof, bits, rows, columns, codes, packed)
             }
             $(#[$enable])*
-            unsafe fn attend(
-                shape: AttentionShape,
-                queries: &[f32],
-                visible: &[Range<usize>],
-                spans: &[KeyValueSpan<'_>],
-                scores: &mut [f32],
-                out: &mut [f32],
-            ) {
-                attention::attend::<L, $mq, $mv, $vd>($proof, shape, queries, visible, spans, scores, out)
-            }
-            $(#[$enable])*
             unsafe fn multiply_add(steps: usize) -> f32 {
                 peak::multiply_add::<L, $pr, $pt>($proof, steps)
             }
@@ -259,7 +247,7 @@ macro_rules! table {
                 shallow_product_f64,
                 feedback,
                 pack,
-                attend,
+                attention: attention_table!($lanes, $proof, [$(#[$enable])*] $mq x $mv and $vd),
                 multiply_add,
                 multiply_add_f64,
                 byte_products,
@@ -598,43 +586,6 @@ impl Kernels {
         panel::check_pack(bits, rows, columns, codes, packed);
         // SAFETY: as above.
         unsafe { (self.pack)(bits, rows, columns, codes, packed) }
-    }
-
-    /// Attention of several queries of one key/value head; see [`crate::attention`].
-    ///
-    /// `scores` is scratch: for each group of QUERY_GROUP queries, their number times [`attention::score_stride`] of the
-    /// positions that any of them sees.
-    ///
-    /// # Panics
-    /// If lengths disagree, a query sees nothing, or a range ends beyond the spans.
-    pub fn attend(
-        &self,
-        shape: AttentionShape,
-        queries: &[f32],
-        visible: &[Range<usize>],
-        spans: &[KeyValueSpan<'_>],
-        scores: &mut [f32],
-        out: &mut [f32],
-    ) {
-        assert!(shape.head_dim > 0 && shape.kv_head < shape.kv_heads);
-        assert!(queries.len() == visible.len() * shape.head_dim && out.len() == queries.len());
-        let block = BLOCK_POSITIONS * shape.kv_heads * shape.head_dim;
-        let mut end = 0;
-        for span in spans {
-            let blocks = span.len.div_ceil(BLOCK_POSITIONS);
-            assert!(span.keys.len() >= blocks * block && span.values.len() >= blocks * block);
-            assert!(span.queries.end <= visible.len());
-            end = end.max(span.start + span.len);
-        }
-        assert!(visible.iter().all(|range| !range.is_empty() && range.end <= end));
-        for group in visible.chunks(QUERY_GROUP) {
-            let first = group.iter().map(|range| range.start).min();
-            let last = group.iter().map(|range| range.end).max();
-            let positions = last.unwrap_or(0) - first.unwrap_or(0);
-            assert!(scores.len() >= group.len() * attention::score_stride(positions));
-        }
-        // SAFETY: as above.
-        unsafe { (self.attend)(shape, queries, visible, spans, scores, out) }
     }
 
     /// `steps` steps of f32 multiply and add, for measuring; see [`crate::peak`].

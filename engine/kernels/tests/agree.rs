@@ -7,27 +7,8 @@
 
 mod data;
 
-use data::{Rng, isas};
+use data::{Rng, agree, close, isas};
 use kernels::*;
-
-/// Runs `case` with every instruction set's kernels and compares all bits with scalar's.
-fn agree(what: &str, case: impl Fn(&Kernels) -> Vec<f32>) -> Vec<f32> {
-    let expected = case(Kernels::of(Isa::Scalar).unwrap());
-    for isa in isas() {
-        let found = case(Kernels::of(isa).unwrap());
-        assert_eq!(found.len(), expected.len());
-        for (index, (a, b)) in found.iter().zip(&expected).enumerate() {
-            let same = a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
-            assert!(same, "{what}, {isa}, element {index}: {a:e} where scalar has {b:e}");
-        }
-    }
-    expected
-}
-
-fn close(what: &str, found: f32, expected: f64, scale: f64, tolerance: f64) {
-    let error = (f64::from(found) - expected).abs();
-    assert!(error <= tolerance * scale.max(1e-30), "{what}: {found} for {expected}, off by {error:e}");
-}
 
 #[test]
 fn tables_are_of_their_instruction_set() {
@@ -582,65 +563,6 @@ fn levels() {
                     sum += inner * floats[group.map_or(0, |group| first / group) * padded + row];
                 }
                 assert_eq!(y.to_bits(), sum.to_bits(), "{what}, token {token}, row {row}");
-            }
-        }
-    }
-}
-
-#[test]
-fn attention() {
-    let mut rng = Rng::new(8);
-    for head_dim in [1, 8, 18, 20, 32, 48, 64, 80, 128] {
-        let (kv_heads, head) = (3, 1);
-        let stride = kv_heads * head_dim;
-        let total = 41;
-        let (keys, values) = (rng.floats(total * stride), rng.floats(total * stride));
-        let visible = [0..1, 0..17, 3..20, 0..41, 40..41, 12..30, 0..5];
-        let queries = rng.floats(visible.len() * head_dim);
-        let shape = AttentionShape { head_dim, kv_heads, kv_head: head, scale: 0.37 };
-        let run = |k: &Kernels, cuts: &[usize], together: usize| {
-            // Every call sees all spans; their queries are those of the call.
-            let mut memory = Vec::new();
-            let mut start = 0;
-            for &cut in cuts.iter().chain(&[total]) {
-                let rows = start * stride..cut * stride;
-                let (keys, values) = data::blocks(&keys[rows.clone()], &values[rows], kv_heads, head_dim);
-                memory.push((start, cut - start, keys, values));
-                start = cut;
-            }
-            let spans = |count: usize| -> Vec<KeyValueSpan<'_>> {
-                let span = |(start, len, keys, values)| KeyValueSpan { keys, values, start, len, queries: 0..count };
-                memory.iter().map(|(start, len, keys, values)| span((*start, *len, &keys[..], &values[..]))).collect()
-            };
-            let mut out = vec![0.0; queries.len()];
-            let mut scores = vec![f32::NAN; QUERY_GROUP * score_stride(total)];
-            for (first, ranges) in visible.chunks(together).enumerate() {
-                let rows = first * together * head_dim..(first * together + ranges.len()) * head_dim;
-                k.attend(shape, &queries[rows.clone()], ranges, &spans(ranges.len()), &mut scores, &mut out[rows]);
-            }
-            out
-        };
-        let expected = agree("attention", |k| run(k, &[], visible.len()));
-        for cuts in [&[1usize][..], &[16, 17], &[5, 5, 30], &[40]] {
-            for together in [1, 2, 4, 7] {
-                assert_eq!(expected, agree("attention in spans", |k| run(k, cuts, together)));
-            }
-        }
-        for (i, range) in visible.iter().enumerate() {
-            let dot = |j: usize| -> f64 {
-                (0..head_dim)
-                    .map(|d| f64::from(queries[i * head_dim + d]) * f64::from(keys[j * stride + head_dim + d]))
-                    .sum::<f64>()
-                    * 0.37f32 as f64
-            };
-            let largest = range.clone().map(dot).fold(f64::NEG_INFINITY, f64::max);
-            let total: f64 = range.clone().map(|j| (dot(j) - largest).exp()).sum();
-            for d in 0..head_dim {
-                let mean: f64 = range
-                    .clone()
-                    .map(|j| (dot(j) - largest).exp() / total * f64::from(values[j * stride + head_dim + d]))
-                    .sum();
-                close("attention", expected[i * head_dim + d], mean, 4.0, 2e-5);
             }
         }
     }

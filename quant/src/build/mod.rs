@@ -169,6 +169,7 @@ impl Build<'_> {
             }
             model.blocks.push(block);
         }
+        let model = model.with_kv_precision(self.recipe.kv_precision())?;
         Ok(Some(Quantized { model, layers }))
     }
 

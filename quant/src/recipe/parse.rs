@@ -4,6 +4,7 @@ use super::shorthand::{PRESETS, scheme_recipe};
 use super::{Pattern, Recipe, RecipeError, Scheme, activations_word};
 use crate::method::{self, Method};
 use crate::suggestion::nearest;
+use engine::kv_cache::KvPrecision;
 use engine::linear::Activations;
 use kernels::CodeBits;
 
@@ -117,11 +118,15 @@ impl<'a> Source<'a> {
         }
         let method = self.method(pieces[0])?;
         if method.widths.is_empty() {
-            return match pieces.get(1) {
-                None => Ok(Recipe::of(method, None)),
-                Some(&piece) => {
-                    let what = format!("`{method}` takes no bits and no options");
-                    Err(self.error(piece.start, what, format!("write `{method}` alone, or a method: {}", existing())))
+            return match pieces[1..] {
+                [] => Ok(Recipe::of(method, None)),
+                [piece] if piece.text.starts_with("kv=") => {
+                    Ok(Recipe { kv: self.kv(piece)?, ..Recipe::of(method, None) })
+                }
+                [piece, ..] => {
+                    let what = format!("`{method}` takes no bits and no options but `kv`");
+                    let fix = format!("write `{method}`, `{method}:kv=8`, or a method: {}", existing());
+                    Err(self.error(piece.start, what, fix))
                 }
             };
         }
@@ -295,10 +300,7 @@ impl<'a> Source<'a> {
                 recipe.embeddings = part;
             }
             "head" => recipe.head = self.part(piece, name, base, method)?,
-            "kv" => {
-                let what = "quantization of the key/value cache (`kv`) is planned, not built yet";
-                return Err(self.error(piece.start, what, "drop it"));
-            }
+            "kv" => recipe.kv = self.kv(piece)?,
             _ if name.contains(['*', '.']) => {
                 let pattern = Pattern::new(name).map_err(|(at, found)| {
                     let what = format!("`{}` in a tensor pattern", found.escape_debug());
@@ -310,6 +312,18 @@ impl<'a> Source<'a> {
             _ => return Err(self.unknown_option(piece, name, method)),
         }
         Ok(())
+    }
+
+    /// How keys and values are held: the number behind `kv=`.
+    fn kv(self, piece: Piece<'_>) -> Result<KvPrecision, RecipeError> {
+        match &piece.text["kv=".len()..] {
+            "8" => Ok(KvPrecision::Eight),
+            "4" => Ok(KvPrecision::Four),
+            value => {
+                let what = format!("keys and values of `{}` bits", value.escape_debug());
+                Err(self.error_in(piece, "kv=".len(), what, "write `kv=8` or `kv=4`; without it they are f32"))
+            }
+        }
     }
 
     /// The scheme of a part of the model, `w<bits>[a<bits>][g<group>]` or `none`, behind `name=`.
@@ -327,7 +341,8 @@ impl<'a> Source<'a> {
     }
 
     fn unknown_option(self, piece: Piece<'_>, name: &str, method: &Method) -> RecipeError {
-        let known: Vec<&str> = method.options.iter().map(|option| option.name).chain(["embeddings", "head"]).collect();
+        let known: Vec<&str> =
+            method.options.iter().map(|option| option.name).chain(["embeddings", "head", "kv"]).collect();
         let hint =
             nearest(name, known.iter().copied()).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
         let fix = format!("{hint}`{method}` has {}; a tensor pattern has a `*` or `.`", names(known, "and"));

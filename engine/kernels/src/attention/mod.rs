@@ -28,7 +28,11 @@
 //! # Tile
 //! Queries are taken 24 at a time, positions 64 at a time, so that keys and values stay in the nearest cache while the
 //! queries pass by: with AVX-512, 6 queries times 64 positions or columns of values, in registers. Sums of values wait
-//! in `out` between blocks of positions.
+//! in `out` between blocks of positions. Where queries are few, a tile asks for the block four further on while it
+//! reads one: a head's part of a block is short, and the next lies elsewhere.
+//!
+//! # Codes
+//! Keys and values may be codes, with a scale for a token and head (`codes`); then queries are codes too.
 //!
 //! # Order
 //! Scores: the products of head_dim elements are added in ascending order, then scaled. Two passes: maximum, then
@@ -40,28 +44,38 @@
 //! Vaswani et al. 2017, eq. 1; Shazeer 2019 and Ainslie et al. 2023 (several query heads to one key/value head).
 
 mod block;
+mod code_values;
+mod codes;
+mod table;
 mod tile;
 
 use crate::lanes::{LANES, Lanes};
 use crate::math;
-pub use block::write_block;
+pub use block::{CodeBlock, write_block, write_code_block};
+pub(crate) use code_values::CodeValues;
+pub(crate) use codes::CodeScores;
+pub use codes::{CodeBlocks, KvBits, QueryCodes};
 use std::ops::Range;
-use tile::{Tile, score_tile, value_tile};
+pub(crate) use table::{AttentionTable, attention_table};
+use tile::Tile;
+pub(crate) use tile::{FloatScores, FloatValues};
 
 /// Positions of a block of keys and values.
 pub const BLOCK_POSITIONS: usize = LANES;
 /// Queries whose scores are held at a time.
 pub const QUERY_GROUP: usize = 24;
+/// So few queries that their group waits for memory, not for products: what comes next is asked for early.
+const FEW_QUERIES: usize = 11;
 /// Positions that all queries of a group meet before the next ones.
 const POSITIONS_AT_ONCE: usize = 4 * BLOCK_POSITIONS;
 
-/// Keys and values of consecutive positions, all heads; see the module.
+/// Keys and values of consecutive positions, all heads; M is `&[f32]` or [`CodeBlocks`].
 #[derive(Clone, Debug)]
-pub struct KeyValueSpan<'a> {
-    /// [blocks, kv_heads, head_dim, 16].
-    pub keys: &'a [f32],
-    /// [blocks, kv_heads, 16, head_dim].
-    pub values: &'a [f32],
+pub struct KeyValueSpan<M> {
+    /// Blocks of keys.
+    pub keys: M,
+    /// Blocks of values.
+    pub values: M,
     /// Position of the first.
     pub start: usize,
     /// Positions; the blocks may have room for more.
@@ -83,25 +97,23 @@ pub struct AttentionShape {
     pub scale: f32,
 }
 
-/// Elements from one query's scores to the next one's, of `positions` positions: room for a whole block before the first
-/// and after the last, and an odd number of cache lines, so that rows do not meet in the same sets of a cache.
+/// Elements from one query's scores to the next one's, of `positions` positions: room for a whole block before the
+/// first and after the last, and an odd number of cache lines, so that rows do not meet in the same sets of a cache.
 pub fn score_stride(positions: usize) -> usize {
     ((positions + 2 * BLOCK_POSITIONS).div_ceil(LANES) | 1) * LANES
 }
 
 /// Queries whose scores are held together.
-struct Group<'a> {
-    shape: AttentionShape,
-    /// Of the whole call: [queries, head_dim], and what each sees.
-    queries: &'a [f32],
+pub(crate) struct Group<'a> {
+    pub(crate) shape: AttentionShape,
+    /// What each query of the whole call sees.
     visible: &'a [Range<usize>],
-    spans: &'a [KeyValueSpan<'a>],
     /// Which queries of the call.
-    members: Range<usize>,
+    pub(crate) members: Range<usize>,
     /// Positions that any of them sees: position p is column p - start + BLOCK_POSITIONS of the scores.
     columns: Range<usize>,
     /// Elements from one row of scores to the next.
-    width: usize,
+    pub(crate) width: usize,
 }
 
 /// The smallest range that holds all of `ranges`.
@@ -114,56 +126,41 @@ fn hull(ranges: &[Range<usize>]) -> Range<usize> {
     hull
 }
 
-/// See the module. MQ queries x MV vectors of positions and six queries x D vectors of values are the register tiles of
-/// the instruction set. `scores` is scratch of [`score_stride`] for each query of a group.
-#[inline(always)]
-pub(crate) fn attend<S: Lanes, const MQ: usize, const MV: usize, const D: usize>(
-    s: S,
-    shape: AttentionShape,
-    queries: &[f32],
-    visible: &[Range<usize>],
-    spans: &[KeyValueSpan<'_>],
-    scores: &mut [f32],
-    out: &mut [f32],
-) {
-    let dim = shape.head_dim;
-    for first in (0..visible.len()).step_by(QUERY_GROUP) {
-        let members = first..visible.len().min(first + QUERY_GROUP);
-        let columns = hull(&visible[members.clone()]);
-        let (start, width) = (columns.start, score_stride(columns.len()));
-        let group = Group { shape, queries, visible, spans, members: members.clone(), columns, width };
-        let scores = &mut scores[..members.len() * width];
-        let out = &mut out[members.start * dim..members.end * dim];
-        tiles::<S, MQ, MV, D, false>(s, &group, scores, out);
-        let mut denominators = [0.0; QUERY_GROUP];
-        for (index, row) in scores.chunks_mut(width).enumerate() {
-            let seen = &visible[first + index];
-            let (from, to) = (seen.start - start + BLOCK_POSITIONS, seen.end - start + BLOCK_POSITIONS);
-            row[..from].fill(0.0);
-            row[to..].fill(0.0);
-            denominators[index] = softmax_terms(s, &mut row[from..to]);
-        }
-        out.fill(0.0);
-        tiles::<S, MQ, MV, D, true>(s, &group, scores, out);
-        for (row, denominator) in out.chunks_mut(dim).zip(denominators) {
-            let (chunks, tail) = row.as_chunks_mut::<LANES>();
-            for chunk in chunks {
-                s.store(s.div(s.load(chunk), s.splat(denominator)), chunk);
-            }
-            s.store_partial(s.div(s.load_partial(tail), s.splat(denominator)), tail);
-        }
+impl<'a> Group<'a> {
+    /// Whether the group waits for memory.
+    #[inline(always)]
+    fn is_few(&self) -> bool {
+        self.members.len() <= FEW_QUERIES
+    }
+
+    /// The queries of a call, cut into groups.
+    pub(crate) fn all(shape: AttentionShape, visible: &'a [Range<usize>]) -> impl Iterator<Item = Group<'a>> {
+        (0..visible.len()).step_by(QUERY_GROUP).map(move |first| {
+            let members = first..visible.len().min(first + QUERY_GROUP);
+            let columns = hull(&visible[members.clone()]);
+            Group { shape, visible, members, width: score_stride(columns.len()), columns }
+        })
     }
 }
 
-/// All tiles of a group: scores of queries and keys or, with VALUES, sums of values.
+/// One of the two products of attention, tile by tile.
+pub(crate) trait Pass<S: Lanes> {
+    /// Computes `tile` of Q queries.
+    ///
+    /// # Safety
+    /// Its queries are of the group, its positions of the span, and inside the columns of the group.
+    unsafe fn tile<const Q: usize>(&mut self, s: S, group: &Group<'_>, tile: Tile);
+}
+
+/// All tiles of a group, of at most MOST queries (6, 4, 3 or 2) and [`POSITIONS_AT_ONCE`] positions.
 #[inline(always)]
-fn tiles<S: Lanes, const MQ: usize, const MV: usize, const D: usize, const VALUES: bool>(
+pub(crate) fn walk<S: Lanes, M, P: Pass<S>, const MOST: usize>(
     s: S,
     group: &Group<'_>,
-    scores: &mut [f32],
-    out: &mut [f32],
+    spans: &[KeyValueSpan<M>],
+    pass: &mut P,
 ) {
-    for span in group.spans {
+    for (index, span) in spans.iter().enumerate() {
         let end = group.columns.end.min(span.start + span.len);
         let last = group.members.end.min(span.queries.end);
         // Always whole steps from the span's start, so that blocks are not cut.
@@ -173,17 +170,26 @@ fn tiles<S: Lanes, const MQ: usize, const MV: usize, const D: usize, const VALUE
             let block = span.start + position..end.min(span.start + position + POSITIONS_AT_ONCE);
             let mut query = group.members.start.max(span.queries.start);
             macro_rules! queries {
-                ($count:expr) => {
-                    while query + $count <= last {
-                        tile::<S, { $count }, MV, D, VALUES>(s, group, span, block.clone(), query, scores, out);
+                ($count:literal) => {
+                    while MOST >= $count && last - query >= $count {
+                        let seen = hull(&group.visible[query..query + $count]);
+                        let (start, end) = (block.start.max(seen.start), block.end.min(seen.end));
+                        if start < end {
+                            let first = start - span.start;
+                            let column = BLOCK_POSITIONS + start - group.columns.start - first % BLOCK_POSITIONS;
+                            let tile = Tile { span: index, query, column, first, stop: end - span.start };
+                            // SAFETY: as just computed.
+                            unsafe { pass.tile::<$count>(s, group, tile) }
+                        }
                         query += $count;
                     }
                 };
             }
-            if VALUES || MQ == 6 {
-                queries!(6);
-            }
+            queries!(6);
             queries!(4);
+            if MOST == 3 {
+                queries!(3);
+            }
             queries!(2);
             queries!(1);
             position += POSITIONS_AT_ONCE;
@@ -191,45 +197,27 @@ fn tiles<S: Lanes, const MQ: usize, const MV: usize, const D: usize, const VALUE
     }
 }
 
-/// Q queries from `query` on and those positions of `block` that one of them sees.
+/// Replaces each query's scores by exp(score - max), zero where it sees nothing, and gives their sums.
 #[inline(always)]
-fn tile<S: Lanes, const Q: usize, const MV: usize, const D: usize, const VALUES: bool>(
-    s: S,
-    group: &Group<'_>,
-    span: &KeyValueSpan<'_>,
-    block: Range<usize>,
-    query: usize,
-    scores: &mut [f32],
-    out: &mut [f32],
-) {
-    let (shape, width) = (group.shape, group.width);
-    let seen = hull(&group.visible[query..query + Q]);
-    let (start, end) = (block.start.max(seen.start), block.end.min(seen.end));
-    if start >= end {
-        return;
+pub(crate) fn softmax<S: Lanes>(s: S, group: &Group<'_>, scores: &mut [f32], denominators: &mut [f32; QUERY_GROUP]) {
+    for (index, row) in scores[..group.members.len() * group.width].chunks_mut(group.width).enumerate() {
+        let (seen, start) = (&group.visible[group.members.start + index], group.columns.start);
+        let (from, to) = (seen.start - start + BLOCK_POSITIONS, seen.end - start + BLOCK_POSITIONS);
+        row[..from].fill(0.0);
+        row[to..].fill(0.0);
+        denominators[index] = softmax_terms(s, &mut row[from..to]);
     }
-    let (dim, member) = (shape.head_dim, query - group.members.start);
-    let (first, stop) = (start - span.start, end - span.start);
-    let block_len = BLOCK_POSITIONS * dim;
-    let source = if VALUES { span.values } else { span.keys };
-    // All that the tile reads and writes lies inside these; scores of whole blocks, thanks to the room around them.
-    assert!(
-        source.len() >= stop.div_ceil(BLOCK_POSITIONS) * shape.kv_heads * block_len && shape.kv_head < shape.kv_heads
-    );
-    assert!(group.queries.len() >= (query + Q) * dim && out.len() >= (member + Q) * dim);
-    assert!(start >= group.columns.start && end <= group.columns.end);
-    assert!(scores.len() >= (member + Q) * width && width >= score_stride(group.columns.len()));
-    let tile = Tile { dim, width, block_stride: shape.kv_heads * block_len, first, stop };
-    let column = BLOCK_POSITIONS + start - group.columns.start - first % BLOCK_POSITIONS;
-    // SAFETY: blocks of positions first..stop, rows of Q queries, of their scores and of their outputs, as just checked.
-    unsafe {
-        let head = source.as_ptr().add(shape.kv_head * block_len);
-        let scores = scores.as_mut_ptr().add(member * width + column);
-        if VALUES {
-            value_tile::<S, Q, D>(s, tile, head, scores, out.as_mut_ptr().add(member * dim));
-        } else {
-            score_tile::<S, Q, MV>(s, tile, group.queries.as_ptr().add(query * dim), head, scores, shape.scale);
+}
+
+/// Divides the sums of values of each query, rows of `out`.
+#[inline(always)]
+pub(crate) fn divide<S: Lanes>(s: S, dim: usize, denominators: &[f32; QUERY_GROUP], out: &mut [f32]) {
+    for (row, denominator) in out.chunks_mut(dim).zip(denominators) {
+        let (chunks, tail) = row.as_chunks_mut::<LANES>();
+        for chunk in chunks {
+            s.store(s.div(s.load(chunk), s.splat(*denominator)), chunk);
         }
+        s.store_partial(s.div(s.load_partial(tail), s.splat(*denominator)), tail);
     }
 }
 

@@ -281,6 +281,14 @@ impl Lanes for Avx2 {
     fn half_int(self, a: Self::I) -> Self::I {
         halves!(_mm256_srai_epi32::<1>, a)
     }
+    #[inline(always)]
+    fn low_half(self, a: Self::I) -> Self::I {
+        halves!(_mm256_and_si256, a, self.splat_int(15))
+    }
+    #[inline(always)]
+    fn high_half(self, a: Self::I) -> Self::I {
+        halves!(_mm256_srai_epi32::<4>, a)
+    }
 
     #[inline(always)]
     fn load_bytes(self, x: &[u8; 64]) -> Self::B {

@@ -205,6 +205,14 @@ impl Lanes for Avx512 {
     fn half_int(self, a: Self::I) -> Self::I {
         present!(_mm512_srai_epi32::<1>(a))
     }
+    #[inline(always)]
+    fn low_half(self, a: Self::I) -> Self::I {
+        present!(_mm512_and_si512(a, _mm512_set1_epi32(15)))
+    }
+    #[inline(always)]
+    fn high_half(self, a: Self::I) -> Self::I {
+        present!(_mm512_srai_epi32::<4>(a))
+    }
 
     #[inline(always)]
     fn load_bytes(self, x: &[u8; 64]) -> Self::B {

@@ -179,6 +179,10 @@ pub(crate) trait Lanes: Copy {
     }
     /// a >> 1, keeping the sign.
     fn half_int(self, a: Self::I) -> Self::I;
+    /// a & 15.
+    fn low_half(self, a: Self::I) -> Self::I;
+    /// a >> 4, keeping the sign.
+    fn high_half(self, a: Self::I) -> Self::I;
 
     /// Byte 4i + j from `x[4i + j]`.
     fn load_bytes(self, x: &[u8; 64]) -> Self::B;

@@ -228,6 +228,8 @@ fn integer_operations<S: Lanes>(test: S) {
         agree!(test, integers, |s| s.sub_int(s.load_int(&a), s.load_int(&b)), a, b);
         agree!(test, integers, |s| s.mul_int(s.load_int(&a), s.load_int(&b)), a, b);
         agree!(test, integers, |s| s.half_int(s.load_int(&b)), b);
+        agree!(test, integers, |s| s.low_half(s.load_int(&b)), b);
+        agree!(test, integers, |s| s.high_half(s.load_int(&b)), b);
         agree!(test, floats, |s| s.to_float(s.load_int(&b)), b);
         assert_eq!(test.sum_int(test.load_int(&b)), Scalar.sum_int(b), "sum_int {b:?}");
         let small: [u8; LANES] = random.bytes();

@@ -1,7 +1,9 @@
 //! Seeded inputs for the tests of kernels, the same on every machine.
 #![allow(dead_code, clippy::disallowed_methods)]
 
-use kernels::{BLOCK_POSITIONS, Isa, Kernels, QuantizedRowMut, QuantizedRows, write_block};
+pub mod held;
+
+use kernels::{Isa, Kernels, QuantizedRowMut, QuantizedRows};
 
 /// The instruction sets to test: all this machine has; those of `REQUIRE_ISA` must be among them.
 pub fn isas() -> Vec<Isa> {
@@ -15,6 +17,26 @@ pub fn isas() -> Vec<Isa> {
         println!("skipped: this machine lacks {isa}");
     }
     Isa::present().collect()
+}
+
+/// Runs `case` with every instruction set's kernels and compares all bits with scalar's.
+pub fn agree(what: &str, case: impl Fn(&Kernels) -> Vec<f32>) -> Vec<f32> {
+    let expected = case(Kernels::of(Isa::Scalar).unwrap());
+    for isa in isas() {
+        let found = case(Kernels::of(isa).unwrap());
+        assert_eq!(found.len(), expected.len());
+        for (index, (a, b)) in found.iter().zip(&expected).enumerate() {
+            let same = a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
+            assert!(same, "{what}, {isa}, element {index}: {a:e} where scalar has {b:e}");
+        }
+    }
+    expected
+}
+
+/// Fails if `found` is further from `expected` than tolerance * scale.
+pub fn close(what: &str, found: f32, expected: f64, scale: f64, tolerance: f64) {
+    let error = (f64::from(found) - expected).abs();
+    assert!(error <= tolerance * scale.max(1e-30), "{what}: {found} for {expected}, off by {error:e}");
 }
 
 /// SplitMix64 (Steele, Lea and Flood 2014).
@@ -51,19 +73,6 @@ impl Rng {
     pub fn floats(&mut self, count: usize) -> Vec<f32> {
         (0..count).map(|_| self.float()).collect()
     }
-}
-
-/// Keys and values, [positions, kv_heads * head_dim], in blocks; NaN where the last block is empty.
-pub fn blocks(keys: &[f32], values: &[f32], kv_heads: usize, head_dim: usize) -> (Vec<f32>, Vec<f32>) {
-    let (width, mut blocks) = (kv_heads * head_dim, (Vec::new(), Vec::new()));
-    let rows = BLOCK_POSITIONS * width;
-    for (keys, values) in keys.chunks(rows).zip(values.chunks(rows)) {
-        let mut block = (vec![f32::NAN; rows], vec![f32::NAN; rows]);
-        write_block(head_dim, 0..keys.len() / width, (keys, values), (&mut block.0, &mut block.1));
-        blocks.0.extend(block.0);
-        blocks.1.extend(block.1);
-    }
-    blocks
 }
 
 /// Activation codes of several tokens, made by the scalar kernel.
