@@ -167,7 +167,7 @@ impl Input {
             rows.x.copy_from_slice(&x[first..first + rows.x.len()]);
             rows.write_views(runtime.kernels());
         });
-        self.write_calls(runtime, &[0..self.tokens]);
+        self.write_calls(runtime, std::slice::from_ref(&(0..self.tokens)));
     }
 
     /// Makes the views of what was written to [`Input::columns_mut`], where a layer reads any; `calls` as of

@@ -23,6 +23,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// A tensor: its name, type and little-endian bytes.
+pub type NamedTensor = (String, Dtype, Vec<u8>);
+
 /// Version of the layout.
 const FORMAT: u64 = 1;
 
@@ -33,7 +36,7 @@ const ENTRY: &str = "nibble";
 #[derive(Default)]
 pub struct MatrixWriter {
     matrices: Map<String, Value>,
-    tensors: Vec<(String, Dtype, Vec<u8>)>,
+    tensors: Vec<NamedTensor>,
     maps: Vec<Arc<InputMap>>,
 }
 
@@ -48,12 +51,12 @@ pub struct MatrixReader {
 
 impl MatrixWriter {
     /// What was added: a description of every matrix, and the tensors they are made of, as one file or several hold them.
-    pub fn into_parts(self) -> (Map<String, Value>, Vec<(String, Dtype, Vec<u8>)>) {
+    pub fn into_parts(self) -> (Map<String, Value>, Vec<NamedTensor>) {
         (self.matrices, self.tensors)
     }
 
     /// Takes out the tensors added since the last time; input maps added before are not added again.
-    pub fn take_tensors(&mut self) -> Vec<(String, Dtype, Vec<u8>)> {
+    pub fn take_tensors(&mut self) -> Vec<NamedTensor> {
         std::mem::take(&mut self.tensors)
     }
 

@@ -23,18 +23,28 @@ pub(super) struct Output {
     part: PathBuf,
 }
 
+/// Fails where something is that must stay. What is replaced is a checkpoint, not a directory given by mistake, and not
+/// the one being read.
+pub(super) fn check(directory: &Path, checkpoint: &Checkpoint, existing: Existing) -> Result<(), Error> {
+    let is_source = || {
+        let (a, b) = (directory.canonicalize(), checkpoint.directory().canonicalize());
+        a.is_ok_and(|a| b.is_ok_and(|b| a == b))
+    };
+    let is_free = match directory.symlink_metadata() {
+        Err(_) => !file_name(directory).is_empty(),
+        Ok(_) => existing == Existing::Replace && directory.join("config.json").is_file() && !is_source(),
+    };
+    if is_free { Ok(()) } else { Err(Error::Exists { path: directory.to_path_buf() }) }
+}
+
+fn file_name(directory: &Path) -> String {
+    directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 impl Output {
     pub(super) fn begin(directory: &Path, checkpoint: &Checkpoint, existing: Existing) -> Result<Self, Error> {
-        let name = directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let same = |a: &Path, b: &Path| a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b));
-        let exists = directory.symlink_metadata().is_ok();
-        if name.is_empty() || exists && (existing == Existing::Refuse || same(directory, checkpoint.directory())) {
-            return Err(Error::Exists { path: directory.to_path_buf() });
-        }
-        if exists && !directory.join("config.json").is_file() {
-            // What is replaced is a checkpoint, and not a directory given by mistake.
-            return Err(Error::Exists { path: directory.to_path_buf() });
-        }
+        check(directory, checkpoint, existing)?;
+        let name = file_name(directory);
         let part = directory.with_file_name(format!(".{name}.part"));
         let output = Self { place: directory.to_path_buf(), part };
         if output.part.exists() {

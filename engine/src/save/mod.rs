@@ -97,6 +97,14 @@ pub fn save(
     Ok(Saved { layout, tensor_bytes, files: output.finish()? })
 }
 
+/// Whether [`save`] may write to `directory`.
+///
+/// # Errors
+/// [`Error::Exists`].
+pub fn check(directory: &Path, checkpoint: &Checkpoint, existing: Existing) -> Result<(), Error> {
+    directory::check(directory, checkpoint, existing)
+}
+
 /// The quantized matrices of a model.
 fn matrices(model: &Model) -> Vec<Matrix<'_>> {
     let tensors = &model.blueprint.tensors;

@@ -10,6 +10,7 @@ use engine::runtime::Runtime;
 use eval::runner::{Quantization, block_cache};
 use quant::build::{BuildObserver, MemoryNeed, Stage};
 use quant::calibration::{Form, Options, Order, Source as CalibrationSource};
+use quant::method::Needs;
 use quant::report::LayerReport;
 use quant::{Build, Calibration, Quantized, Recipe};
 use std::path::PathBuf;
@@ -85,6 +86,19 @@ impl CalibrationFlags {
         }
     }
 
+    /// The calibration text, if the method of `recipe` looks at inputs.
+    pub fn read(&self, source: &Source, recipe: &Recipe) -> Result<Option<Calibration>, Failure> {
+        match recipe.method().needs {
+            Needs::Weights => Ok(None),
+            Needs::Inputs | Needs::Magnitudes => {
+                let blueprint = engine::family::blueprint(&source.checkpoint)?;
+                let tokenizer = source.fitting_tokenizer(blueprint.vocab_size)?;
+                let (context_len, vocab_size) = (blueprint.context_len, blueprint.vocab_size);
+                Ok(Some(Calibration::read(&self.options(), &tokenizer, context_len, vocab_size)?))
+            }
+        }
+    }
+
     /// The model of `source` quantized by `recipe`.
     pub fn model(
         &self,
@@ -93,29 +107,33 @@ impl CalibrationFlags {
         runtime: &Runtime,
         context: &Context<'_>,
     ) -> Result<Model, Failure> {
+        let calibration = self.read(source, recipe)?;
+        self.build(source, recipe, calibration.as_ref(), runtime, context)
+    }
+
+    /// The same with calibration text that was read.
+    pub fn build(
+        &self,
+        source: &Source,
+        recipe: &Recipe,
+        calibration: Option<&Calibration>,
+        runtime: &Runtime,
+        context: &Context<'_>,
+    ) -> Result<Model, Failure> {
         let verbosity = context.verbosity;
         let started = Instant::now();
-        let calibration = match recipe.method().needs.calibration() {
-            false => None,
-            true => {
-                let blueprint = engine::family::blueprint(&source.checkpoint)?;
-                let tokenizer = source.fitting_tokenizer(blueprint.vocab_size)?;
-                let (context_len, vocab_size) = (blueprint.context_len, blueprint.vocab_size);
-                Some(Calibration::read(&self.options(), &tokenizer, context_len, vocab_size)?)
-            }
-        };
-        let cache = match (&self.quant_cache, &calibration) {
-            (Some(parent), Some(_)) => block_cache(parent, &source.checkpoint.sha256()?, recipe, calibration.as_ref()),
+        let cache = match (&self.quant_cache, calibration) {
+            (Some(parent), Some(_)) => block_cache(parent, &source.checkpoint.sha256()?, recipe, calibration),
             _ => None,
         };
-        if let Some(calibration) = &calibration {
+        if let Some(calibration) = calibration {
             verbosity.note(format!("{recipe}: calibrating with {}", calibration.identity().describe()));
         }
         let build = Build {
             checkpoint: &source.checkpoint,
             recipe,
             runtime,
-            calibration: calibration.as_ref(),
+            calibration,
             cache: cache.as_ref(),
             available_bytes: machine::memory().map(|memory| memory.available),
             stop: context.stop.as_atomic(),

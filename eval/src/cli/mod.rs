@@ -16,6 +16,7 @@ mod observer;
 mod panic;
 mod progress;
 mod prompt;
+mod quantize;
 mod quants;
 mod runtime;
 mod spelling;
@@ -50,6 +51,7 @@ use std::process::ExitCode;
   nibble eval -m DIR --quant none,rtn:w4g32 --tasks mmlu --data DATA --output_path RUN
   nibble generate -m DIR --prompt \"Once upon a time\"
   nibble bench -m DIR --quant none,rtn:w8
+  nibble quantize -m DIR --quant rtn:w4g128 -o OUT
 
 Flags may be spelled with _ or -. `nibble COMMAND --help` explains every flag of a command.",
     after_long_help = "Examples:
@@ -58,6 +60,7 @@ Flags may be spelled with _ or -. `nibble COMMAND --help` explains every flag of
   nibble eval -m DIR --quant none,rtn:w4g32 --tasks mmlu --data DATA --output_path RUN
   nibble generate -m DIR --prompt \"Once upon a time\"
   nibble bench -m DIR --quant none,rtn:w8
+  nibble quantize -m DIR --quant rtn:w4g128 -o OUT
 
 Exit codes:
   0  done
@@ -97,6 +100,7 @@ enum Command {
     Eval(evaluate::Arguments),
     Generate(generate::Arguments),
     Logits(logits::Arguments),
+    Quantize(quantize::Arguments),
     Bench(bench::Arguments),
     #[command(subcommand)]
     Models(models::Command),
@@ -160,6 +164,7 @@ fn dispatch(command: Command, context: &mut Context<'_>) -> Outcome {
         Command::Eval(arguments) => evaluate::run(&arguments, context),
         Command::Generate(arguments) => generate::run(&arguments, context),
         Command::Logits(arguments) => logits::run(&arguments, context),
+        Command::Quantize(arguments) => quantize::run(&arguments, context),
         Command::Bench(arguments) => bench::run(&arguments, context),
         Command::Models(command) => models::run(&command, context),
         Command::Tasks(command) => tasks::run(&command, context),

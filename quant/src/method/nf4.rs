@@ -122,7 +122,7 @@ fn pack(kernels: &Kernels, matrix: &DenseMatrix, scheme: &Scheme, is_double: boo
             let inverse = inverse(scale);
             for (code, weight) in codes.iter_mut().zip(weights) {
                 let place = weight * inverse;
-                *code = bounds.iter().map(|&bound| u8::from(place > bound)).fold(0, |code, above| code + above);
+                *code = bounds.iter().filter(|&&bound| place > bound).count() as u8;
             }
         }
     })
