@@ -121,7 +121,7 @@ fn digest(checkpoint: &Checkpoint, recipe: &str, runtime: &Runtime, chunk: usize
     })
 }
 
-const RECIPES: [&str; 10] = [
+const RECIPES: [&str; 14] = [
     "none",
     "rtn:w8",
     "rtn:w8a8",
@@ -132,6 +132,10 @@ const RECIPES: [&str; 10] = [
     "rtn:w2g16",
     "rtn:w2a8",
     "rtn:w4g32:sym=true",
+    "hqq:w4g32",
+    "hqq:w2a8",
+    "nf4:w4g64",
+    "nf4:w4g16:double_quant=false",
 ];
 
 #[test]

@@ -103,7 +103,11 @@ fn error(weights: &Weights, values: &[f32], columns: usize) -> f64 {
     let mut sum = 0.0;
     for (index, values) in values.chunks(columns).enumerate() {
         packed(weights).dequantize_row(index, &mut row);
-        sum += row.iter().zip(values).map(|(&a, &b)| (f64::from(a) - f64::from(b)).abs().powf(0.7)).sum::<f64>();
+        sum += row
+            .iter()
+            .zip(values)
+            .map(|(&a, &b)| kernels::math::pow((f64::from(a) - f64::from(b)).abs(), 0.7))
+            .sum::<f64>();
     }
     sum
 }

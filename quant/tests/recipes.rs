@@ -122,18 +122,25 @@ fn errors_say_what_where_and_what_to_write() {
         ("rtn:sym=true", "`rtn` needs the bits of a weight", 4, "`rtn:w4g128`"),
         ("rtn:4", "expected bits, found `4`", 5, "`rtn:w4g128`"),
         ("rtn:", "expected bits, found ``", 5, "`rtn:w4g128`"),
-        ("rnt:w4", "unknown method `rnt`", 1, "did you mean `rtn`? methods that exist are `none` and `rtn`"),
-        ("quip:w2", "unknown method `quip`", 1, "methods that exist are `none` and `rtn`"),
+        (
+            "rnt:w4",
+            "unknown method `rnt`",
+            1,
+            "did you mean `rtn`? methods that exist are `none`, `rtn`, `gptq`, `awq`, `hqq` and `nf4`",
+        ),
+        ("quip:w2", "unknown method `quip`", 1, "methods that exist are `none`, `rtn`, `gptq`, `awq`, `hqq` and `nf4`"),
         ("RTN:w4", "unknown method `RTN`", 1, "did you mean `rtn`?"),
         ("w4g128", "unknown method `w4g128`", 1, "`rtn:w4g128`"),
         ("none,W5A16", "`rtn` has no codes of 5 bits", 6, "bits must be"),
         ("W4A16:heat=w8", "unknown option `heat`", 7, "did you mean `head`?"),
-        ("gptq:w4g128", "the method `gptq` is planned, not built yet", 1, "methods that exist are `none` and `rtn`"),
+        ("awq:w4:clip=no", "`clip` cannot be `no`", 13, "write `true` or `false`"),
+        ("hqq:w4g64:sym=true", "unknown option `sym`", 11, "`embeddings` and `head`"),
+        ("nf4:w4a16", "`nf4` has no activations of 16 bits", 8, "write a32 or nothing"),
         ("none,spqr:w3g16", "the method `spqr` is planned, not built yet", 6, "methods that exist"),
         ("llm.int8", "the method `llm.int8` is planned, not built yet", 1, "methods that exist"),
         (
             "none,paper",
-            "the preset `paper` is planned: it needs `gptq`, `spqr` and `llm.int8`, not built yet",
+            "the preset `paper` is planned: it needs `spqr` and `llm.int8`, not built yet",
             6,
             "write recipes out",
         ),
@@ -235,7 +242,7 @@ fn descriptions() {
 #[test]
 fn the_list_of_methods() {
     let names: Vec<&str> = method::all().iter().map(|method| method.name).collect();
-    assert_eq!(names, ["none", "rtn"]);
+    assert_eq!(names, ["none", "rtn", "gptq", "awq", "hqq", "nf4"]);
     for method in method::all() {
         assert_eq!(recipe(method.example).method(), *method);
         assert_eq!(recipe(method.example).to_string(), method.example);
