@@ -41,12 +41,8 @@ fn fewer_bits_cost_more_and_each_method_less_than_rounding() {
             assert!(found[bits] < nearest[bits], "{method}: {found:?} for {nearest:?}");
         }
     }
-    let clipped = stories.perplexity_of("awq:w3g32:clip=false");
-    assert!(clipped < nearest[2], "{clipped}");
+    // Of sixteen values centred on zero, those of NF4 are better placed than evenly spaced ones.
+    let symmetric = stories.perplexity_of("rtn:w4g32:sym=true");
     let [exact, double] = ["nf4:w4g32:double_quant=false", "nf4:w4g32"].map(|recipe| stories.perplexity_of(recipe));
-    // Quantizing the scales too costs next to nothing.
-    assert!(
-        none < exact && exact < nearest[2] && (double / exact - 1.0).abs() < 1e-3,
-        "{exact}, {double}, {nearest:?}"
-    );
+    assert!(none < exact && exact < symmetric && (double / exact - 1.0).abs() < 1e-3, "{exact}, {double}, {symmetric}");
 }

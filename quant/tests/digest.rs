@@ -121,7 +121,7 @@ fn digest(checkpoint: &Checkpoint, recipe: &str, runtime: &Runtime, chunk: usize
     })
 }
 
-const RECIPES: [&str; 15] = [
+const RECIPES: [&str; 19] = [
     "none",
     "rtn:w8",
     "rtn:w8a8",
@@ -137,6 +137,10 @@ const RECIPES: [&str; 15] = [
     "none:kv=8",
     "rtn:w4g32:kv=4",
     "rtn:w8a8:kv=8",
+    "hqq:w4g32",
+    "hqq:w2a8",
+    "nf4:w4g64",
+    "nf4:w4g16:double_quant=false",
 ];
 
 #[test]

@@ -107,8 +107,7 @@ fn error(weights: &Weights, values: &[f32], columns: usize) -> f64 {
         sum += row
             .iter()
             .zip(values)
-            .map(|(&a, &b)| (f64::from(a) - f64::from(b)).abs())
-            .map(|error| kernels::math::pow(error, 0.7))
+            .map(|(&a, &b)| kernels::math::pow((f64::from(a) - f64::from(b)).abs(), 0.7))
             .sum::<f64>();
     }
     sum

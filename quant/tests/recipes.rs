@@ -167,6 +167,8 @@ fn errors_say_what_where_and_what_to_write() {
         ("spqr:w3", "`spqr` needs the columns of a group", 8, "`spqr:w3g16`"),
         ("spqr:w3gnone", "no groups of `none` columns", 9, "a group must be one of 16, 32, 64, 128"),
         ("spqr:w3g16:tau=nine", "`tau` cannot be `nine`", 16, "write a number from 0 to 1000 or `none`"),
+        ("awq:w4:clip=no", "`clip` cannot be `no`", 13, "write `true` or `false`"),
+        ("nf4:w4a16", "`nf4` has no activations of 16 bits", 8, "write a32 or nothing"),
         ("none,nf4", "`nf4` needs the bits of a weight", 9, "`nf4:w4g64`"),
         ("none,paper", "`none` is there twice", 6, "drop one"),
         ("none:w4", "`none` takes no bits and no options but `kv`", 6, "write `none`, `none:kv=8`"),

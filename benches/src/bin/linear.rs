@@ -14,9 +14,11 @@ use engine::format::{
     SparseQuantizedShape, ZeroPoints,
 };
 use engine::linear::{Activations, Linear, Weights};
+use engine::model::{LinearSource, Role};
 use engine::runtime::Runtime;
 use engine::tensor::{Dtype, TensorBytes};
 use kernels::CodeBits;
+use quant::Recipe;
 use std::str::FromStr;
 
 /// The rate of linear layers on all threads, and their share of the arithmetic and of the bandwidth
@@ -133,7 +135,17 @@ fn formats(runtime: &Runtime, sizes: Sizes) -> impl Iterator<Item = (String, Wei
         let name = format!("w{}{word}{}", bits.bits(), group.map_or(String::new(), |group| format!("g{group}")));
         (name, Weights::Packed { matrix, activations })
     });
-    std::iter::once(("bf16".to_string(), Weights::Dense(dense))).chain(packed).chain(sparse)
+    let source = |matrix: &DenseMatrix| LinearSource {
+        tensor: "weight".into(),
+        role: Role::Up,
+        layer: None,
+        matrix: matrix.clone(),
+    };
+    let chosen = ["hqq:w4g64", "nf4:w4g64"].map(|recipe| {
+        let choose = || Recipe::parse(recipe)?.choose_with(runtime.kernels(), source(&dense));
+        (recipe.to_string(), runtime.run(choose).unwrap_or_else(|error: quant::Error| panic!("{error}")))
+    });
+    std::iter::once(("bf16".to_string(), Weights::Dense(dense))).chain(packed).chain(sparse).chain(chosen)
 }
 
 /// Groups of 16, statistics of 3 bits, and one outlier in so many weights: about SpQR's share at that width.

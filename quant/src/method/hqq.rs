@@ -22,7 +22,8 @@
 //! are a multiple of the group.
 //!
 //! # Precision and order
-//! f64, where the authors' code has f32, or half on a graphics card. Step and zero point are rounded to f32 once, when
+//! f64, where the authors' code has f32, or half on a graphics card; but for the mean that ends the steps, which is compared
+//! as f32. Step and zero point are rounded to f32 once, when
 //! they are stored: 8 bytes a group, where the authors keep two halves, which at 8 bits would move z by up to 1/16 of a
 //! step. Sums over a group run in the order of columns, the mean over the matrix over sums of rows in their order: threads
 //! take rows and change no bit.
@@ -162,10 +163,11 @@ fn fit(matrix: &DenseMatrix, scheme: &Scheme, groups: usize) -> Vec<FloatGrid> {
         *grid = FloatGrid::span(weights, scheme.bits);
         0.0
     });
-    let (mut beta, mut least) = (BETA, f64::INFINITY);
+    let (mut beta, mut least) = (BETA, f32::INFINITY);
     for _ in 0..STEPS {
         let shrink = Shrink::new(beta);
         let error = each_row(&mut grids, &|grid, weights| grid.step(weights, max_code, shrink));
+        let error = (error / (matrix.rows() * columns) as f64) as f32;
         beta *= KAPPA;
         if error >= least {
             break;

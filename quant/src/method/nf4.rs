@@ -113,7 +113,7 @@ fn pack(kernels: &Kernels, matrix: &DenseMatrix, scheme: &Scheme, is_double: boo
         },
     );
     let scales = if is_double { quantized_scales(&largest) } else { GroupScales::Floats(largest.clone()) };
-    let bounds = middles(&LEVELS);
+    let bounds: [f32; 15] = middles(&LEVELS);
     LevelMatrix::build(kernels, shape, &LEVELS, &scales, |row, codes| {
         let mut weights = vec![0.0; columns];
         matrix.row_to_f32(row, &mut weights);
@@ -129,15 +129,19 @@ fn pack(kernels: &Kernels, matrix: &DenseMatrix, scheme: &Scheme, is_double: boo
 }
 
 /// The places half way between neighbours.
-fn middles(values: &[f32]) -> Vec<f32> {
-    values.windows(2).map(|pair| (pair[0] + pair[1]) / 2.0).collect()
+fn middles<const N: usize>(values: &[f32]) -> [f32; N] {
+    let mut middles = [0.0; N];
+    for (middle, pair) in middles.iter_mut().zip(values.windows(2)) {
+        *middle = (pair[0] + pair[1]) / 2.0;
+    }
+    middles
 }
 
 fn quantized_scales(scales: &[f32]) -> GroupScales {
     let sum = scales.iter().fold(0.0, |sum, &scale| sum + f64::from(scale));
     let offset = (sum / scales.len() as f64) as f32;
     let table = table();
-    let bounds = middles(table);
+    let bounds: [f32; 255] = middles(table);
     let (mut codes, mut seconds) = (Vec::with_capacity(scales.len()), Vec::new());
     for scales in scales.chunks(SECOND_GROUP) {
         let largest = |largest: f32, &scale: &f32| {

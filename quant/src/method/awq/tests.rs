@@ -7,6 +7,7 @@ use engine::format::{DenseMatrix, PackedMatrix};
 use engine::linear::Weights;
 use engine::model::{LinearSource, Role};
 use engine::tensor::{Dtype, TensorBytes};
+use kernels::math::pow;
 use kernels::{CodeBits, Isa, Kernels};
 
 const COLUMNS: usize = 72;
@@ -121,7 +122,7 @@ fn plain(site: &Site, maxq: f64, width: usize, is_clipped: bool) -> (Vec<f32>, [
     let whole = ROWS.map(|rows| vec![1.0; rows * groups]);
     let mut best = (f64::INFINITY, vec![]);
     for ratio in 0..20 {
-        let s: Vec<f64> = means.iter().map(|mean| kernels::math::pow(*mean, f64::from(ratio) / 20.0).max(1e-4)).collect();
+        let s: Vec<f64> = means.iter().map(|mean| pow(*mean, f64::from(ratio) / 20.0).max(1e-4)).collect();
         let (high, low) = s.iter().fold((0.0f64, f64::INFINITY), |(high, low), &s| (high.max(s), low.min(s)));
         let inputs: Vec<f32> = s.iter().map(|s| ((high * low).sqrt() / s) as f32).collect();
         let error = (0..2).map(|layer| site.error(layer, &values(&inputs, layer, &whole[layer]))).sum();
@@ -144,8 +145,8 @@ fn plain(site: &Site, maxq: f64, width: usize, is_clipped: bool) -> (Vec<f32>, [
                     let of_column = |k: usize| {
                         (values[row * COLUMNS + k] - f64::from(site.layers[1][row * COLUMNS + k])) * f64::from(x[k])
                     };
-                    let product = columns.clone().map(of_column).sum::<f64>();
-                    error += product * product;
+                    let sum: f64 = columns.clone().map(of_column).sum();
+                    error += sum * sum;
                 }
                 if error < *least {
                     (*least, *share_of) = (error, share);
@@ -169,7 +170,6 @@ fn plain_loops_over_tokens_give_the_same() {
                 plain(&site, f64::from(bits.max_code()), group.unwrap_or(COLUMNS), is_clipped);
             for (layer, (chosen, values)) in chosen.iter().zip(&values).enumerate() {
                 let map = packed(chosen).input_map().unwrap();
-                // The plain powers are another library's: a scale may be off in its last bit.
                 for (found, expected) in map.scales().unwrap().iter().zip(&inputs) {
                     assert!((found / expected - 1.0).abs() < 3e-7, "{recipe}: {found} for {expected}");
                 }
