@@ -135,6 +135,15 @@ impl Weights {
         }
     }
 
+    /// Row `row` as floats, into `out` [features]. For checks: no product uses it.
+    pub fn row(&self, row: usize, out: &mut [f32]) {
+        match self {
+            Weights::Dense(matrix) => matrix.row_to_f32(row, out),
+            Weights::Packed { matrix, .. } => matrix.dequantize_row(row, out),
+            Weights::SparseQuantized { matrix, .. } => matrix.dequantize_row(row, out),
+        }
+    }
+
     /// Bits of a code, or of an element.
     pub fn nominal_bits(&self) -> u32 {
         match self {

@@ -52,6 +52,14 @@ pub enum Error {
         /// How the checkpoint stores its matrices.
         stored: String,
     },
+    /// The model has no matrix of this name.
+    #[error("no matrix of the model is called `{name}`; {fix}")]
+    NoSuchMatrix {
+        /// Name.
+        name: String,
+        /// What to do.
+        fix: String,
+    },
     /// A method that looks at inputs has no text to gather them from.
     #[error(
         "recipe `{recipe}`: its method needs calibration text, and none is given; pass --calibration builtin or FILE"

@@ -24,6 +24,7 @@ const COLUMNS: usize = 384;
 const STEP: usize = 48;
 
 /// Sums of x^T x over calibration inputs.
+#[derive(Clone)]
 pub struct Hessian {
     columns: usize,
     sequences: usize,

@@ -34,6 +34,7 @@ pub mod build;
 pub mod cache;
 pub mod calibration;
 pub mod error;
+pub mod explain;
 pub mod gptq;
 pub mod grid;
 pub mod hessian;

@@ -254,6 +254,14 @@ impl SparseQuantizedMatrix {
         self.panel(row / PANEL_ROWS).grid(row % PANEL_ROWS, group)
     }
 
+    /// The codes of row `row`, into `out` [columns]; in the order of columns where an input map reorders features.
+    pub fn codes_of_row(&self, row: usize, out: &mut [u8]) {
+        let panel = self.panel(row / PANEL_ROWS);
+        for (k, code) in out.iter_mut().enumerate() {
+            *code = kernels::grouped::panel::code_at(panel.bits, panel.rows, panel.codes, row % PANEL_ROWS, k);
+        }
+    }
+
     /// Row `row` as it is multiplied, in f64, into `out` [columns]. For checks: no product uses it.
     pub fn dequantize_columns(&self, row: usize, out: &mut [f64]) {
         let panel = self.panel(row / PANEL_ROWS);

@@ -12,7 +12,7 @@ use quant::build::{BuildObserver, MemoryNeed, Stage};
 use quant::calibration::{Form, Options, Order, Source as CalibrationSource};
 use quant::method::Needs;
 use quant::report::LayerReport;
-use quant::{Build, Calibration, Quantized, Recipe};
+use quant::{BlockCache, Build, Calibration, Quantized, Recipe};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -99,6 +99,40 @@ impl CalibrationFlags {
         }
     }
 
+    /// Where finished blocks are kept, if they are.
+    pub fn cache(
+        &self,
+        source: &Source,
+        recipe: &Recipe,
+        calibration: Option<&Calibration>,
+    ) -> Result<Option<BlockCache>, Failure> {
+        match (&self.quant_cache, calibration) {
+            (Some(parent), Some(_)) => Ok(block_cache(parent, &source.checkpoint.sha256()?, recipe, calibration)),
+            _ => Ok(None),
+        }
+    }
+
+    /// What is to be built.
+    pub fn plan<'a>(
+        &self,
+        source: &'a Source,
+        recipe: &'a Recipe,
+        calibration: Option<&'a Calibration>,
+        cache: Option<&'a BlockCache>,
+        runtime: &'a Runtime,
+        context: &'a Context<'_>,
+    ) -> Build<'a> {
+        Build {
+            checkpoint: &source.checkpoint,
+            recipe,
+            runtime,
+            calibration,
+            cache,
+            available_bytes: machine::memory().map(|memory| memory.available),
+            stop: context.stop.as_atomic(),
+        }
+    }
+
     /// The model of `source` quantized by `recipe`.
     pub fn model(
         &self,
@@ -122,22 +156,11 @@ impl CalibrationFlags {
     ) -> Result<Model, Failure> {
         let verbosity = context.verbosity;
         let started = Instant::now();
-        let cache = match (&self.quant_cache, calibration) {
-            (Some(parent), Some(_)) => block_cache(parent, &source.checkpoint.sha256()?, recipe, calibration),
-            _ => None,
-        };
+        let cache = self.cache(source, recipe, calibration)?;
         if let Some(calibration) = calibration {
             verbosity.note(format!("{recipe}: calibrating with {}", calibration.identity().describe()));
         }
-        let build = Build {
-            checkpoint: &source.checkpoint,
-            recipe,
-            runtime,
-            calibration,
-            cache: cache.as_ref(),
-            available_bytes: machine::memory().map(|memory| memory.available),
-            stop: context.stop.as_atomic(),
-        };
+        let build = self.plan(source, recipe, calibration, cache.as_ref(), runtime, context);
         let mut reporter = BuildReporter::new(verbosity, recipe.to_string());
         let built = build.run(&mut reporter);
         reporter.finish();

@@ -4,6 +4,7 @@ mod bench;
 mod calibration;
 mod doctor;
 mod evaluate;
+mod explain;
 mod failure;
 mod generate;
 mod inspect;
@@ -101,6 +102,8 @@ enum Command {
     Generate(generate::Arguments),
     Logits(logits::Arguments),
     Quantize(quantize::Arguments),
+    #[command(subcommand)]
+    Explain(explain::Command),
     Bench(bench::Arguments),
     #[command(subcommand)]
     Models(models::Command),
@@ -165,6 +168,7 @@ fn dispatch(command: Command, context: &mut Context<'_>) -> Outcome {
         Command::Generate(arguments) => generate::run(&arguments, context),
         Command::Logits(arguments) => logits::run(&arguments, context),
         Command::Quantize(arguments) => quantize::run(&arguments, context),
+        Command::Explain(command) => explain::run(&command, context),
         Command::Bench(arguments) => bench::run(&arguments, context),
         Command::Models(command) => models::run(&command, context),
         Command::Tasks(command) => tasks::run(&command, context),

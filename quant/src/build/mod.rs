@@ -5,9 +5,11 @@
 //! what comes out is the input of the next one (Frantar et al. 2023, the drivers of the authors' code). With
 //! `true_sequential=true` inputs are gathered anew after each of query-key-value, output, gate-up and down.
 
+mod layer;
 mod memory;
 mod pass;
 
+pub use layer::QuantizedLayer;
 pub use memory::MemoryNeed;
 
 use crate::cache::BlockCache;

@@ -244,6 +244,15 @@ impl Recipe {
         (method.quantize)(Site { kernels, layers: &layers, choices, inputs })
     }
 
+    /// `source` rounded to nearest with the recipe's bits, in groups of `group` columns.
+    pub(crate) fn nearest(&self, kernels: &Kernels, source: &LinearSource, group: Option<usize>) -> Result<Weights, Error> {
+        let scheme = self.scheme_of(&source.tensor, source.role).map(|scheme| Scheme { group, ..scheme });
+        let layers = [SiteLayer { source: source.clone(), scheme }];
+        let choices = &self.nearest_choices();
+        let mut chosen = (crate::method::RTN.quantize)(Site { kernels, layers: &layers, choices, inputs: None })?;
+        Ok(chosen.remove(0).weights)
+    }
+
     /// The choices of rounding to nearest: the recipe's, where its method has the same option.
     fn nearest_choices(&self) -> Choices {
         let mut choices = Choices::defaults(crate::method::RTN);

@@ -56,6 +56,9 @@ impl From<quant::Error> for Failure {
             | quant::Error::AlreadyQuantized { .. }) => {
                 Failure::from_text(Status::Usage, error, "--quant", "`nibble quants ls` lists what there is")
             }
+            error @ quant::Error::NoSuchMatrix { .. } => {
+                Failure::from_text(Status::Usage, error, "--layer", "name a matrix of the model")
+            }
             error @ (quant::Error::Calibration { .. } | quant::Error::NoCalibration { .. }) => Failure::from_text(
                 Status::Input,
                 error,
