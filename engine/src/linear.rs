@@ -141,6 +141,8 @@ impl Weights {
             Weights::Dense(matrix) => matrix.row_to_f32(row, out),
             Weights::Packed { matrix, .. } => matrix.dequantize_row(row, out),
             Weights::SparseQuantized { matrix, .. } => matrix.dequantize_row(row, out),
+            Weights::Decomposed(matrix) => matrix.codes().dequantize_row(row, out),
+            Weights::Levels(matrix) => matrix.dequantize_row(row, out),
         }
     }
 

@@ -231,7 +231,8 @@ impl HeatMap {
             parts.map(|part| {
                 let span = part * part_columns..columns.min((part + 1) * part_columns);
                 let count = (span.len() * lines.len()) as f64;
-                let sum = lines.iter().fold(0.0, |sum, line| line[span.clone()].iter().fold(sum, |sum, square| sum + square));
+                let sum =
+                    lines.iter().fold(0.0, |sum, line| line[span.clone()].iter().fold(sum, |sum, square| sum + square));
                 (sum / count).sqrt()
             })
         });
@@ -263,7 +264,8 @@ fn differences(original: &DenseMatrix, weights: &Weights, row: usize) -> (Vec<f3
 
 fn squared_errors(original: &DenseMatrix, weights: &Weights) -> Vec<Vec<f64>> {
     let rows = (0..original.rows()).into_par_iter();
-    rows.map(|row| differences(original, weights, row).1.iter().map(|difference| difference * difference).collect()).collect()
+    rows.map(|row| differences(original, weights, row).1.iter().map(|difference| difference * difference).collect())
+        .collect()
 }
 
 fn errors(original: &DenseMatrix, weights: &Weights, hessian: Option<&[f64]>) -> Errors {

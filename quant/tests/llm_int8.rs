@@ -83,7 +83,7 @@ fn activations(numbers: &mut Numbers, tokens: usize, columns: usize) -> Vec<f32>
         }
         match token {
             1 => *value = 0.0,
-            2 => *value = 50.0 + *value,
+            2 => *value += 50.0,
             _ => {}
         }
     }

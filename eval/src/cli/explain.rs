@@ -135,10 +135,16 @@ fn fill(record: &mut Record, recipe: &str, explanation: &Explanation) {
     let [rows, columns] = explanation.shape;
     record.push("shape", Cell::new(format!("{rows} x {columns}"), json!([rows, columns])));
     let (nominal, stored) = (explanation.nominal_bits, explanation.true_bits);
-    record.push("bits", Cell::new(format!("{nominal} nominal, {stored:.2} true"), json!({"nominal": nominal, "true": stored})));
+    record.push(
+        "bits",
+        Cell::new(format!("{nominal} nominal, {stored:.2} true"), json!({"nominal": nominal, "true": stored})),
+    );
     if explanation.scales.is_some() {
         let group = explanation.group;
-        record.push("group", Cell::new(group.map_or("one scale a row".into(), |group| format!("{group} columns")), json!(group)));
+        record.push(
+            "group",
+            Cell::new(group.map_or("one scale a row".into(), |group| format!("{group} columns")), json!(group)),
+        );
     }
     for (name, spread) in [("scales", explanation.scales), ("zero_points", explanation.zeros)] {
         if let Some(spread) = spread {

@@ -245,7 +245,12 @@ impl Recipe {
     }
 
     /// `source` rounded to nearest with the recipe's bits, in groups of `group` columns.
-    pub(crate) fn nearest(&self, kernels: &Kernels, source: &LinearSource, group: Option<usize>) -> Result<Weights, Error> {
+    pub(crate) fn nearest(
+        &self,
+        kernels: &Kernels,
+        source: &LinearSource,
+        group: Option<usize>,
+    ) -> Result<Weights, Error> {
         let scheme = self.scheme_of(&source.tensor, source.role).map(|scheme| Scheme { group, ..scheme });
         let layers = [SiteLayer { source: source.clone(), scheme }];
         let choices = &self.nearest_choices();

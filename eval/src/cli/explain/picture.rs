@@ -16,13 +16,8 @@ const GAP: f64 = 64.0;
 const FIRST: f64 = 76.0;
 
 /// From no error to the largest: light to dark, in even steps of lightness.
-const COLOURS: [[f64; 3]; 5] = [
-    [247.0, 251.0, 255.0],
-    [198.0, 219.0, 239.0],
-    [107.0, 174.0, 214.0],
-    [33.0, 113.0, 181.0],
-    [8.0, 48.0, 107.0],
-];
+const COLOURS: [[f64; 3]; 5] =
+    [[247.0, 251.0, 255.0], [198.0, 219.0, 239.0], [107.0, 174.0, 214.0], [33.0, 113.0, 181.0], [8.0, 48.0, 107.0]];
 
 /// Draws a layer.
 pub fn draw(title: &str, explanation: &Explanation) -> String {
@@ -66,7 +61,8 @@ impl Svg {
     }
 
     fn label(&mut self, x: f64, y: f64, anchor: &str, text: &str) {
-        let _ = writeln!(self.0, "<text x=\"{x:.2}\" y=\"{y:.2}\" class=\"axis\" text-anchor=\"{anchor}\">{text}</text>");
+        let _ =
+            writeln!(self.0, "<text x=\"{x:.2}\" y=\"{y:.2}\" class=\"axis\" text-anchor=\"{anchor}\">{text}</text>");
     }
 
     fn rectangle(&mut self, [x, y, width, height]: [f64; 4], fill: &str) {
