@@ -92,8 +92,7 @@ fn has_the_codes_and_zero_points_of_the_authors_code() {
         assert_eq!(sums, (sum, weighted), "{recipe}");
         assert!((scales[0] / scale - 1.0).abs() < 2e-7, "{recipe}: {}", scales[0]);
         for (found, expected) in found.iter().zip(zeros) {
-            // Most agree to 1e-7; where errors lie beyond the shrinkage's threshold some do to 1e-6 only.
-            assert!((f64::from(*found) / expected - 1.0).abs() < 1e-6, "{recipe}: {found} for {expected}");
+            assert!((f64::from(*found) / expected - 1.0).abs() < 1e-7, "{recipe}: {found} for {expected}");
         }
     }
 }

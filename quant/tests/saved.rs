@@ -185,10 +185,12 @@ fn what_compressed_tensors_can_say() {
 
 #[test]
 fn what_it_cannot_say_is_stored_as_it_lies_in_memory() {
-    for recipe in ["rtn:w4g128", "rtn:w4a32g32", "gptq:w4a32g32:act_order=true", "spqr:w3", "rtn:w4g32:embeddings=w8"] {
+    for recipe in
+        ["rtn:w4g128", "rtn:w4a32g32", "gptq:w4a32g32:act_order=true", "spqr:w3g16", "rtn:w4g32:embeddings=w8"]
+    {
         round_trip(&llama(false), recipe, "nibble");
     }
-    for recipe in ["rtn:w4g32", "gptq:w3g32:act_order=true", "spqr:w4", "rtn:w4g32:*.c_attn=none"] {
+    for recipe in ["rtn:w4g32", "gptq:w3g32:act_order=true", "spqr:w4g16", "rtn:w4g32:*.c_attn=none"] {
         round_trip(&gpt2(), recipe, "nibble");
     }
 }
@@ -267,7 +269,7 @@ fn damaged_descriptions_are_refused() {
     let root = tempfile::tempdir().unwrap();
     let place = root.path().join("out");
     let checkpoint = llama(false);
-    saved(&quantized(&checkpoint, "spqr:w3"), &checkpoint, "spqr:w3", &place).unwrap();
+    saved(&quantized(&checkpoint, "spqr:w3g16"), &checkpoint, "spqr:w3g16", &place).unwrap();
     let text = std::fs::read_to_string(place.join("config.json")).unwrap();
     let config: Value = serde_json::from_str(&text).unwrap();
     let matrix = "model.layers.0.mlp.up_proj";

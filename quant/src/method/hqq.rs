@@ -8,13 +8,14 @@
 //! for t = 0, 1, ... 19:
 //!     q = clamp(round(s w + z), 0, 2^b - 1)                        round takes halves to even
 //!     r = (q - z) / s
-//!     e = sign(w - r) max(|w - r| - |w - r|^(p - 1) / beta, 0)     p = 0.7, beta = 10 * 1.01^t
+//!     e = sign(w - r) max(|w - r| - |w - r|^(p - 1) / beta, 0)     p = 0.7, beta = 10
 //!     z = mean(q - s (w - e))
 //!     stop if the mean of |w - r| over the matrix is not less than the least so far
 //! q = clamp(round(s w + z), 0, 2^b - 1)
 //! ```
 //! e is the minimiser of |e|^p + beta/2 |w - r - e|^2, approximately: the outlying part of the error, which z is not to
-//! follow. It is 0 unless |w - r| exceeds beta^(-1 / (2 - p)), 0.17 at first: of weights as small as a language model's
+//! follow. (The paper lets beta grow by 1 % a step; the authors' code, version 0.2.8, reads that number and does not apply it.)
+//! It is 0 unless |w - r| exceeds beta^(-1 / (2 - p)), 0.17: of weights as small as a language model's
 //! z then simply is the mean. Steps stay as they were; only z is fitted, and it need not be an integer.
 //!
 //! # What differs
@@ -56,10 +57,9 @@ pub(super) static METHOD: Method = Method {
     quantize,
 };
 
-/// p, the first beta and its growth, and the steps at most.
+/// p, beta, and the steps at most.
 const NORM: f64 = 0.7;
 const BETA: f64 = 10.0;
-const KAPPA: f64 = 1.01;
 const STEPS: usize = 20;
 
 fn quantize(site: Site<'_>) -> Result<Vec<Chosen>, Error> {
@@ -163,12 +163,10 @@ fn fit(matrix: &DenseMatrix, scheme: &Scheme, groups: usize) -> Vec<FloatGrid> {
         *grid = FloatGrid::span(weights, scheme.bits);
         0.0
     });
-    let (mut beta, mut least) = (BETA, f32::INFINITY);
+    let (shrink, mut least) = (Shrink::new(BETA), f32::INFINITY);
     for _ in 0..STEPS {
-        let shrink = Shrink::new(beta);
         let error = each_row(&mut grids, &|grid, weights| grid.step(weights, max_code, shrink));
         let error = (error / (matrix.rows() * columns) as f64) as f32;
-        beta *= KAPPA;
         if error >= least {
             break;
         }
