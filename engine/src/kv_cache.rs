@@ -271,7 +271,7 @@ fn blocks_of<T: Copy + Default>(
 
 impl Memory {
     fn bytes(&self) -> usize {
-        let floats = |memory: &Aligned<f32>| size_of::<f32>() * memory.as_slice().len();
+        let floats = |memory: &Aligned<f32>| size_of_val(memory.as_slice());
         let codes = |it: &Codes| it.codes.as_slice().len() + floats(&it.scales) + it.zeros.as_slice().len();
         match self {
             Memory::Floats([keys, values]) => floats(keys) + floats(values),

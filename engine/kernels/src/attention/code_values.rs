@@ -106,8 +106,8 @@ unsafe fn add_values<S: Lanes, const BITS: u32, const Q: usize, const D: usize, 
         let head = block * at.heads + at.head;
         let from = at.first.max(block * BLOCK_POSITIONS) - block * BLOCK_POSITIONS;
         let to = at.stop.min((block + 1) * BLOCK_POSITIONS) - block * BLOCK_POSITIONS;
-        let mut term = index * BLOCK_POSITIONS + from;
         for position in from..to {
+            let term = index * BLOCK_POSITIONS + position;
             // SAFETY: vectors of codes of this position, and its terms.
             unsafe {
                 let row = values.codes.as_ptr().add((head * BLOCK_POSITIONS + position) * at.row_bytes + offset);
@@ -124,7 +124,7 @@ unsafe fn add_values<S: Lanes, const BITS: u32, const Q: usize, const D: usize, 
                         s.widen_u8(&*row.add(d * 16).cast())
                     } else {
                         let bytes = s.widen_u8(&*row.add((ODD + d) / 2 * 16).cast());
-                        if (ODD + d) % 2 == 0 { s.low_half(bytes) } else { s.high_half(bytes) }
+                        if (ODD + d).is_multiple_of(2) { s.low_half(bytes) } else { s.high_half(bytes) }
                     };
                     v[d] = s.to_float(s.sub_int(codes, zero));
                 }
@@ -135,7 +135,6 @@ unsafe fn add_values<S: Lanes, const BITS: u32, const Q: usize, const D: usize, 
                     }
                 }
             }
-            term += 1;
         }
     }
     // SAFETY: as promised.

@@ -127,7 +127,7 @@ impl<S: Lanes, const BITS: u32, const PLANES: usize, const MV: usize> Pass<S> fo
         let mut block = 0;
         macro_rules! vectors {
             ($count:expr) => {
-                while block + $count <= blocks.len() {
+                while blocks.len() - block >= $count {
                     let head = (blocks.start + block) * shape.kv_heads + shape.kv_head;
                     // SAFETY: the head's part of blocks below blocks.end, Q queries and their scores, as checked.
                     unsafe {

@@ -54,7 +54,7 @@ impl<S: Lanes, const MV: usize> Pass<S> for FloatScores<'_, MV> {
         let mut block = 0;
         macro_rules! vectors {
             ($count:expr) => {
-                while block + $count <= blocks.len() {
+                while blocks.len() - block >= $count {
                     // SAFETY: the head's part of blocks below blocks.end, Q queries and their scores, as checked.
                     unsafe {
                         let keys = keys.as_ptr().add(((blocks.start + block) * heads + head) * block_len);
