@@ -36,8 +36,8 @@ use super::{ACTIVATIONS, Chosen, Method, MethodOption, Needs, OptionValue, Site}
 use crate::error::Error;
 use crate::grid::{Grid, Symmetry};
 use crate::recipe::Scheme;
-use engine::format::{DenseMatrix, GridRow, PackedMatrix, PackedShape, ZeroPoints};
 use engine::InputMap;
+use engine::format::{DenseMatrix, GridRow, PackedMatrix, PackedShape, ZeroPoints};
 use engine::linear::Weights;
 use engine::model::Role;
 use kernels::math::pow;
@@ -91,7 +91,8 @@ fn quantize(site: Site<'_>) -> Result<Vec<Chosen>, Error> {
     let hessian = statistics.hessian.ok_or_else(|| Error::NoCalibration { recipe: METHOD.name.into() })?.into_matrix();
     let symmetry = if site.choices.holds("sym", "true") { Symmetry::Symmetric } else { Symmetry::Asymmetric };
     let solvers = site.layers.iter().map(|layer| {
-        let solver = |scheme| Solver { kernels: site.kernels, layer: &layer.source.matrix, scheme, symmetry, hessian: &hessian };
+        let solver =
+            |scheme| Solver { kernels: site.kernels, layer: &layer.source.matrix, scheme, symmetry, hessian: &hessian };
         layer.scheme.map(solver)
     });
     let solvers: Vec<Option<Solver<'_>>> = solvers.collect();
@@ -240,7 +241,12 @@ impl Solver<'_> {
             products.fill(0.0);
             let mut c = ColumnsMut::new(products, panel.len());
             let add = |before: Range<usize>, c: &mut ColumnsMut<'_, f64>| {
-                self.kernels.product_f64(Sign::Plus, d.block(before.clone(), 0..rows), h.block(before, panel.clone()), c);
+                self.kernels.product_f64(
+                    Sign::Plus,
+                    d.block(before.clone(), 0..rows),
+                    h.block(before, panel.clone()),
+                    c,
+                );
             };
             // H is symmetric: what lies left of the panel counts twice.
             add(columns.start..first, &mut c);

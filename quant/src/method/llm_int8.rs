@@ -109,8 +109,7 @@ fn decompose(site: &Site<'_>, layer: &SiteLayer) -> DecomposedMatrix {
 /// code = 128 + round(w / scale), scale = max |w| of the row / 127, in f64 from weights widened exactly.
 fn encode(kernels: &Kernels, matrix: &DenseMatrix) -> PackedMatrix {
     let (rows, columns) = (matrix.rows(), matrix.columns());
-    let shape =
-        PackedShape { rows, columns, bits: CodeBits::Eight, group: None, zero_points: ZeroPoints::Middle };
+    let shape = PackedShape { rows, columns, bits: CodeBits::Eight, group: None, zero_points: ZeroPoints::Middle };
     let weights = matrix.as_rows();
     PackedMatrix::build(kernels, shape, |row: GridRow<'_>| {
         let stored = weights.slice(row.row, 1);

@@ -56,10 +56,7 @@ pub(super) static METHOD: Method = Method {
     options: &[MethodOption::of_words(
         "double_quant",
         "whether scales are quantized",
-        &[
-            OptionValue { name: "true", meaning: "8-bit scales" },
-            OptionValue { name: "false", meaning: "f32 scales" },
-        ],
+        &[OptionValue { name: "true", meaning: "8-bit scales" }, OptionValue { name: "false", meaning: "f32 scales" }],
     )],
     needs: Needs::Weights,
     extra_bits: 0.0,

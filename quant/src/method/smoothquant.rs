@@ -150,7 +150,15 @@ mod tests {
 
     /// Activations of which three features are fifty times as large as the others, and one is always 0.
     fn activations() -> Vec<f32> {
-        let factor = |k: usize| if k == 5 { 0.0 } else if k % 32 == 17 { 50.0 } else { 1.0 };
+        let factor = |k: usize| {
+            if k == 5 {
+                0.0
+            } else if k % 32 == 17 {
+                50.0
+            } else {
+                1.0
+            }
+        };
         (0..TOKENS * COLUMNS).map(|i| number(i) * factor(i % COLUMNS)).collect()
     }
 

@@ -4,7 +4,9 @@
 //! Hessian and the map of columns to features.
 
 use super::gptq::{DAMP_MEANING, TRUE_SEQUENTIAL};
-use super::{ACTIVATIONS, Choices, Chosen, Method, MethodOption, Needs, NumberRange, OptionValue, Site, SiteLayer, Spacing};
+use super::{
+    ACTIVATIONS, Choices, Chosen, Method, MethodOption, Needs, NumberRange, OptionValue, Site, SiteLayer, Spacing,
+};
 use crate::error::Error;
 use crate::inverse_factor::{ColumnOrder, InverseFactor};
 use crate::recipe::Scheme;

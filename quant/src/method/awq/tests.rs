@@ -49,8 +49,7 @@ impl Site {
     fn sources(&self) -> Vec<LinearSource> {
         let source = |(weights, role): (&Vec<f32>, Role)| {
             let bytes = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
-            let matrix =
-                DenseMatrix::new(TensorBytes::from_vec(bytes), Dtype::F32, weights.len() / COLUMNS, COLUMNS);
+            let matrix = DenseMatrix::new(TensorBytes::from_vec(bytes), Dtype::F32, weights.len() / COLUMNS, COLUMNS);
             LinearSource { tensor: format!("blocks.0.{role}"), role, layer: Some(0), matrix }
         };
         self.layers.iter().zip([Role::Query, Role::Value]).map(source).collect()
@@ -101,9 +100,7 @@ fn plain_grid(w: &[f64], limit: f64, maxq: f64) -> (f64, f64, Vec<f64>) {
 
 /// The paper's search with tokens in place of the Hessian: 1 / s, and the values of both layers.
 fn plain(site: &Site, maxq: f64, width: usize, is_clipped: bool) -> (Vec<f32>, [Vec<f64>; 2]) {
-    let mean = |k: usize| -> f64 {
-        site.x.chunks(COLUMNS).map(|x| f64::from(x[k].abs())).sum::<f64>() / TOKENS as f64
-    };
+    let mean = |k: usize| -> f64 { site.x.chunks(COLUMNS).map(|x| f64::from(x[k].abs())).sum::<f64>() / TOKENS as f64 };
     let means: Vec<f64> = (0..COLUMNS).map(mean).collect();
     let values = |inputs: &[f32], layer: usize, shares: &[f64]| -> Vec<f64> {
         let mut values = Vec::new();
@@ -160,14 +157,14 @@ fn plain(site: &Site, maxq: f64, width: usize, is_clipped: bool) -> (Vec<f32>, [
 
 #[test]
 fn plain_loops_over_tokens_give_the_same() {
-    for (seed, bits, group) in [(1, CodeBits::Four, Some(32)), (2, CodeBits::Three, None), (3, CodeBits::Two, Some(16))] {
+    for (seed, bits, group) in [(1, CodeBits::Four, Some(32)), (2, CodeBits::Three, None), (3, CodeBits::Two, Some(16))]
+    {
         let site = Site::random(seed);
         for is_clipped in [true, false] {
             let group_word = group.map_or(String::new(), |group| format!("g{group}"));
             let recipe = format!("awq:w{}{group_word}:clip={is_clipped}", bits.bits());
             let chosen = site.chosen(Kernels::best(), &recipe);
-            let (inputs, values) =
-                plain(&site, f64::from(bits.max_code()), group.unwrap_or(COLUMNS), is_clipped);
+            let (inputs, values) = plain(&site, f64::from(bits.max_code()), group.unwrap_or(COLUMNS), is_clipped);
             for (layer, (chosen, values)) in chosen.iter().zip(&values).enumerate() {
                 let map = packed(chosen).input_map().unwrap();
                 for (found, expected) in map.scales().unwrap().iter().zip(&inputs) {
@@ -205,7 +202,9 @@ fn is_nowhere_worse_than_nearest_and_the_same_where_inputs_are_alike() {
         site.x.iter_mut().for_each(|x| *x = x.signum() * 0.5);
         for symmetric in [false, true] {
             let chosen = site.chosen(Kernels::best(), &format!("awq:w4g32:sym={symmetric}:clip=false"));
-            for (chosen, nearest) in chosen.iter().zip(site.chosen(Kernels::best(), &format!("rtn:w4g32:sym={symmetric}"))) {
+            for (chosen, nearest) in
+                chosen.iter().zip(site.chosen(Kernels::best(), &format!("rtn:w4g32:sym={symmetric}")))
+            {
                 let (found, nearest) = (packed(chosen), packed(&nearest));
                 assert_eq!((found.codes(), found.scales()), (nearest.codes(), nearest.scales()));
                 assert_eq!(found.zeros(), nearest.zeros());
