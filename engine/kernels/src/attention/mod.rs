@@ -171,7 +171,7 @@ pub(crate) fn walk<S: Lanes, M, P: Pass<S>, const MOST: usize>(
             let mut query = group.members.start.max(span.queries.start);
             macro_rules! queries {
                 ($count:literal) => {
-                    while MOST >= $count && last - query >= $count {
+                    while MOST >= $count && last.saturating_sub(query) >= $count {
                         let seen = hull(&group.visible[query..query + $count]);
                         let (start, end) = (block.start.max(seen.start), block.end.min(seen.end));
                         if start < end {
