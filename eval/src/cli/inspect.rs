@@ -5,6 +5,7 @@ use super::loading::Source;
 use engine::blueprint::{Blueprint, FeedForward, Norm, Positions};
 use engine::checkpoint::Checkpoint;
 use engine::family;
+use engine::prequantized::Prequantized;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ pub struct Summary {
     pub weight_bytes: u64,
     /// Element types, for example `bfloat16`.
     pub element_types: String,
+    /// How matrices are stored that are quantized already; none where none is, or where that is not supported.
+    pub quantization: Option<String>,
     /// What it looks like, or why it cannot be run.
     pub blueprint: Result<Blueprint, engine::Error>,
     /// Tokens of the vocabulary and the name of its file, or why it cannot be used.
@@ -28,10 +31,12 @@ pub struct Summary {
 /// Looks at a checkpoint.
 pub fn summarize(source: &Source) -> Summary {
     let checkpoint = &source.checkpoint;
-    let types: BTreeSet<&str> = checkpoint
-        .tensor_names()
-        .map(|name| checkpoint.tensor(name).map_or("other", |view| view.dtype.name()))
-        .collect();
+    let element_type = |name: &str| match checkpoint.tensor(name) {
+        Ok(view) => view.dtype.name().to_string(),
+        Err(_) => checkpoint.dtype_name(name).unwrap_or("other").to_lowercase(),
+    };
+    let types: BTreeSet<String> = checkpoint.tensor_names().map(element_type).collect();
+    let prequantized = Prequantized::of(checkpoint).ok().flatten();
     let blueprint = family::blueprint(checkpoint);
     let tokenizer = source.tokenizer().and_then(|tokenizer| {
         if let Ok(blueprint) = &blueprint {
@@ -42,7 +47,11 @@ pub fn summarize(source: &Source) -> Summary {
     let has_chat_template = tokenizer.as_ref().is_ok_and(|tokenizer| tokenizer.chat_template().is_some());
     let tokenizer = tokenizer.map(|tokenizer| (tokenizer.vocab_size(), tokenizer.vocabulary_file().to_string()));
     Summary {
-        parameters: parameters(checkpoint),
+        parameters: match (&blueprint, &prequantized) {
+            (Ok(blueprint), Some(_)) => parts(checkpoint, blueprint).iter().map(|(_, parameters, _)| parameters).sum(),
+            _ => parameters(checkpoint),
+        },
+        quantization: prequantized.map(|format| format.describe()),
         weight_bytes: checkpoint.weight_bytes(),
         element_types: types.into_iter().collect::<Vec<_>>().join(", "),
         blueprint,
@@ -89,9 +98,18 @@ pub fn parts(checkpoint: &Checkpoint, blueprint: &Blueprint) -> Vec<(&'static st
         part_of.extend([Some(&norm.weight), norm.bias.as_ref()].into_iter().flatten().map(|name| (name.as_str(), 4)));
     }
     let mut sizes = PARTS.map(|part| (part, 0, 0));
+    let prequantized = Prequantized::of(checkpoint).ok().flatten();
+    let shapes = blueprint.matrix_shapes();
     for (name, part) in part_of {
-        let bytes = checkpoint.tensor(name).map_or(0, |view| view.bytes.as_slice().len() as u64);
-        sizes[part].1 += elements(checkpoint, name);
+        let format = prequantized.as_ref().filter(|format| format.holds(checkpoint, name));
+        let (parameters, bytes) = match (format, shapes.get(name)) {
+            (Some(format), Some([rows, columns])) => {
+                let tensors = format.tensors(checkpoint, name);
+                ((rows * columns) as u64, tensors.iter().map(|name| checkpoint.tensor_bytes(name)).sum())
+            }
+            _ => (elements(checkpoint, name), checkpoint.tensor_bytes(name)),
+        };
+        sizes[part].1 += parameters;
         sizes[part].2 += bytes;
     }
     sizes.to_vec()

@@ -155,6 +155,9 @@ fn show(arguments: &ShowArguments, context: &mut Context<'_>) -> Outcome {
             record.push("reason", error.to_string());
         }
     }
+    if let Some(quantization) = &summary.quantization {
+        record.push("quantization", quantization.as_str());
+    }
     record.push("parameters", Cell::new(spelled(summary.parameters, human_count), summary.parameters));
     record.push("bytes", Cell::new(spelled(summary.weight_bytes, human_bytes), summary.weight_bytes));
     record.push("element_type", summary.element_types.as_str());

@@ -8,3 +8,4 @@ mod generation;
 mod listings;
 mod logits;
 mod program;
+mod quantized;
