@@ -47,7 +47,7 @@ fn a_layer_is_quantized_as_it_is_in_the_whole_model() {
         "gptq:w3g16",
         "gptq:w3g16:act_order=true",
         "gptq:w4g32:true_sequential=true",
-        "spqr:w3",
+        "spqr:w3g16",
         "gptq:w4g32:*.o_proj=none:*.q_proj=w8",
     ] {
         let model = build(recipe);
@@ -98,7 +98,7 @@ fn assert_near(found: &Errors, expected: &Errors, what: &str) {
 
 #[test]
 fn errors_are_those_of_the_definition() {
-    for recipe in ["rtn:w3g16", "gptq:w3g16:act_order=true", "spqr:w2"] {
+    for recipe in ["rtn:w3g16", "gptq:w3g16:act_order=true", "spqr:w2g16"] {
         for role in [Role::Query, Role::Down] {
             let what = format!("{recipe}, {role}");
             let layer = layer(recipe, Some(1), role);

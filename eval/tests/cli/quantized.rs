@@ -16,7 +16,7 @@ fn what_is_written_gives_the_same_logits() {
     for (index, (recipe, layout)) in [
         ("rtn:w4g16:head=w8", "compressed-tensors"),
         ("gptq:w3g16:act_order=true", "compressed-tensors"),
-        ("spqr:w3", "nibble"),
+        ("spqr:w3g16", "nibble"),
     ]
     .into_iter()
     .enumerate()
