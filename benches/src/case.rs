@@ -1,11 +1,13 @@
 //! One kernel with its operands: what is timed on one thread, and compared with a f64 statement of its formula first.
 
+use crate::held::{Held, Queries};
 use crate::limits;
 use crate::numbers::{Generator, bf16_bits};
 use engine::format::{PackedMatrix, PackedShape, ZeroPoints};
+use engine::kv_cache::KvPrecision;
 use kernels::{
-    ActivationCodes, AttentionShape, CodeBits, ColumnsMut, DenseRows, DenseType, Kernels, KeyValueSpan, PANEL_ROWS,
-    QUERY_GROUP, QuantizedRowMut, QuantizedRows, Team, math, segment_of,
+    ActivationCodes, AttentionShape, CodeBits, ColumnsMut, DenseRows, DenseType, Kernels, PANEL_ROWS, QUERY_GROUP,
+    QuantizedRowMut, QuantizedRows, Team, math, score_stride, segment_of,
 };
 
 /// What bounds a kernel.
@@ -94,9 +96,12 @@ struct Codes {
 struct Attention {
     shape: AttentionShape,
     positions: usize,
-    queries: Vec<f32>,
+    queries: Queries,
+    /// [positions, kv_heads * head_dim] each.
     keys: Vec<f32>,
     values: Vec<f32>,
+    /// The same in blocks.
+    held: Held,
     scores: Vec<f32>,
     out: Vec<f32>,
 }
@@ -168,16 +173,19 @@ impl Case {
     /// A group of queries that all see `positions` positions, of one of two key/value heads.
     pub fn attention(head_dim: usize, positions: usize) -> Self {
         let stride = 2 * head_dim;
-        let shape = AttentionShape { head_dim, stride, offset: head_dim, scale: 0.125 };
+        let shape = AttentionShape { head_dim, kv_heads: 2, kv_head: 1, scale: 0.125 };
         let mut generator = Generator::new(3);
+        let queries = Queries::of(Kernels::best(), generator.floats(QUERY_GROUP * head_dim), head_dim);
+        let (keys, values) = (generator.floats(positions * stride), generator.floats(positions * stride));
         let operations = 4.0 * (head_dim * QUERY_GROUP * positions) as f64;
         let operands = Operands::Attention(Attention {
             shape,
             positions,
-            queries: generator.floats(QUERY_GROUP * head_dim),
-            keys: generator.floats(positions * stride),
-            values: generator.floats(positions * stride),
-            scores: vec![0.0; QUERY_GROUP * positions],
+            queries,
+            held: Held::of(KvPrecision::F32, &keys, &values, 2, head_dim),
+            keys,
+            values,
+            scores: vec![0.0; QUERY_GROUP * score_stride(positions)],
             out: vec![0.0; QUERY_GROUP * head_dim],
         });
         let name = format!("attention {head_dim}");
@@ -206,8 +214,8 @@ impl Case {
             }
             Operands::Attention(it) => {
                 let visible = [(); QUERY_GROUP].map(|()| 0..it.positions);
-                let span = KeyValueSpan { keys: &it.keys, values: &it.values, start: 0, queries: 0..QUERY_GROUP };
-                kernels.attend(it.shape, &it.queries, &visible, &[span], &mut it.scores, &mut it.out);
+                let queries = (&it.queries, 0..QUERY_GROUP);
+                it.held.attend(kernels, it.shape, queries, &visible, it.positions, &mut it.scores, &mut it.out);
             }
         }
     }
@@ -241,11 +249,12 @@ impl Case {
 
 impl Attention {
     fn check(&self, name: &str) {
-        let AttentionShape { head_dim, stride, offset, scale } = self.shape;
+        let AttentionShape { head_dim, kv_heads, kv_head, scale } = self.shape;
+        let (stride, offset) = (kv_heads * head_dim, kv_head * head_dim);
         for query in [0, QUERY_GROUP / 2, QUERY_GROUP - 1] {
             let row = |rows: &[f32], position: usize| rows[position * stride + offset..][..head_dim].to_vec();
             let dot = |key: Vec<f32>| {
-                let query = &self.queries[query * head_dim..(query + 1) * head_dim];
+                let query = self.queries.floats(query..query + 1);
                 query.iter().zip(key).fold(0.0, |sum, (&q, k)| sum + f64::from(q) * f64::from(k)) * f64::from(scale)
             };
             let scores: Vec<f64> = (0..self.positions).map(|position| dot(row(&self.keys, position))).collect();

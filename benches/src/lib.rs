@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod case;
+pub mod held;
 pub mod limits;
 pub mod numbers;
 pub mod options;

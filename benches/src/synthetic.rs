@@ -253,12 +253,13 @@ impl LinearWork {
     fn add(&mut self, linear: &Linear) {
         let operations = 2.0 * (linear.weights.rows() * linear.weights.columns()) as f64;
         let activations = match &linear.weights {
-            Weights::Dense(_) => Activations::A32,
+            Weights::Dense(_) | Weights::Levels(_) => Activations::A32,
             Weights::Packed { activations, .. } => *activations,
             Weights::SparseQuantized { matrix, activations } => {
                 self.multiply_add += 2.0 * matrix.outlier_count() as f64;
                 *activations
             }
+            Weights::Decomposed(_) => Activations::A8,
         };
         match activations {
             Activations::A32 => self.multiply_add += operations,

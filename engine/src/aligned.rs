@@ -31,16 +31,15 @@ impl<T: Copy + Default> Aligned<T> {
         self.len = len;
     }
 
-    /// Appends `elements`, keeping those before; room grows by doubling.
-    pub fn extend_from_slice(&mut self, elements: &[T]) {
-        let (old, len) = (self.len, self.len + elements.len());
+    /// Makes it `len` long, keeping the elements; new ones are zero if they never were any. Room grows by doubling.
+    pub fn grow(&mut self, len: usize) {
+        let old = self.len;
         if self.buffer.len() < len + LINE / size_of::<T>() {
             let mut grown = Self::zeroed(len.max(2 * old));
             grown.as_mut_slice()[..old].copy_from_slice(self.as_slice());
             *self = grown;
         }
         self.len = len;
-        self.as_mut_slice()[old..].copy_from_slice(elements);
     }
 
     /// The elements.
@@ -75,7 +74,11 @@ mod tests {
             assert_eq!((floats.as_slice().len(), floats.as_mut_slice().as_ptr().addr() % LINE), (len, 0));
         }
         let mut grown = Aligned::<f32>::default();
-        (0..100).for_each(|i| grown.extend_from_slice(&[i as f32; 7]));
+        for i in 0..100 {
+            grown.grow(7 * (i + 1));
+            assert_eq!(grown.as_slice()[7 * i..], [0.0; 7]);
+            grown.as_mut_slice()[7 * i..].fill(i as f32);
+        }
         assert_eq!(
             (grown.as_slice()[699], grown.as_slice()[7], grown.as_slice().as_ptr().addr() % LINE),
             (99.0, 1.0, 0)

@@ -9,7 +9,7 @@ use crate::chunk::Chunk;
 use crate::kv_cache::SegmentView;
 use crate::runtime::Runtime;
 use crate::workspace::{Scratch, Workspace};
-use kernels::{AttentionShape, ColumnsMut, KeyValueSpan, QUERY_GROUP};
+use kernels::{ActivationCodes, AttentionShape, ColumnsMut, KeyValueSpan, QUERY_GROUP, score_stride};
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -35,6 +35,8 @@ pub(crate) struct Attention<'a> {
     pub(crate) chunks: &'a [Chunk<'a>],
     /// [tokens, heads * head_dim].
     pub(crate) query: &'a [f32],
+    /// What queries become where keys are codes.
+    pub(crate) query_codes: ActivationCodes,
     pub(crate) scratch: &'a [Mutex<Scratch>],
 }
 
@@ -83,8 +85,8 @@ impl Attention<'_> {
         let (head_dim, group) = (blueprint.head_dim, blueprint.heads / blueprint.kv_heads);
         let shape = AttentionShape {
             head_dim,
-            stride: blueprint.kv_heads * head_dim,
-            offset: kv_head * head_dim,
+            kv_heads: blueprint.kv_heads,
+            kv_head,
             scale: blueprint.score_scales[self.layer],
         };
         let window = blueprint.windows[self.layer];
@@ -100,12 +102,22 @@ impl Attention<'_> {
             let start = window.map_or(0, |window| end.saturating_sub(window));
             visible.extend(std::iter::repeat_n(start..end, group));
         }
-        let spans = self.spans(pieces, group);
         let longest = visible.iter().map(|range: &Range<usize>| range.end).max().unwrap_or(0);
-        scratch.scores.resize(QUERY_GROUP * longest);
+        scratch.scores.resize(QUERY_GROUP * score_stride(longest));
         scratch.attended.resize(rows.len() * width);
+        let kernels = self.runtime.kernels();
         let (scores, attended) = (scratch.scores.as_mut_slice(), scratch.attended.as_mut_slice());
-        self.runtime.kernels().attend(shape, scratch.queries.as_slice(), visible, &spans, scores, attended);
+        match self.chunks[pieces[0].chunk].cache.precision().codes() {
+            None => {
+                let spans = self.spans(pieces, group, |segment| segment.floats());
+                kernels.attend(shape, scratch.queries.as_slice(), visible, &spans, scores, attended);
+            }
+            Some(bits) => {
+                scratch.query_codes.quantize(kernels, self.query_codes, head_dim, scratch.queries.as_slice());
+                let spans = self.spans(pieces, group, |segment| segment.codes());
+                kernels.attend_codes(bits, shape, scratch.query_codes.codes(), visible, &spans, scores, attended);
+            }
+        }
         for (row, values) in attended.chunks(width).enumerate() {
             out.row(row).copy_from_slice(values);
         }
@@ -113,13 +125,17 @@ impl Attention<'_> {
 
     /// The segments that the pieces see, a shared one once, with the queries that see it: by depth, so that each query
     /// meets its own in order of position.
-    fn spans(&self, pieces: &[Piece], group: usize) -> Vec<KeyValueSpan<'_>> {
+    fn spans<'s, M>(
+        &'s self,
+        pieces: &[Piece],
+        group: usize,
+        memory: impl Fn(&SegmentView<'s>) -> [M; 2],
+    ) -> Vec<KeyValueSpan<M>> {
         let first_row = pieces[0].rows.start;
-        let stride = self.blueprint.kv_heads * self.blueprint.head_dim;
-        let paths: Vec<Vec<SegmentView<'_>>> =
+        let paths: Vec<Vec<SegmentView<'s>>> =
             pieces.iter().map(|piece| self.chunks[piece.chunk].cache.segments(self.layer)).collect();
         let mut starts = vec![0; pieces.len()];
-        let mut spans: Vec<KeyValueSpan<'_>> = Vec::new();
+        let mut spans: Vec<KeyValueSpan<M>> = Vec::new();
         for depth in 0..paths.iter().map(Vec::len).max().unwrap_or(0) {
             let mut last = None;
             for ((piece, path), start) in pieces.iter().zip(&paths).zip(&mut starts) {
@@ -131,11 +147,12 @@ impl Attention<'_> {
                 match spans.last_mut() {
                     Some(span) if last == Some(segment.identity) => span.queries.end = queries.end,
                     _ => {
-                        spans.push(KeyValueSpan { keys: segment.keys, values: segment.values, start: *start, queries })
+                        let [keys, values] = memory(segment);
+                        spans.push(KeyValueSpan { keys, values, start: *start, len: segment.len, queries });
                     }
                 }
                 last = Some(segment.identity);
-                *start += segment.keys.len() / stride;
+                *start += segment.len;
             }
         }
         spans

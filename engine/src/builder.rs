@@ -7,6 +7,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::family;
 use crate::format::DenseMatrix;
+use crate::kv_cache::KvPrecision;
 use crate::linear::{Linear, Weights};
 use crate::model::{Block, BlockInput, LinearSource, Model, NormWeights, Role};
 use crate::prequantized::{MatrixPart, Prequantized};
@@ -97,6 +98,7 @@ impl<'a> Builder<'a> {
             blocks: Vec::with_capacity(self.blueprint.layers),
             final_norm: self.norm(&tensors.final_norm)?,
             head: Linear { weights: head_weights, bias: head_bias },
+            kv_precision: KvPrecision::F32,
             blueprint: self.blueprint.clone(),
         })
     }

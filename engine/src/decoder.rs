@@ -9,13 +9,14 @@ use crate::attention::Attention;
 use crate::blueprint::{Activation, Blueprint, FeedForward, Norm, Positions};
 pub use crate::chunk::Chunk;
 use crate::error::Error;
+pub use crate::input::InputRounding;
 use crate::input::TASK_TOKENS;
-use crate::kv_cache::{KvCache, KvPrefix};
+use crate::kv_cache::{CacheShape, KvCache, KvPrefix};
 use crate::linear::{Linear, PRODUCT_ROWS, Weights, multiply, runs};
 use crate::model::{Block, BlockInput, Model, NormWeights};
 use crate::runtime::Runtime;
 use crate::workspace::Workspace;
-use kernels::{ColumnsMut, Kernels, Nonlinearity, math};
+use kernels::{ActivationCodes, ColumnsMut, Kernels, Nonlinearity, math};
 use std::ops::Range;
 
 /// A model and what computes it.
@@ -23,6 +24,7 @@ use std::ops::Range;
 pub struct Decoder<'a> {
     model: &'a Model,
     runtime: &'a Runtime,
+    rounding: InputRounding,
 }
 
 /// A NaN or an infinity in a sequence's hidden state: that sequence has no result.
@@ -66,7 +68,12 @@ const WORKSPACE_BYTES: usize = 48 << 20;
 impl<'a> Decoder<'a> {
     /// The decoder of `model` on `runtime`.
     pub fn new(model: &'a Model, runtime: &'a Runtime) -> Self {
-        Self { model, runtime }
+        Self { model, runtime, rounding: InputRounding::None }
+    }
+
+    /// The same decoder with the inputs of the blocks' linear layers rounded.
+    pub fn with_inputs(self, rounding: InputRounding) -> Self {
+        Self { rounding, ..self }
     }
 
     /// The model's blueprint.
@@ -86,14 +93,28 @@ impl<'a> Decoder<'a> {
 
     /// An empty cache after `prefix`.
     pub fn cache_after(&self, prefix: &KvPrefix) -> KvCache {
-        let blueprint = self.blueprint();
-        KvCache::after(prefix, blueprint.layers, blueprint.kv_heads * blueprint.head_dim)
+        KvCache::after(prefix, self.cache_shape())
     }
 
-    /// Bytes that one token takes in a cache.
+    /// Whether a token's bits depend on the other tokens of its chunk, so that a sequence must be read as it is meant to be:
+    /// a prompt as one chunk, from its first token on. What else shares the batch still changes nothing.
+    pub fn reads_whole(&self) -> bool {
+        self.model.blocks.iter().any(|block| block.linears().any(Linear::couples_tokens))
+    }
+
+    /// A prompt in the chunks to read: of `size` tokens, or one where [`Self::reads_whole`].
+    pub fn chunks<'t>(&self, prompt: &'t [u32], size: usize) -> std::slice::Chunks<'t, u32> {
+        prompt.chunks(if self.reads_whole() { prompt.len().max(1) } else { size.max(1) })
+    }
+
+    /// Bytes that one token takes in a cache: codes, scales and padding as they are held.
     pub fn cache_bytes_per_token(&self) -> usize {
-        let blueprint = self.blueprint();
-        2 * 4 * blueprint.layers * blueprint.kv_heads * blueprint.head_dim
+        self.cache_shape().bytes_per_token()
+    }
+
+    fn cache_shape(&self) -> CacheShape {
+        let Blueprint { layers, kv_heads, head_dim, .. } = *self.blueprint();
+        CacheShape { layers, kv_heads, head_dim, precision: self.model.kv_precision() }
     }
 
     /// Appends every chunk to its cache and returns, chunk by chunk, the normalised hidden states of the wanted
@@ -104,13 +125,16 @@ impl<'a> Decoder<'a> {
     /// chunk's own result, not the batch's.
     pub fn forward(&self, chunks: &mut [Chunk<'_>]) -> Result<Vec<Result<Vec<f32>, NumericalFailure>>, Error> {
         let mut outputs: Vec<Result<Vec<f32>, NumericalFailure>> = chunks.iter().map(|_| Ok(Vec::new())).collect();
-        // The chunks one after the other, as many tokens at a time as the workspace has room for.
-        let limit = self.tokens_at_once();
+        // The chunks one after the other, as many tokens at a time as the workspace has room for; where tokens of a chunk
+        // depend on each other, whole chunks, and at least one.
+        let (limit, is_whole) = (self.tokens_at_once(), self.reads_whole());
         let (mut first, mut done) = (0, 0);
         while first < chunks.len() {
             let (mut part, mut room, start) = (Vec::new(), limit, first);
             for chunk in &mut chunks[start..] {
-                if room == 0 {
+                if is_whole && (part.is_empty() || chunk.tokens.len() <= room) {
+                    room = room.max(chunk.tokens.len());
+                } else if is_whole || room == 0 {
                     break;
                 }
                 let end = chunk.tokens.len().min(done + room);
@@ -157,7 +181,7 @@ impl<'a> Decoder<'a> {
         }
         self.add_update(&mut state, &workspace.update, self.blueprint().layers - 1);
         for chunk in chunks.iter_mut() {
-            chunk.cache.advance(chunk.tokens.len());
+            chunk.cache.advance();
         }
         let d_model = self.blueprint().d_model;
         let mut outputs: Vec<Result<Vec<f32>, NumericalFailure>> = (chunks.iter().zip(&state.failures))
@@ -214,6 +238,8 @@ impl<'a> Decoder<'a> {
                 Weights::Dense(matrix) => matrix.row_to_f32(token as usize, row),
                 Weights::Packed { matrix, .. } => matrix.dequantize_row(token as usize, row),
                 Weights::SparseQuantized { matrix, .. } => matrix.dequantize_row(token as usize, row),
+                Weights::Decomposed(matrix) => matrix.codes().dequantize_row(token as usize, row),
+                Weights::Levels(matrix) => matrix.dequantize_row(token as usize, row),
             }
             if let Some(table) = &self.model.positions {
                 if position >= table.rows() {
@@ -279,6 +305,9 @@ impl<'a> Decoder<'a> {
         let (blueprint, runtime) = (self.blueprint(), self.runtime);
         let tokens = state.positions.len();
         let (query_width, kv_width) = (blueprint.heads * blueprint.head_dim, blueprint.kv_heads * blueprint.head_dim);
+        for input in [&mut work.normed, &mut work.attended, &mut work.hidden] {
+            input.rounding = self.rounding;
+        }
         work.query.resize(tokens * query_width);
         work.key.resize(tokens * kv_width);
         work.value.resize(tokens * kv_width);
@@ -293,10 +322,14 @@ impl<'a> Decoder<'a> {
             &mut [(&block.query, &mut *query), (&block.key, &mut *key), (&block.value, value)],
         );
         self.encode_positions(block, state, query, key);
+        let mut places = Vec::new();
         for (chunk, rows) in chunks.iter_mut().zip(&state.rows) {
-            let range = rows.start * kv_width..rows.end * kv_width;
-            chunk.cache.append(layer, &work.key.as_slice()[range.clone()], &work.value.as_slice()[range]);
+            places.extend(chunk.cache.append(layer, rows.len()).map(|places| (rows.start, places)));
         }
+        runtime.team().for_each_mut(&mut places, |_, (first, places)| {
+            let range = (*first + places.tokens.start) * kv_width..(*first + places.tokens.end) * kv_width;
+            places.write(&work.key.as_slice()[range.clone()], &work.value.as_slice()[range]);
+        });
         work.attended.prepare(tokens, &[&block.output]);
         let attention = Attention {
             runtime,
@@ -306,11 +339,12 @@ impl<'a> Decoder<'a> {
             rows: &state.rows,
             chunks,
             query: work.query.as_slice(),
+            query_codes: block.query.codes_width().unwrap_or(ActivationCodes::A16),
             scratch: &work.scratch,
         };
         attention.write(work.attended.columns_mut());
         observe(BlockInput::Output, work.attended.x());
-        work.attended.write_views(runtime);
+        work.attended.write_views(runtime, &state.rows);
         multiply(runtime, &work.attended, &mut [(&block.output, work.update.as_mut_slice())]);
 
         let projections: Vec<&Linear> = block.gate.iter().chain([&block.up]).collect();
@@ -318,7 +352,7 @@ impl<'a> Decoder<'a> {
         observe(BlockInput::FeedForward, work.normed.x());
         self.feed_forward(block, work);
         observe(BlockInput::Down, work.hidden.x());
-        work.hidden.write_views(runtime);
+        work.hidden.write_views(runtime, &state.rows);
         multiply(runtime, &work.hidden, &mut [(&block.down, work.update.as_mut_slice())]);
     }
 
@@ -342,6 +376,7 @@ impl<'a> Decoder<'a> {
             }
             normed.write_views(self.runtime.kernels());
         });
+        work.normed.write_calls(self.runtime, &state.rows);
         state.note_failures(layer);
     }
 

@@ -356,6 +356,19 @@ pub enum Error {
         /// Directory.
         path: PathBuf,
     },
+    /// A quantized matrix is of a kind that no checkpoint layout holds yet.
+    #[error(
+        "{tensor}: {kind} weights have no layout on disk yet, expected packed codes; \
+         quantize in memory (`--quant {recipe}` with eval, generate or bench) or choose another method"
+    )]
+    NoLayout {
+        /// Tensor.
+        tensor: String,
+        /// Whose weights.
+        kind: &'static str,
+        /// What was asked for.
+        recipe: String,
+    },
     /// A matrix has more columns than the index of an outlier can name.
     #[error(
         "outliers in {columns} columns: expected at most {limit}, what an index of 16 bits can name; \
@@ -365,6 +378,17 @@ pub enum Error {
         /// Columns of the matrix.
         columns: usize,
         /// Most that are possible.
+        limit: usize,
+    },
+    /// Heads too wide for a cache of codes.
+    #[error(
+        "heads of {head_dim} elements: expected at most {limit} where keys and values are held as codes; \
+         leave the cache in f32 (no `kv=` in the recipe)"
+    )]
+    KvHeadDim {
+        /// Width of a head.
+        head_dim: usize,
+        /// Widest head of which codes can be summed.
         limit: usize,
     },
     /// The tokenizer of a checkpoint cannot be opened or used.

@@ -28,7 +28,8 @@ pub struct Settings {
     pub eos_ids: Vec<u32>,
     /// Strings that end the continuation; cut off. One that is the text of a single token ends it as an end token does.
     pub stop: Vec<String>,
-    /// Tokens of the prompt in one pass through the blocks; changes memory and speed, no bit.
+    /// Tokens of the prompt in one pass through the blocks, all where the model reads them whole; changes memory and
+    /// speed, no bit.
     pub prefill_chunk: usize,
 }
 
@@ -135,7 +136,7 @@ impl<'a> Generator<'a> {
     ) -> Result<Generated, GenerateError> {
         let mut cache = self.decoder.cache_after(&KvPrefix::default());
         let mut logits = Vec::new();
-        for chunk in prompt.chunks(self.settings.prefill_chunk.max(1)) {
+        for chunk in self.decoder.chunks(prompt, self.settings.prefill_chunk) {
             logits = self.advance(&mut cache, chunk, prompt.len())?;
         }
         if logits.is_empty() {

@@ -4,11 +4,18 @@ use crate::aligned::Aligned;
 use crate::input_map::InputMap;
 use crate::linear::Linear;
 use crate::runtime::Runtime;
-use kernels::{ActivationCodes, ColumnsMut, Kernels, QuantizedRowMut, QuantizedRows, TOKEN_BLOCK, TokenColumns};
+use decomposed::{Decomposed, DecomposedMut};
+pub use decomposed::{Decomposition, InputPrecision, OutlierScope};
+use kernels::{
+    ActivationCodes, ColumnsMut, Kernels, OutlierFeature, QuantizedRowMut, QuantizedRows, TOKEN_BLOCK, TokenColumns,
+};
+use std::ops::Range;
 use std::sync::Arc;
 
+mod decomposed;
+
 /// In which form a layer reads its input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Form {
     /// Codes of a width, with the columns that share a scale.
     Codes(ActivationCodes, usize),
@@ -16,6 +23,8 @@ pub(crate) enum Form {
     Floats,
     /// f32 with the tokens of a column side by side; see `kernels::outliers`.
     Columns,
+    /// 8-bit codes with one scale a token, and outlier features apart.
+    Decomposed(Decomposition),
 }
 
 /// How a layer reads its input: in a form, and through a map where it has one.
@@ -23,6 +32,26 @@ pub(crate) enum Form {
 pub(crate) struct Reading {
     pub(crate) form: Form,
     pub(crate) map: Option<Arc<InputMap>>,
+}
+
+/// What is done to the inputs of the blocks' linear layers before they are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InputRounding {
+    /// Nothing.
+    #[default]
+    None,
+    /// Rounded to bfloat16, halves to even: the noise that an engine with bf16 activations and f32 sums has at least.
+    Bf16,
+}
+
+impl InputRounding {
+    fn round(self, x: &mut [f32]) {
+        if self == InputRounding::Bf16 {
+            for value in x {
+                *value = half::bf16::from_f32(*value).to_f32();
+            }
+        }
+    }
 }
 
 /// The input of one or more linear layers, f32 [tokens, columns], with what layers read that do not take it as it is.
@@ -34,6 +63,7 @@ pub struct Input {
     tokens: usize,
     x: Aligned<f32>,
     views: Vec<View>,
+    pub(crate) rounding: InputRounding,
 }
 
 /// The input as some layers read it.
@@ -50,6 +80,7 @@ enum Data {
     Floats(Aligned<f32>),
     /// Blocks of TOKEN_BLOCK tokens, the last one of what is left, [columns][tokens of the block].
     Columns(Aligned<f32>),
+    Decomposed(Decomposed),
 }
 
 /// Some rows of an input, to be written and then quantized by one task.
@@ -59,6 +90,7 @@ pub(crate) struct InputRows<'a> {
     /// f32 [rows, columns].
     pub(crate) x: &'a mut [f32],
     columns: usize,
+    rounding: InputRounding,
     views: Vec<ViewMut<'a>>,
 }
 
@@ -73,6 +105,7 @@ enum DataMut<'a> {
     Floats(&'a mut [f32]),
     /// [columns, rows].
     Columns(ColumnsMut<'a>),
+    Decomposed(DecomposedMut<'a>),
 }
 
 /// Activation codes of all tokens; see `kernels::quantize`.
@@ -124,7 +157,7 @@ impl Input {
         }
     }
 
-    /// Copies `x` [tokens, columns] and quantizes it for `layers`.
+    /// Copies `x` [tokens, columns], the tokens of one call, and quantizes it for `layers`.
     pub fn fill(&mut self, runtime: &Runtime, x: &[f32], layers: &[&Linear]) {
         let columns = layers[0].weights.columns();
         assert!(x.len().is_multiple_of(columns), "{} values in rows of {columns}", x.len());
@@ -134,20 +167,32 @@ impl Input {
             rows.x.copy_from_slice(&x[first..first + rows.x.len()]);
             rows.write_views(runtime.kernels());
         });
+        self.write_calls(runtime, std::slice::from_ref(&(0..self.tokens)));
     }
 
-    /// Makes the views of what was written to [`Input::columns_mut`], where a layer reads any.
-    pub(crate) fn write_views(&mut self, runtime: &Runtime) {
-        if !self.views.is_empty() {
+    /// Makes the views of what was written to [`Input::columns_mut`], where a layer reads any; `calls` as of
+    /// [`Input::write_calls`].
+    pub(crate) fn write_views(&mut self, runtime: &Runtime, calls: &[Range<usize>]) {
+        if !self.views.is_empty() || self.rounding != InputRounding::None {
             runtime.team().for_each_mut(&mut self.rows_mut(), |_, rows| rows.write_views(runtime.kernels()));
+            self.write_calls(runtime, calls);
+        }
+    }
+
+    /// Makes the views that depend on which tokens are read in one call; `calls` are the tokens of each, in their order.
+    pub(crate) fn write_calls(&mut self, runtime: &Runtime, calls: &[Range<usize>]) {
+        for View { reading, data } in &mut self.views {
+            if let Data::Decomposed(decomposed) = data {
+                decomposed.write_calls(runtime, self.x.as_slice(), reading.map.as_deref(), calls);
+            }
         }
     }
 
     /// All rows, TASK_TOKENS at a time.
     pub(crate) fn rows_mut(&mut self) -> Vec<InputRows<'_>> {
-        let columns = self.columns;
+        let (columns, rounding) = (self.columns, self.rounding);
         let mut rows: Vec<InputRows<'_>> = (self.x.as_mut_slice().chunks_mut(TASK_TOKENS * columns).enumerate())
-            .map(|(task, x)| InputRows { first: task * TASK_TOKENS, x, columns, views: Vec::new() })
+            .map(|(task, x)| InputRows { first: task * TASK_TOKENS, x, columns, rounding, views: Vec::new() })
             .collect();
         for View { reading, data } in &mut self.views {
             let map = reading.map.as_deref();
@@ -170,6 +215,11 @@ impl Input {
                     });
                     for (rows, part) in rows.iter_mut().zip(parts) {
                         rows.views.push(ViewMut { map, data: DataMut::Columns(part) });
+                    }
+                }
+                Data::Decomposed(decomposed) => {
+                    for (rows, part) in rows.iter_mut().zip(decomposed.rows_mut()) {
+                        rows.views.push(ViewMut { map, data: DataMut::Decomposed(part) });
                     }
                 }
             }
@@ -240,11 +290,27 @@ impl Input {
             _ => unreachable!("a view has the form of its reading"),
         }
     }
+
+    /// The codes of what is no outlier, and the outlier features of every token.
+    ///
+    /// # Panics
+    /// If the input was not prepared for a layer that reads it.
+    pub(crate) fn decomposed(
+        &self,
+        rule: Decomposition,
+        map: Option<&Arc<InputMap>>,
+    ) -> (QuantizedRows<'_>, &[Vec<OutlierFeature>]) {
+        match self.view(Form::Decomposed(rule), map) {
+            Data::Decomposed(decomposed) => decomposed.rows(),
+            _ => unreachable!("a view has the form of its reading"),
+        }
+    }
 }
 
 impl InputRows<'_> {
     /// Makes the views of the rows.
     pub(crate) fn write_views(&mut self, kernels: &Kernels) {
+        self.rounding.round(self.x);
         let mut mapped = Vec::new();
         for ViewMut { map, data } in &mut self.views {
             for (index, x) in self.x.chunks(self.columns).enumerate() {
@@ -258,6 +324,7 @@ impl InputRows<'_> {
                     (DataMut::Floats(floats), None) => floats[index * x.len()..][..x.len()].copy_from_slice(x),
                     (DataMut::Floats(floats), Some(map)) => map.apply(x, &mut floats[index * x.len()..][..x.len()]),
                     (DataMut::Columns(_), _) => {}
+                    (DataMut::Decomposed(part), map) => part.write(kernels, index, x, **map),
                 }
             }
             if let DataMut::Columns(part) = data {
@@ -308,6 +375,7 @@ impl View {
             Form::Codes(width, segment) => Data::Codes(Codes::new(width, segment)),
             Form::Floats => Data::Floats(Aligned::default()),
             Form::Columns => Data::Columns(Aligned::default()),
+            Form::Decomposed(rule) => Data::Decomposed(Decomposed::new(rule)),
         };
         Self { reading, data }
     }
@@ -316,6 +384,7 @@ impl View {
         match &mut self.data {
             Data::Codes(codes) => codes.resize(tokens, columns),
             Data::Floats(floats) | Data::Columns(floats) => floats.resize(tokens * columns),
+            Data::Decomposed(decomposed) => decomposed.resize(tokens, columns),
         }
     }
 }
@@ -371,15 +440,25 @@ impl Codes {
 impl CodesMut<'_> {
     /// Writes the codes of token `index` of the task.
     fn quantize(&mut self, kernels: &Kernels, index: usize, x: &[f32]) {
+        let segment = self.segment;
+        kernels.quantize_row(x, segment, self.row(index));
+    }
+
+    /// Likewise, with one scale for all segments.
+    fn quantize_with(&mut self, kernels: &Kernels, index: usize, x: &[f32], scale: f32) {
+        let segment = self.segment;
+        kernels.quantize_row_with(x, scale, segment, self.row(index));
+    }
+
+    fn row(&mut self, index: usize) -> QuantizedRowMut<'_> {
         let bytes = index * self.stride..(index + 1) * self.stride;
         let grid = index * self.segments..(index + 1) * self.segments;
         let low = if self.low.is_empty() { &mut [][..] } else { &mut self.low[bytes.clone()] };
-        let out = QuantizedRowMut {
+        QuantizedRowMut {
             high: &mut self.high[bytes],
             low,
             scales: &mut self.scales[grid.clone()],
             offsets: &mut self.offsets[grid],
-        };
-        kernels.quantize_row(x, self.segment, out);
+        }
     }
 }

@@ -23,6 +23,7 @@ pub mod linear;
 pub mod model;
 pub mod philox;
 pub mod prequantized;
+mod query_codes;
 pub mod rope;
 pub mod runtime;
 pub mod save;

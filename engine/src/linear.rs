@@ -2,14 +2,14 @@
 //!
 //! A layer is cut into products of up to 64 output rows, all tokens each: the tasks that threads share. No sum is cut.
 
-use crate::format::{DenseMatrix, PackedMatrix, SparseQuantizedMatrix};
-pub use crate::input::Input;
+use crate::format::{DecomposedMatrix, DenseMatrix, LevelMatrix, PackedMatrix, SparseQuantizedMatrix};
+pub use crate::input::{Decomposition, Input, InputPrecision, OutlierScope};
 use crate::input::{Form, Reading};
 use crate::input_map::InputMap;
 use crate::runtime::Runtime;
 use kernels::{
-    ActivationCodes, BilevelPanel, ColumnsMut, DenseRows, Kernels, Outliers, PANEL_ROWS, Panel, QuantizedRows,
-    TokenColumns, segment_of,
+    ActivationCodes, BilevelPanel, ColumnsMut, DenseRows, Kernels, LevelPanel, OutlierFeature, OutlierWeights,
+    Outliers, PANEL_ROWS, Panel, QuantizedRows, TokenColumns, segment_of,
 };
 use std::ops::Range;
 use std::sync::Arc;
@@ -44,6 +44,10 @@ pub enum Weights {
         /// How activations enter the product with codes.
         activations: Activations,
     },
+    /// 8-bit codes, multiplied with 8-bit activations but for outlier features: LLM.int8().
+    Decomposed(DecomposedMatrix),
+    /// Packed codes of uneven levels, multiplied with f32 activations.
+    Levels(LevelMatrix),
 }
 
 /// y = x w^T + bias.
@@ -59,6 +63,8 @@ pub struct Linear {
 pub struct Product<'a> {
     operands: Operands<'a>,
     outliers: Option<(Outliers<'a>, TokenColumns<'a>)>,
+    /// What the outlier features of every token are multiplied with.
+    features: Option<(OutlierWeights<'a>, &'a [Vec<OutlierFeature>])>,
     bias: Option<&'a [f32]>,
 }
 
@@ -68,6 +74,7 @@ enum Operands<'a> {
     Floats(Panel<'a>, &'a [f32]),
     BilevelCodes(BilevelPanel<'a>, QuantizedRows<'a>),
     BilevelFloats(BilevelPanel<'a>, &'a [f32]),
+    Levels(LevelPanel<'a>, &'a [f32]),
 }
 
 /// Output rows of a product: a panel of packed weights, and as many dense rows.
@@ -91,6 +98,8 @@ impl Weights {
             Weights::Dense(matrix) => matrix.rows(),
             Weights::Packed { matrix, .. } => matrix.shape().rows,
             Weights::SparseQuantized { matrix, .. } => matrix.shape().rows,
+            Weights::Decomposed(matrix) => matrix.codes().shape().rows,
+            Weights::Levels(matrix) => matrix.shape().rows,
         }
     }
 
@@ -100,6 +109,8 @@ impl Weights {
             Weights::Dense(matrix) => matrix.columns(),
             Weights::Packed { matrix, .. } => matrix.shape().columns,
             Weights::SparseQuantized { matrix, .. } => matrix.shape().columns,
+            Weights::Decomposed(matrix) => matrix.codes().shape().columns,
+            Weights::Levels(matrix) => matrix.shape().columns,
         }
     }
 
@@ -109,15 +120,18 @@ impl Weights {
             Weights::Dense(matrix) => matrix.as_bytes().len(),
             Weights::Packed { matrix, .. } => matrix.bytes(),
             Weights::SparseQuantized { matrix, .. } => matrix.bytes(),
+            Weights::Decomposed(matrix) => matrix.bytes(),
+            Weights::Levels(matrix) => matrix.bytes(),
         }
     }
 
     /// How the input's features map to columns, where they are not the same.
     pub fn input_map(&self) -> Option<&Arc<InputMap>> {
         match self {
-            Weights::Dense(_) => None,
+            Weights::Dense(_) | Weights::Levels(_) => None,
             Weights::Packed { matrix, .. } => matrix.input_map(),
             Weights::SparseQuantized { matrix, .. } => matrix.input_map(),
+            Weights::Decomposed(matrix) => matrix.codes().input_map(),
         }
     }
 
@@ -127,6 +141,8 @@ impl Weights {
             Weights::Dense(matrix) => matrix.row_to_f32(row, out),
             Weights::Packed { matrix, .. } => matrix.dequantize_row(row, out),
             Weights::SparseQuantized { matrix, .. } => matrix.dequantize_row(row, out),
+            Weights::Decomposed(matrix) => matrix.codes().dequantize_row(row, out),
+            Weights::Levels(matrix) => matrix.dequantize_row(row, out),
         }
     }
 
@@ -136,6 +152,8 @@ impl Weights {
             Weights::Dense(matrix) => 8 * matrix.dtype().bytes() as u32,
             Weights::Packed { matrix, .. } => matrix.shape().bits.bits(),
             Weights::SparseQuantized { matrix, .. } => matrix.shape().bits.bits(),
+            Weights::Decomposed(matrix) => matrix.codes().shape().bits.bits(),
+            Weights::Levels(_) => 4,
         }
     }
 }
@@ -144,16 +162,31 @@ impl Linear {
     /// How it reads its input, where not as it is: for the product with codes, and for that with outliers.
     pub(crate) fn readings(&self) -> impl Iterator<Item = Reading> {
         let (form, has_outliers) = match &self.weights {
-            Weights::Dense(_) => (Form::Floats, false),
+            Weights::Dense(_) | Weights::Levels(_) => (Form::Floats, false),
             Weights::Packed { matrix, activations } => (activations.form(matrix.shape().group), false),
             Weights::SparseQuantized { matrix, activations } => {
                 (activations.form(Some(matrix.shape().group)), matrix.outlier_count() > 0)
             }
+            Weights::Decomposed(matrix) => (Form::Decomposed(matrix.rule()), false),
         };
         let map = self.weights.input_map();
         let main = (form != Form::Floats || map.is_some()).then(|| Reading { form, map: map.cloned() });
         let outliers = has_outliers.then(|| Reading { form: Form::Columns, map: map.cloned() });
         main.into_iter().chain(outliers)
+    }
+
+    /// The codes that it reads its input as; none for f32.
+    pub(crate) fn codes_width(&self) -> Option<ActivationCodes> {
+        self.readings().find_map(|reading| match reading.form {
+            Form::Codes(width, _) => Some(width),
+            Form::Decomposed(_) => Some(ActivationCodes::A8),
+            Form::Floats | Form::Columns => None,
+        })
+    }
+
+    /// Whether what it makes of a token depends on the other tokens of its sequence that are read in the same call.
+    pub(crate) fn couples_tokens(&self) -> bool {
+        matches!(&self.weights, Weights::Decomposed(matrix) if matrix.rule().scope == OutlierScope::Call)
     }
 
     /// Number of products.
@@ -170,26 +203,34 @@ impl Linear {
         let first = index * PRODUCT_ROWS;
         let rows = PRODUCT_ROWS.min(self.weights.rows() - first);
         let map = self.weights.input_map();
+        let (mut outliers, mut features) = (None, None);
         let operands = match &self.weights {
             Weights::Dense(matrix) => Operands::Dense(matrix.as_rows().slice(first, rows), input.x()),
+            Weights::Levels(matrix) => Operands::Levels(matrix.panel(index), input.x()),
             Weights::Packed { matrix, activations } => match activations.form(matrix.shape().group) {
                 Form::Codes(width, segment) => Operands::Codes(matrix.panel(index), input.codes(width, segment, map)),
                 _ => Operands::Floats(matrix.panel(index), input.floats(map)),
             },
-            Weights::SparseQuantized { matrix, activations } => match activations.form(Some(matrix.shape().group)) {
-                Form::Codes(width, segment) => {
-                    Operands::BilevelCodes(matrix.panel(index), input.codes(width, segment, map))
+            Weights::SparseQuantized { matrix, activations } => {
+                outliers = (matrix.outlier_count() > 0).then(|| (matrix.outliers(index), input.token_columns(map)));
+                match activations.form(Some(matrix.shape().group)) {
+                    Form::Codes(width, segment) => {
+                        Operands::BilevelCodes(matrix.panel(index), input.codes(width, segment, map))
+                    }
+                    _ => Operands::BilevelFloats(matrix.panel(index), input.floats(map)),
                 }
-                _ => Operands::BilevelFloats(matrix.panel(index), input.floats(map)),
-            },
-        };
-        let outliers = match &self.weights {
-            Weights::SparseQuantized { matrix, .. } if matrix.outlier_count() > 0 => {
-                Some((matrix.outliers(index), input.token_columns(map)))
             }
-            _ => None,
+            Weights::Decomposed(matrix) => {
+                let (panel, (codes, found)) = (matrix.codes().panel(index), input.decomposed(matrix.rule(), map));
+                let weights = match matrix.stored() {
+                    Some(stored) => OutlierWeights::Stored(stored.as_rows().slice(first, rows)),
+                    None => OutlierWeights::Codes(panel),
+                };
+                features = Some((weights, found));
+                Operands::Codes(panel, codes)
+            }
         };
-        Product { operands, outliers, bias: self.bias.as_deref().map(|bias| &bias[first..first + rows]) }
+        Product { operands, outliers, features, bias: self.bias.as_deref().map(|bias| &bias[first..first + rows]) }
     }
 
     /// y [tokens, out_features] = x w^T + bias.
@@ -257,11 +298,17 @@ impl Product<'_> {
             Operands::Dense(weights, x) => kernels.dense(*weights, x, y),
             Operands::Codes(panel, x) => kernels.grouped(panel, x, y),
             Operands::Floats(panel, x) => kernels.grouped_f32(panel, x, y),
+            Operands::Levels(panel, x) => kernels.levels(panel, x, y),
             Operands::BilevelCodes(panel, x) => kernels.bilevel(panel, x, y),
             Operands::BilevelFloats(panel, x) => kernels.bilevel_f32(panel, x, y),
         }
         if let Some((outliers, x)) = &self.outliers {
             kernels.outliers(outliers, x, y);
+        }
+        if let Some((weights, features)) = &self.features {
+            for (token, features) in features.iter().enumerate().filter(|(_, features)| !features.is_empty()) {
+                kernels.add_outlier_features(weights, features, y.row(token));
+            }
         }
         if let Some(bias) = self.bias {
             for token in 0..y.rows() {

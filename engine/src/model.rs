@@ -6,7 +6,9 @@ use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::format::DenseMatrix;
 use crate::input_map::InputMap;
+use crate::kv_cache::KvPrecision;
 use crate::linear::{Linear, Weights};
+use kernels::KvBits;
 use std::fmt;
 use std::sync::Arc;
 
@@ -120,6 +122,7 @@ pub struct Model {
     pub head: Linear,
     /// Whether the head's weights are the embedding's bytes.
     pub(crate) head_shares_embedding: bool,
+    pub(crate) kv_precision: KvPrecision,
 }
 
 /// What a model's weights take.
@@ -169,6 +172,24 @@ impl Model {
     /// As [`Model::build`].
     pub fn unquantized(checkpoint: &Checkpoint) -> Result<Self, Error> {
         Self::build(checkpoint, &mut |source| Ok(Weights::Dense(source.matrix)))
+    }
+
+    /// The same model with keys and values held as `precision` says.
+    ///
+    /// # Errors
+    /// If codes are asked for and a head is wider than their sums allow.
+    pub fn with_kv_precision(mut self, precision: KvPrecision) -> Result<Self, Error> {
+        let (head_dim, limit) = (self.blueprint.head_dim, KvBits::MAX_HEAD_DIM);
+        if precision.codes().is_some() && head_dim > limit {
+            return Err(Error::KvHeadDim { head_dim, limit });
+        }
+        self.kv_precision = precision;
+        Ok(self)
+    }
+
+    /// How keys and values are held.
+    pub fn kv_precision(&self) -> KvPrecision {
+        self.kv_precision
     }
 
     /// What the weights take.

@@ -147,7 +147,7 @@ impl<'a> Walk<'a> {
         decoder.block(layer, block, &mut state, &mut workspace, chunks, &mut |input, x| watch.input(input, x));
         decoder.add_update(&mut state, &workspace.update, layer);
         for chunk in chunks.iter_mut() {
-            chunk.cache.advance(chunk.tokens.len());
+            chunk.cache.advance();
         }
         if let Some(failure) = state.failures.iter().flatten().next() {
             return Err((*failure).into());

@@ -2,6 +2,7 @@
 
 use crate::aligned::Aligned;
 use crate::input::Input;
+use crate::query_codes::QueryCodesBuffer;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Buffers for the tokens of a batch; they only grow.
@@ -33,6 +34,8 @@ pub(crate) struct Scratch {
     pub(crate) product: Aligned<f32>,
     /// Queries and outputs of an attention task, [queries, head_dim].
     pub(crate) queries: Aligned<f32>,
+    /// The same queries where keys are codes.
+    pub(crate) query_codes: QueryCodesBuffer,
     pub(crate) attended: Aligned<f32>,
     /// Scores of a group of queries.
     pub(crate) scores: Aligned<f32>,

@@ -31,8 +31,11 @@ fn layer(matrix: PackedMatrix, activations: Activations) -> Linear {
     Linear { weights: Weights::Packed { matrix, activations }, bias: None }
 }
 
-/// Every part of a map present and absent, with what it makes of one token.
-fn maps() -> Vec<(Arc<InputMap>, impl Fn(&[f32]) -> Vec<f32>)> {
+/// What a map makes of one token.
+type Apply = Box<dyn Fn(&[f32]) -> Vec<f32>>;
+
+/// Every part of a map present and absent, with what it does.
+fn maps() -> Vec<(Arc<InputMap>, Apply)> {
     let features: Vec<u32> = (0..COLUMNS).map(|k| (k * 77 % COLUMNS) as u32).collect();
     let scales: Vec<f32> = (0..COLUMNS).map(|k| 1.5 + number(k)).collect();
     let parts = [(Some(features.clone()), None), (None, Some(scales.clone())), (Some(features), Some(scales))];
@@ -42,7 +45,7 @@ fn maps() -> Vec<(Arc<InputMap>, impl Fn(&[f32]) -> Vec<f32>)> {
             let feature = |k: usize| features.as_ref().map_or(k, |features| features[k] as usize);
             (0..COLUMNS).map(|k| x[feature(k)] * scales.as_ref().map_or(1.0, |scales| scales[k])).collect()
         };
-        (map, apply)
+        (map, Box::new(apply) as Apply)
     };
     parts.into_iter().map(pair).collect()
 }

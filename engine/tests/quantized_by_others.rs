@@ -390,7 +390,8 @@ fn damaged_tensors_are_refused() {
         compressed_tensors(&matrices, Packing::Bytes),
     );
     type Damage = fn(&mut Stored);
-    let cases: [(&(Value, Vec<Stored>), &str, Damage, &str); 12] = [
+    type Case<'a> = (&'a (Value, Vec<Stored>), &'static str, Damage, &'static str);
+    let cases: [Case<'_>; 12] = [
         (&gptq, "up_proj.g_idx", |tensor| tensor.3[..4].copy_from_slice(&9u32.to_le_bytes()), "group 9 of feature 0"),
         (&gptq, "up_proj.g_idx", |tensor| tensor.3.fill(0), "whole groups of 32 features"),
         (&gptq, "up_proj.g_idx", |tensor| tensor.0 = "x.rotary_emb.inv_freq".into(), "g_idx"),

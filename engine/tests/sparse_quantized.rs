@@ -2,7 +2,7 @@
 //! on the weights as stored, to a derived bound, with the same bits for every batch, thread count and instruction set.
 
 use engine::InputMap;
-use engine::format::{Line, SparseQuantizedMatrix, SparseQuantizedParts, SparseQuantizedShape};
+use engine::format::{Line, OutlierPrecision, SparseQuantizedMatrix, SparseQuantizedParts, SparseQuantizedShape};
 use engine::linear::{Activations, Linear, Weights};
 use engine::runtime::{IsaChoice, Runtime};
 use kernels::{CodeBits, Isa, Kernels};
@@ -53,6 +53,7 @@ impl Parts {
             zero_codes: &self.zero_codes,
             second_levels: &self.second_levels,
             outliers: &self.outliers,
+            outlier_precision: OutlierPrecision::Half,
         };
         SparseQuantizedMatrix::new(Kernels::best(), self.shape, &parts).unwrap()
     }
@@ -126,6 +127,7 @@ fn more_columns_than_an_index_can_name() {
         zero_codes: &parts.zero_codes,
         second_levels: &parts.second_levels,
         outliers: &outliers,
+        outlier_precision: OutlierPrecision::Half,
     };
     let error = SparseQuantizedMatrix::new(Kernels::best(), parts.shape, &borrowed).unwrap_err().to_string();
     assert!(error.contains("outliers in 65537 columns: expected at most 65536"), "{error}");

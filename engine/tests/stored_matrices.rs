@@ -2,8 +2,8 @@
 
 use engine::InputMap;
 use engine::format::{
-    GridRow, Line, MatrixReader, MatrixWriter, PackedMatrix, PackedShape, SparseQuantizedMatrix, SparseQuantizedParts,
-    SparseQuantizedShape, ZeroPoints,
+    GridRow, Line, MatrixReader, MatrixWriter, OutlierPrecision, PackedMatrix, PackedShape, SparseQuantizedMatrix,
+    SparseQuantizedParts, SparseQuantizedShape, ZeroPoints,
 };
 use engine::linear::{Activations, Weights};
 use kernels::{CodeBits, Kernels};
@@ -45,6 +45,7 @@ fn sparse(map: &Arc<InputMap>) -> Weights {
         zero_codes: &numbers(ROWS * groups, 8),
         second_levels: &lines,
         outliers: &[(0, 71, 9.0), (5, 3, -7.5), (36, 0, 2.25)],
+        outlier_precision: OutlierPrecision::Half,
     };
     let shape =
         SparseQuantizedShape { rows: ROWS, columns: COLUMNS, bits: CodeBits::Two, group: 16, statistic_bits: [3, 3] };
@@ -58,7 +59,7 @@ fn rows(weights: &Weights) -> Vec<f32> {
         match weights {
             Weights::Packed { matrix, .. } => matrix.dequantize_row(row, out),
             Weights::SparseQuantized { matrix, .. } => matrix.dequantize_row(row, out),
-            Weights::Dense(_) => panic!("dense"),
+            Weights::Dense(_) | Weights::Decomposed(_) | Weights::Levels(_) => panic!("a matrix that is not stored"),
         }
     }
     rows

@@ -15,7 +15,10 @@ use std::path::Path;
 ///
 /// 2: a log-sum-exp is taken in blocks of 512 tokens (`kernels::log_sum_exp`), which moves the last bits of
 /// log-probabilities over larger vocabularies. Logits are those of version 1.
-pub const NUMERICS_VERSION: u64 = 2;
+///
+/// 3: an attention score is a sum in ascending order of the head's elements (`kernels::attention`), which moves the last
+/// bits of logits.
+pub const NUMERICS_VERSION: u64 = 3;
 
 /// Version of the files in a run directory.
 const FORMAT: u64 = 1;

@@ -159,9 +159,7 @@ impl<H: AsMut<[Hessian]>> Watch for Gathering<'_, H> {
     }
 }
 
-/// As packed. Without outliers that changes nothing. An outlier is stored in 16 bits, so that later blocks see inputs that
-/// differ a little, and some 3-bit statistics and outliers fall otherwise. How far that goes says nothing of quality: at 4
-/// bits a `damp` of 1.001 or 0.999 instead of 1 moves this model's perplexity by 0.3 and 0.7 percent.
+/// As packed: outliers of an f32 checkpoint are held in two halves, and what later blocks see is what the reference sees.
 #[test]
 fn spqr_as_stored_has_the_perplexities_of_the_reference() {
     let Some(stories) = Stories::open() else { return };
@@ -169,12 +167,7 @@ fn spqr_as_stored_has_the_perplexities_of_the_reference() {
         let (bits, tau) = spqr_settings(name);
         let recipe = format!("spqr:{bits}a32g16{}", if tau.is_finite() { "" } else { ":tau=none" });
         let [first, others, perplexity] = stories.errors(&recipe, golden);
-        let bounds = match (tau.is_finite(), bits) {
-            (false, _) => [1e-6, 1e-5],
-            (true, "w2") => [0.1, 0.05],
-            (true, _) => [0.1, 0.01],
-        };
-        assert!(first < 1e-6 && others < bounds[0] && perplexity < bounds[1], "{recipe}: {others:e}, {perplexity:e}");
+        assert!(first < 1e-6 && others < 1e-3 && perplexity < 1e-3, "{recipe}: {others:e}, {perplexity:e}");
     }
 }
 

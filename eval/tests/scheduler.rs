@@ -29,10 +29,18 @@ fn answers(
 
 /// The log-probabilities of a request computed alone, in one chunk, without the scheduler.
 fn alone(decoder: Decoder<'_>, tokens: &[u32], first_scored: usize) -> Vec<f64> {
+    alone_in_chunks(decoder, tokens, first_scored, tokens.len())
+}
+
+/// Likewise, `size` tokens at a time.
+fn alone_in_chunks(decoder: Decoder<'_>, tokens: &[u32], first_scored: usize, size: usize) -> Vec<f64> {
     let mut cache = decoder.cache_after(&KvPrefix::default());
     let read = &tokens[..tokens.len() - 1];
-    let chunk = Chunk { cache: &mut cache, tokens: read, sequence_len: read.len(), wanted: 0..read.len() };
-    let hidden = decoder.forward(&mut [chunk]).unwrap().remove(0).unwrap();
+    let mut hidden = Vec::new();
+    for part in read.chunks(size) {
+        let chunk = Chunk { cache: &mut cache, tokens: part, sequence_len: read.len(), wanted: 0..part.len() };
+        hidden.extend(decoder.forward(&mut [chunk]).unwrap().remove(0).unwrap());
+    }
     let logits = decoder.logits(&hidden);
     let sums = decoder.log_sum_exps(&logits);
     let vocab = decoder.blueprint().vocab_size;
@@ -85,6 +93,35 @@ fn answers_do_not_depend_on_sharing_batch_or_order() {
             assert_eq!(log_probs, &alone(decoder, tokens, *first_scored));
         }
     }
+}
+
+/// LLM.int8() with outliers of whole sequences: they are read whole, whatever the batch, and their prefixes by nobody else.
+#[test]
+fn sequences_whose_tokens_depend_on_each_other_are_read_whole() {
+    let checkpoint = engine::builtin::checkpoint().unwrap();
+    let runtime = Runtime::new(Some(2), IsaChoice::Best).unwrap();
+    let recipe = quant::Recipe::parse("llm.int8:threshold=2:outliers=per_call").unwrap();
+    let model = quant::build_model(&checkpoint, &recipe, &runtime).unwrap();
+    let tokenizer = Tokenizer::bytes_only().unwrap();
+    let decoder = Decoder::new(&model, &runtime);
+    let requests = requests();
+    let (expected, requested, computed) = answers(decoder, &tokenizer, SchedulerOptions::default(), &requests);
+    assert!(computed >= requested, "computed {computed} of {requested} tokens");
+    for (batch_tokens, batch_sequences) in [(1, 1), (70, 3), (1000, 1000)] {
+        let options = SchedulerOptions { batch_tokens, batch_sequences };
+        let mut shuffled = requests.clone();
+        shuffled.reverse();
+        assert_eq!(answers(decoder, &tokenizer, options, &shuffled).0, expected, "{options:?}");
+    }
+    let mut cut = 0;
+    for (key, request) in &requests {
+        if let Request::Score { tokens, first_scored, .. } = request {
+            let Outcome::Scored { log_probs, .. } = &expected[key] else { panic!("{:?}", expected[key]) };
+            assert_eq!(log_probs, &alone(decoder, tokens, *first_scored));
+            cut += usize::from(log_probs != &alone_in_chunks(decoder, tokens, *first_scored, 9));
+        }
+    }
+    assert!(cut > 0, "sequences that are cut have other outliers");
 }
 
 #[test]

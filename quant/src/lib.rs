@@ -24,7 +24,9 @@
 //! |y' - sum w x|   <=  (i) + sum over segments of d (sum of |w|)                        for a8 and a16
 //!                  <=  g(L + G) sum of |w x| + eta sum over segments of (s_w L + 1)     for a32
 //! ```
-//! (`a32` sums (c - z) x in f32, a product and an addition for each column, then scales and adds once a segment.)
+//! (`a32` sums (c - z) x in f32, a product and an addition for each column, then scales and adds once a segment. Zero
+//! points are codes here: where they are not, A is a difference of two sums, rounded once more, and |A| in S is the sum of
+//! their magnitudes.)
 //! `tests/packed_product.rs` checks both for every width, group, kind of activations and instruction set.
 #![forbid(unsafe_code)]
 

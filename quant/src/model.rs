@@ -1,7 +1,6 @@
 //! A checkpoint quantized by a recipe, ready to run.
 
 use crate::error::Error;
-use crate::method::Needs;
 use crate::recipe::Recipe;
 use engine::checkpoint::Checkpoint;
 use engine::model::{Builder, Model};
@@ -16,7 +15,7 @@ use engine::runtime::Runtime;
 /// What the checkpoint lacks or holds wrongly; a pattern of the recipe that matches no matrix of a block; a method that
 /// looks at inputs, for which there is [`Build`](crate::Build).
 pub fn build_model(checkpoint: &Checkpoint, recipe: &Recipe, runtime: &Runtime) -> Result<Model, Error> {
-    if recipe.method().needs == Needs::Inputs {
+    if recipe.method().needs.calibration() {
         return Err(Error::NoCalibration { recipe: recipe.to_string() });
     }
     let mut builder = Builder::new(checkpoint)?;
@@ -25,6 +24,6 @@ pub fn build_model(checkpoint: &Checkpoint, recipe: &Recipe, runtime: &Runtime) 
         let choose = &mut |source| recipe.choose_with(runtime.kernels(), source);
         let mut model = builder.without_blocks(choose)?;
         builder.blocks(&mut model, choose)?;
-        Ok(model)
+        Ok(model.with_kv_precision(recipe.kv_precision())?)
     })
 }

@@ -70,6 +70,7 @@ fn bytes(model: &Model, layers: &[LayerReport]) -> Vec<u8> {
                 features.iter().for_each(|feature| bytes.extend(feature.to_le_bytes()));
             }
             Weights::Dense(matrix) => bytes.extend_from_slice(matrix.as_bytes()),
+            Weights::Decomposed(_) | Weights::Levels(_) => panic!("no calibrated method makes these"),
             Weights::SparseQuantized { matrix, .. } => {
                 let mut row = vec![0.0; matrix.shape().columns];
                 for index in 0..matrix.shape().rows {

@@ -121,7 +121,7 @@ fn digest(checkpoint: &Checkpoint, recipe: &str, runtime: &Runtime, chunk: usize
     })
 }
 
-const RECIPES: [&str; 10] = [
+const RECIPES: [&str; 19] = [
     "none",
     "rtn:w8",
     "rtn:w8a8",
@@ -132,6 +132,15 @@ const RECIPES: [&str; 10] = [
     "rtn:w2g16",
     "rtn:w2a8",
     "rtn:w4g32:sym=true",
+    "llm.int8:threshold=1",
+    "llm.int8:threshold=1:outlier_weights=exact:half=true",
+    "none:kv=8",
+    "rtn:w4g32:kv=4",
+    "rtn:w8a8:kv=8",
+    "hqq:w4g32",
+    "hqq:w2a8",
+    "nf4:w4g64",
+    "nf4:w4g16:double_quant=false",
 ];
 
 #[test]

@@ -72,6 +72,7 @@ fn every_matrix_gets_what_the_recipe_says() {
     assert_eq!(all_bits("rtn:w4g16"), (0, 0, same(4)), "embedding and head are kept");
     assert_eq!(all_bits("rtn:w3:head=w8"), (0, 8, same(3)));
     assert_eq!(all_bits("rtn:w3:embeddings=w4:head=w8"), (4, 8, same(3)));
+    assert_eq!(all_bits("llm.int8:head=w8:*.0.mlp.*=none"), (0, 8, [vec![8, 8, 8, 8, 0, 0, 0], vec![8; 7]]));
     let patterns = "rtn:w2:*.mlp.down_proj=w8:model.layers.1.*=w4:*.k_proj.weight=none";
     assert_eq!(all_bits(patterns), (0, 0, [vec![2, 0, 2, 2, 2, 2, 8], vec![4, 0, 4, 4, 4, 4, 4]]));
 }
@@ -95,6 +96,9 @@ fn sizes() {
         ("none", 40 * 32 * 2, 7680 * 2, 16.0),
         // Half a byte a weight, five bytes for a scale and zero of 16 weights: 4 + 40/16 bits.
         ("rtn:w4g16", 40 * 32 * 2, 7680 / 2 + 7680 / 16 * 5, 6.5),
+        // 224 rows a block, four bytes of scale each; and the bf16 weights beside them.
+        ("llm.int8", 40 * 32 * 2, 7680 + 224 * 4, 8.0 + 32.0 * 224.0 / 7680.0),
+        ("llm.int8:outlier_weights=exact", 40 * 32 * 2, 7680 * 3 + 224 * 4, 24.0 + 32.0 * 224.0 / 7680.0),
         ("rtn:w4g16:sym=true", 40 * 32 * 2, 7680 / 2 + 7680 / 16 * 4, 6.0),
         // 48 rows are stored for the head's 40, two groups a row.
         ("rtn:w8g16:head=w8", 40 * 32 * 2 + 48 * 32 + 48 * 2 * 5, 7680 + 7680 / 16 * 5, 10.5),

@@ -47,6 +47,15 @@ fn canonical_spellings() {
         ("spqr:w2a32g32:act_order=false:tau=none", "spqr:w2a32g32:tau=none:act_order=false"),
         ("gptq:w4a8g32:mse=true:damp=1e-1:act_order=true", "gptq:w4a8g32:act_order=true:damp=0.1:mse=true"),
         ("gptq:w3:blocksize=64.0:grid=original", "gptq:w3:blocksize=64:grid=original"),
+        ("llm.int8", "llm.int8"),
+        ("llm.int8:threshold=6.0:outliers=token:head=w8a8", "llm.int8:head=w8"),
+        (
+            "llm.int8:outliers=per_call:threshold=none:*.o_proj=none",
+            "llm.int8:threshold=none:outliers=per_call:*.o_proj=none",
+        ),
+        ("none:kv=8", "none:kv=8"),
+        ("rtn:w4:kv=4:sym=true:*.q_proj=w8", "rtn:w4:sym=true:*.q_proj=w8:kv=4"),
+        ("W8A8:kv=8", "rtn:w8a8:sym=true:kv=8"),
     ] {
         let read = recipe(written);
         assert_eq!(read.to_string(), canonical, "{written}");
@@ -62,9 +71,16 @@ fn spellings_parse_back_and_slugs_are_distinct() {
     for bits in [8, 4, 3, 2] {
         for activations in ["", "a8", "a32"] {
             for group in groups {
-                for options in
-                    ["", ":sym=true", ":head=w8", ":embeddings=w8", ":*.down_proj=w8", ":a.down_proj=w8gnone"]
-                {
+                for options in [
+                    "",
+                    ":sym=true",
+                    ":head=w8",
+                    ":embeddings=w8",
+                    ":*.down_proj=w8",
+                    ":a.down_proj=w8gnone",
+                    ":kv=8",
+                    ":kv=4",
+                ] {
                     let text = format!("rtn:w{bits}{activations}{group}{options}");
                     let read = recipe(&text);
                     assert_eq!(recipe(&read.to_string()), read);
@@ -122,6 +138,11 @@ fn errors_say_what_where_and_what_to_write() {
         ("rtn:w4g32\u{7}", "unexpected `\\u{7}` behind `w4g32`", 10, "options follow"),
         ("rtn:w4\u{e9}", "unexpected `\u{e9}` behind `w4`", 7, "bits are written"),
         ("rtn:w4a4", "no activations of `4` bits", 8, "`a8`, `a16`"),
+        ("llm.int8:w8", "`llm.int8` takes no bits: it has one width", 10, "drop them"),
+        ("llm.int8:threshold=0", "`threshold` cannot be `0`", 20, "a number from 0.001 to 1000000 or `none`"),
+        ("llm.int8:head=w8a16", "`llm.int8` has no activations of 16 bits", 18, "write a8 or nothing"),
+        ("llm.int8:head=w4", "`llm.int8` has no codes of 4 bits", 16, "bits must be one of 8"),
+        ("llm.int8:head=w8g64", "no groups of `64` columns", 18, "`llm.int8` has one scale a row"),
         ("rtn", "`rtn` needs the bits of a weight", 4, "`rtn:w4g128`"),
         ("none,rtn", "`rtn` needs the bits of a weight", 9, "`rtn:w4g128`"),
         ("rtn:sym=true", "`rtn` needs the bits of a weight", 4, "`rtn:w4g128`"),
@@ -131,44 +152,43 @@ fn errors_say_what_where_and_what_to_write() {
             "rnt:w4",
             "unknown method `rnt`",
             1,
-            "did you mean `rtn`? methods that exist are `none`, `rtn`, `gptq` and `spqr`",
+            "did you mean `rtn`? methods that exist are `none`, `rtn`, `gptq`, `spqr`",
         ),
-        ("quip:w2", "unknown method `quip`", 1, "methods that exist are `none`, `rtn`, `gptq` and `spqr`"),
+        ("quip:w2", "unknown method `quip`", 1, "methods that exist are `none`, `rtn`, `gptq`, `spqr`"),
         ("RTN:w4", "unknown method `RTN`", 1, "did you mean `rtn`?"),
         ("w4g128", "unknown method `w4g128`", 1, "`rtn:w4g128`"),
         ("none,W5A16", "`rtn` has no codes of 5 bits", 6, "bits must be"),
         ("W4A16:heat=w8", "unknown option `heat`", 7, "did you mean `head`?"),
-        (
-            "awq:w4g128",
-            "the method `awq` is planned, not built yet",
-            1,
-            "methods that exist are `none`, `rtn`, `gptq` and `spqr`",
-        ),
         ("gptq:w4g128:damp=-1", "`damp` cannot be `-1`", 18, "write a number from 0 to 10"),
         ("gptq:w4g128:damp=eleven", "`damp` cannot be `eleven`", 18, "write a number from 0 to 10"),
         ("gptq:w4:blocksize=12.5", "`blocksize` cannot be `12.5`", 19, "write a whole number from 1 to 65536"),
         ("gptq:w4:grid=inplace", "`grid` cannot be `inplace`", 14, "write `in_place` or `original`"),
         ("gptq:w4:dmap=1", "unknown option `dmap`", 9, "did you mean `damp`?"),
-        ("none,nf4", "the method `nf4` is planned, not built yet", 6, "methods that exist"),
         ("spqr:w3", "`spqr` needs the columns of a group", 8, "`spqr:w3g16`"),
         ("spqr:w3gnone", "no groups of `none` columns", 9, "a group must be one of 16, 32, 64, 128"),
         ("spqr:w3g16:tau=nine", "`tau` cannot be `nine`", 16, "write a number from 0 to 1000 or `none`"),
-        ("llm.int8", "the method `llm.int8` is planned, not built yet", 1, "methods that exist"),
-        ("none,paper", "the preset `paper` is planned: it needs `llm.int8`, not built yet", 6, "write recipes out"),
-        ("none:w4", "`none` takes no bits and no options", 6, "write `none` alone"),
+        ("awq:w4:clip=no", "`clip` cannot be `no`", 13, "write `true` or `false`"),
+        ("nf4:w4a16", "`nf4` has no activations of 16 bits", 8, "write a32 or nothing"),
+        ("none,nf4", "`nf4` needs the bits of a weight", 9, "`nf4:w4g64`"),
+        ("none,paper", "`none` is there twice", 6, "drop one"),
+        ("none:w4", "`none` takes no bits and no options but `kv`", 6, "write `none`, `none:kv=8`"),
+        ("none:kv=8:kv=4", "`none` takes no bits and no options but `kv`", 6, "write `none`"),
+        ("none:kv=3", "keys and values of `3` bits", 9, "write `kv=8` or `kv=4`"),
+        ("rtn:w4:kv=", "keys and values of `` bits", 11, "write `kv=8` or `kv=4`"),
+        ("W4A16:kv=w8", "keys and values of `w8` bits", 10, "write `kv=8` or `kv=4`"),
+        ("rtn:w4:kv=8:kv=8", "`kv` is given twice", 13, "drop one"),
         ("rtn:w4:sym=yes", "`sym` cannot be `yes`", 12, "write `false` or `true`"),
         ("rtn:w4:sym=true:sym=true", "`sym` is given twice", 17, "drop one"),
         ("rtn:w4:*.q=w8:*.q=w3", "`*.q` is given twice", 15, "drop one"),
         ("rtn:w4:g128", "expected `option=value`, found `g128`", 8, "as in `rtn:w4g128`"),
         ("rtn:w4:", "expected `option=value`, found ``", 8, "go together"),
-        ("rtn:w4:act_order=true", "unknown option `act_order`", 8, "`sym`, `embeddings` and `head`"),
+        ("rtn:w4:act_order=true", "unknown option `act_order`", 8, "`sym`, `embeddings`, `head` and `kv`"),
         ("rtn:w4:embedding=w8", "unknown option `embedding`", 8, "did you mean `embeddings`?"),
         ("rtn:w4:head=w5", "`rtn` has no codes of 5 bits", 14, "bits must be"),
         ("rtn:w4:head=", "expected bits, found ``", 13, "write"),
         ("rtn:w4:embeddings=w8a8", "embeddings are looked up, not multiplied with activations", 19, "drop"),
         ("rtn:w4:*.q proj=w8", "` ` in a tensor pattern", 11, "letters, digits"),
         ("rtn:w4:*.q_proj=x", "expected bits, found `x`", 17, "write"),
-        ("rtn:w4:kv=8", "quantization of the key/value cache (`kv`) is planned, not built yet", 8, "drop"),
         ("\u{fc}:w4,rtn:w5", "unknown method `\u{fc}`", 1, "methods that exist"),
         ("rtn:w4:\u{fc}.*=w8", "`\u{fc}` in a tensor pattern", 8, "letters"),
         ("none,\u{a0}rtn:w5", "`rtn` has no codes of 5 bits", 12, "bits must be"),
@@ -253,7 +273,8 @@ fn descriptions() {
 #[test]
 fn the_list_of_methods() {
     let names: Vec<&str> = method::all().iter().map(|method| method.name).collect();
-    assert_eq!(names, ["none", "rtn", "gptq", "spqr"]);
+    let all = ["none", "rtn", "gptq", "spqr", "llm.int8", "smoothquant", "awq", "hqq", "nf4"];
+    assert_eq!(names, all);
     for method in method::all() {
         assert_eq!(recipe(method.example).method(), *method);
         assert_eq!(recipe(method.example).to_string(), method.example);

@@ -185,7 +185,9 @@ fn what_compressed_tensors_can_say() {
 
 #[test]
 fn what_it_cannot_say_is_stored_as_it_lies_in_memory() {
-    for recipe in ["rtn:w4g128", "rtn:w4a32g32", "gptq:w4a32g32:act_order=true", "spqr:w3g16", "rtn:w4g32:embeddings=w8"] {
+    for recipe in
+        ["rtn:w4g128", "rtn:w4a32g32", "gptq:w4a32g32:act_order=true", "spqr:w3g16", "rtn:w4g32:embeddings=w8"]
+    {
         round_trip(&llama(false), recipe, "nibble");
     }
     for recipe in ["rtn:w4g32", "gptq:w3g32:act_order=true", "spqr:w4g16", "rtn:w4g32:*.c_attn=none"] {

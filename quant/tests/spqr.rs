@@ -4,6 +4,7 @@
 mod layer;
 mod numbers;
 
+use engine::format::OutlierPrecision;
 use engine::runtime::{IsaChoice, Runtime};
 use kernels::{CodeBits, Isa, Kernels};
 use layer::Layer;
@@ -103,7 +104,7 @@ fn storing_costs_nothing() {
         for seed in 0..3 {
             let layer = uneven(seed + 50, 128, 256);
             let (solution, factor) = solved(Kernels::best(), &layer, &Settings::new(bits));
-            let matrix = solution.pack(Kernels::best(), bits, None).unwrap();
+            let matrix = solution.pack(Kernels::best(), bits, OutlierPrecision::Half, None).unwrap();
             let mut stored = vec![0.0; layer.weights.len()];
             stored.chunks_mut(layer.columns).enumerate().for_each(|(row, out)| matrix.dequantize_columns(row, out));
             let share = layer.error(&in_order(&stored, &factor)) / error(&layer, &solution, &factor);
@@ -195,7 +196,7 @@ fn integer_zeros_are_integers() {
     let grids: Vec<FloatGrid> = (0..40 * 4).map(|at| solution.grid(at / 4, at % 4)).collect();
     assert!(grids.iter().all(|grid| grid.zero == grid.zero.round_ties_even()), "{grids:?}");
     // Integers are stored exactly.
-    let matrix = solution.pack(Kernels::best(), settings.bits, None).unwrap();
+    let matrix = solution.pack(Kernels::best(), settings.bits, OutlierPrecision::TwoHalves, None).unwrap();
     for (at, grid) in grids.iter().enumerate() {
         assert_eq!(f64::from(matrix.grid(at / 4, at % 4).1), grid.zero);
     }

@@ -2,16 +2,19 @@
 //!
 //! `cargo run --release -p benches --bin attention`: a task is one key/value head and up to twelve tokens, as in
 //! `engine::attention`. `prompt` is the last tokens of a prompt; `shared` one token each of many sequences after one
-//! prefix in memory; `copies` the same with a copy of the prefix each. Outputs are compared with f64, and those of
-//! `shared` with those of `copies` bit by bit.
+//! prefix in memory; `copies` the same with a copy of the prefix each. `--kv 8` and `--kv 4` hold keys and values as
+//! codes, and queries as codes of 16 bits. Outputs are compared with f64, and those of `shared` with those of `copies`
+//! bit by bit.
 #![forbid(unsafe_code)]
 
+use benches::held::{Held, Queries};
 use benches::numbers::Generator;
 use benches::report::{SPREAD, percent};
 use benches::{Cell, Machine, Measuring, Memory, Report, limits, number, options, text, time};
 use clap::Parser;
+use engine::kv_cache::KvPrecision;
 use engine::runtime::Runtime;
-use kernels::{AttentionShape, KeyValueSpan, QUERY_GROUP, math};
+use kernels::{AttentionShape, Kernels, QUERY_GROUP, math, score_stride};
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -28,6 +31,9 @@ struct Options {
     /// Tokens of the prompt that are computed: its last ones
     #[arg(long, value_name = "N", default_value_t = 192)]
     tokens: usize,
+    /// How keys and values are held: f32, 8 or 4
+    #[arg(long, value_name = "KIND,...", value_delimiter = ',', value_parser = precision, default_value = "f32,8,4")]
+    kv: Vec<KvPrecision>,
     /// Sequences that share a prefix
     #[arg(long, value_name = "N", default_value_t = 32)]
     sequences: usize,
@@ -52,28 +58,51 @@ fn heads(text: &str) -> Result<Heads, String> {
     }
 }
 
+fn precision(text: &str) -> Result<KvPrecision, String> {
+    match text {
+        "f32" => Ok(KvPrecision::F32),
+        "8" => Ok(KvPrecision::Eight),
+        "4" => Ok(KvPrecision::Four),
+        _ => Err("expected f32, 8 or 4".into()),
+    }
+}
+
+/// The word of a report, and how far outputs may be off.
+fn name_and_tolerance(precision: KvPrecision) -> (&'static str, f64) {
+    match precision {
+        KvPrecision::F32 => ("f32", 2e-5),
+        KvPrecision::Eight => ("8", 5e-3),
+        KvPrecision::Four => ("4", 5e-2),
+    }
+}
+
 /// Tokens of a task, as in `engine::attention`.
 const TASK_TOKENS: usize = 12;
 
 /// Keys and values of `sequences` different memories, and tokens that look at them.
 struct Scene {
     heads: Heads,
-    /// One a memory, [context, kv_heads * head_dim].
-    keys: Vec<Vec<f32>>,
-    values: Vec<Vec<f32>>,
+    /// [context, kv_heads * head_dim] each; every memory holds the same.
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    /// The same as it is held, one a memory.
+    held: Vec<Held>,
+    precision: KvPrecision,
     /// Of each token: its memory, and how many positions it sees.
     tokens: Vec<(usize, usize)>,
     /// [kv_heads, tokens, heads / kv_heads * head_dim].
-    queries: Vec<f32>,
+    queries: Queries,
 }
 
 impl Scene {
-    fn new(heads: Heads, context: usize, memories: usize, tokens: Vec<(usize, usize)>) -> Self {
+    fn new(heads: Heads, precision: KvPrecision, context: usize, memories: usize, tokens: Vec<(usize, usize)>) -> Self {
         let mut generator = Generator::new(17);
         let width = heads.kv_heads * heads.head_dim;
         let (keys, values) = (generator.floats(context * width), generator.floats(context * width));
         let queries = generator.floats(tokens.len() * heads.heads * heads.head_dim);
-        Self { heads, keys: vec![keys; memories], values: vec![values; memories], tokens, queries }
+        let queries = Queries::of(Kernels::best(), queries, heads.head_dim);
+        let held = vec![Held::of(precision, &keys, &values, heads.kv_heads, heads.head_dim); memories];
+        Self { heads, keys, values, held, precision, tokens, queries }
     }
 
     /// Tokens of each task: of one memory, at most [`TASK_TOKENS`].
@@ -91,8 +120,8 @@ impl Scene {
     }
 
     fn shape(&self, kv_head: usize) -> AttentionShape {
-        let head_dim = self.heads.head_dim;
-        AttentionShape { head_dim, stride: self.heads.kv_heads * head_dim, offset: kv_head * head_dim, scale: 0.125 }
+        let Heads { kv_heads, head_dim, .. } = self.heads;
+        AttentionShape { head_dim, kv_heads, kv_head, scale: 0.125 }
     }
 
     /// Elements of one token's queries of one key/value head.
@@ -115,13 +144,12 @@ impl Scene {
         runtime.team().for_each_mut(&mut tasks, |worker, (kv_head, piece, out)| {
             let visible: Vec<Range<usize>> =
                 self.tokens[piece.clone()].iter().flat_map(|&(_, end)| std::iter::repeat_n(0..end, group)).collect();
-            let memory = self.tokens[piece.start].0;
-            let (keys, values) = (&self.keys[memory], &self.values[memory]);
-            let span = KeyValueSpan { keys, values, start: 0, queries: 0..visible.len() };
-            let first = (*kv_head * self.tokens.len() + piece.start) * width;
-            let queries = &self.queries[first..first + piece.len() * width];
+            let held = &self.held[self.tokens[piece.start].0];
+            let len = self.keys.len() / (self.heads.kv_heads * self.heads.head_dim);
+            let first = (*kv_head * self.tokens.len() + piece.start) * group;
+            let queries = (&self.queries, first..first + visible.len());
             let mut scores = scores[worker].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            runtime.kernels().attend(self.shape(*kv_head), queries, &visible, &[span], &mut scores, out);
+            held.attend(runtime.kernels(), self.shape(*kv_head), queries, &visible, len, &mut scores, out);
         });
     }
 
@@ -133,20 +161,21 @@ impl Scene {
 
     /// Bytes of keys and values, each read once.
     fn bytes(&self) -> f64 {
-        let memories = self.keys.iter().chain(&self.values);
-        memories.fold(0.0, |sum, memory| sum + 4.0 * memory.len() as f64)
+        self.held.iter().fold(0.0, |sum, held| sum + held.bytes() as f64)
     }
 
     /// Compares the first query of some tokens and heads with f64.
     fn check(&self, out: &[f32]) {
         for kv_head in [0, self.heads.kv_heads - 1] {
             for token in [0, self.tokens.len() - 1] {
-                let AttentionShape { head_dim, stride, offset, scale } = self.shape(kv_head);
+                let AttentionShape { head_dim, kv_heads, scale, .. } = self.shape(kv_head);
+                let (stride, offset) = (kv_heads * head_dim, kv_head * head_dim);
                 let first = (kv_head * self.tokens.len() + token) * self.width();
-                let (memory, end) = self.tokens[token];
+                let (_, end) = self.tokens[token];
                 let row = |rows: &[f32], position: usize| rows[position * stride + offset..][..head_dim].to_vec();
                 let dot = |position: usize| {
-                    let terms = self.queries[first..first + head_dim].iter().zip(row(&self.keys[memory], position));
+                    let query = self.queries.floats(first / head_dim..first / head_dim + 1);
+                    let terms = query.iter().zip(row(&self.keys, position));
                     terms.fold(0.0, |sum, (&q, k)| sum + f64::from(q) * f64::from(k)) * f64::from(scale)
                 };
                 let scores: Vec<f64> = (0..end).map(dot).collect();
@@ -155,13 +184,14 @@ impl Scene {
                 for (position, score) in scores.iter().enumerate() {
                     let term = math::exp(score - largest);
                     total += term;
-                    for (sum, value) in sums.iter_mut().zip(row(&self.values[memory], position)) {
+                    for (sum, value) in sums.iter_mut().zip(row(&self.values, position)) {
                         *sum += term * f64::from(value);
                     }
                 }
                 for (found, sum) in out[first..first + head_dim].iter().zip(sums) {
                     let error = (f64::from(*found) - sum / total).abs();
-                    assert!(error < 2e-5, "token {token}, key/value head {kv_head}: off by {error}");
+                    let (_, tolerance) = name_and_tolerance(self.precision);
+                    assert!(error < tolerance, "token {token}, key/value head {kv_head}: off by {error}");
                 }
             }
         }
@@ -174,6 +204,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let memory = Memory::of(256);
     let columns = [
         text("heads", 10),
+        text("kv", 4),
         text("case", 18),
         number("context", 0),
         number("gflops", 1),
@@ -184,7 +215,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let about = [("machine", options::about(&runtime)), ("tasks", format!("{TASK_TOKENS} tokens").into())];
     let mut report = Report::new(options.measuring.output, "attention", &about, &[&columns[..], &SPREAD].concat());
     for &heads in &options.heads {
-        for &context in &options.context {
+        for (&context, &precision) in options.context.iter().flat_map(|it| options.kv.iter().map(move |kv| (it, kv))) {
             let tokens = options.tokens.min(context);
             let sequences = options.sequences;
             let scenes = [
@@ -194,10 +225,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             ];
             let mut shared = None;
             for (name, memories, tokens) in scenes {
-                let scene = Scene::new(heads, context, memories, tokens);
-                let scores: Vec<_> =
-                    (0..runtime.threads()).map(|_| Mutex::new(vec![0.0; QUERY_GROUP * context])).collect();
-                let mut out = vec![0.0; scene.queries.len()];
+                let scene = Scene::new(heads, precision, context, memories, tokens);
+                let scores: Vec<_> = (0..runtime.threads())
+                    .map(|_| Mutex::new(vec![0.0; QUERY_GROUP * score_stride(context)]))
+                    .collect();
+                let mut out = vec![0.0; scene.queries.elements()];
                 scene.attend(&runtime, &scores, &mut out);
                 scene.check(&out);
                 match (memories, &shared) {
@@ -213,6 +245,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 let timing = time(options.measuring.runs, || scene.attend(&runtime, &scores, &mut out));
                 let cells = [
                     format!("{}x{}x{}", heads.heads, heads.kv_heads, heads.head_dim).into(),
+                    name_and_tolerance(precision).0.into(),
                     name.into(),
                     context.into(),
                     Cell::Number(scene.operations() / timing.min / 1e9),

@@ -10,13 +10,15 @@ use benches::report::{SPREAD, percent};
 use benches::{Cell, Machine, Measuring, Memory, Report, limits, number, options, text, time};
 use clap::Parser;
 use engine::format::{
-    DenseMatrix, Line, PackedMatrix, PackedShape, SparseQuantizedMatrix, SparseQuantizedParts, SparseQuantizedShape,
-    ZeroPoints,
+    DenseMatrix, Line, OutlierPrecision, PackedMatrix, PackedShape, SparseQuantizedMatrix, SparseQuantizedParts,
+    SparseQuantizedShape, ZeroPoints,
 };
 use engine::linear::{Activations, Linear, Weights};
+use engine::model::{LinearSource, Role};
 use engine::runtime::Runtime;
 use engine::tensor::{Dtype, TensorBytes};
 use kernels::CodeBits;
+use quant::Recipe;
 use std::str::FromStr;
 
 /// The rate of linear layers on all threads, and their share of the arithmetic and of the bandwidth
@@ -133,7 +135,17 @@ fn formats(runtime: &Runtime, sizes: Sizes) -> impl Iterator<Item = (String, Wei
         let name = format!("w{}{word}{}", bits.bits(), group.map_or(String::new(), |group| format!("g{group}")));
         (name, Weights::Packed { matrix, activations })
     });
-    std::iter::once(("bf16".to_string(), Weights::Dense(dense))).chain(packed).chain(sparse)
+    let source = |matrix: &DenseMatrix| LinearSource {
+        tensor: "weight".into(),
+        role: Role::Up,
+        layer: None,
+        matrix: matrix.clone(),
+    };
+    let chosen = ["hqq:w4g64", "nf4:w4g64"].map(|recipe| {
+        let choose = || Recipe::parse(recipe)?.choose_with(runtime.kernels(), source(&dense));
+        (recipe.to_string(), runtime.run(choose).unwrap_or_else(|error: quant::Error| panic!("{error}")))
+    });
+    std::iter::once(("bf16".to_string(), Weights::Dense(dense))).chain(packed).chain(sparse).chain(chosen)
 }
 
 /// Groups of 16, statistics of 3 bits, and one outlier in so many weights: about SpQR's share at that width.
@@ -155,6 +167,7 @@ fn sparse_quantized(runtime: &Runtime, sizes: Sizes, bits: CodeBits, outlier_eve
             .filter(|at| at.wrapping_mul(0x9e37_79b9) % (1 << 20) < (1 << 20) / outlier_every)
             .map(|at| ((at / columns) as u32, (at % columns) as u32, 0.1))
             .collect::<Vec<_>>(),
+        outlier_precision: OutlierPrecision::Half,
     };
     let shape = SparseQuantizedShape { rows, columns, bits, group: 16, statistic_bits: [3, 3] };
     runtime.run(|| SparseQuantizedMatrix::new(runtime.kernels(), shape, &parts)).expect("columns that an index names")
@@ -168,6 +181,7 @@ impl Subject {
         self.check(&y);
         let (limit, passes) = match self.linear.weights {
             Weights::Dense(_)
+            | Weights::Levels(_)
             | Weights::Packed { activations: Activations::A32, .. }
             | Weights::SparseQuantized { activations: Activations::A32, .. } => {
                 (limits::multiply_add(runtime.kernels(), runtime.team()), 1.0)
@@ -176,6 +190,7 @@ impl Subject {
                 let passes = if activations == Activations::A16 { 2.0 } else { 1.0 };
                 (limits::byte_products(runtime.kernels(), runtime.team()), passes)
             }
+            Weights::Decomposed(_) => (limits::byte_products(runtime.kernels(), runtime.team()), 1.0),
         };
         let timing = time(runs, || self.linear.forward(runtime, &self.x, &mut y));
         let rate = 2.0 * (rows * columns * tokens) as f64 / timing.min;
@@ -201,6 +216,8 @@ impl Subject {
                 Weights::Dense(matrix) => matrix.row_to_f32(row, &mut weights),
                 Weights::Packed { matrix, .. } => matrix.dequantize_row(row, &mut weights),
                 Weights::SparseQuantized { matrix, .. } => matrix.dequantize_row(row, &mut weights),
+                Weights::Decomposed(matrix) => matrix.codes().dequantize_row(row, &mut weights),
+                Weights::Levels(matrix) => matrix.dequantize_row(row, &mut weights),
             }
             for (token, x) in self.x.chunks(columns).enumerate() {
                 let (mut sum, mut magnitude) = (0.0, 0.0);

@@ -10,6 +10,7 @@ pub mod activation;
 pub mod attention;
 pub mod bilevel;
 pub mod columns;
+pub mod decomposed;
 pub mod dense;
 pub mod feedback;
 pub mod grid;
@@ -17,6 +18,7 @@ pub mod grouped;
 pub mod isa;
 #[allow(dead_code)]
 mod lanes;
+pub mod levels;
 pub mod log_sum_exp;
 pub mod math;
 pub mod norm;
@@ -34,14 +36,19 @@ pub mod team;
 pub const KEEPS_ORDER: bool = !cfg!(feature = "free_order");
 
 pub use activation::Nonlinearity;
-pub use attention::{AttentionShape, KeyValueSpan, QUERY_GROUP};
+pub use attention::{
+    AttentionShape, BLOCK_POSITIONS, CodeBlock, CodeBlocks, KeyValueSpan, KvBits, QUERY_GROUP, QueryCodes,
+    score_stride, write_block, write_code_block,
+};
 pub use bilevel::BilevelPanel;
 pub use columns::{Columns, ColumnsMut};
+pub use decomposed::{OutlierFeature, OutlierWeights};
 pub use dense::{DenseRows, DenseType};
 pub use feedback::FeedbackColumn;
 pub use grid::CodeGrid;
 pub use grouped::panel::{CodeBits, PANEL_ROWS, Panel, ROW_BLOCK, Zeros, pack, segment_of};
 pub use isa::Isa;
+pub use levels::{LevelPanel, LevelScales};
 pub use log_sum_exp::LOGIT_BLOCK;
 pub use outliers::{Outliers, TOKEN_BLOCK, TokenColumns};
 pub use product_f64::Sign;

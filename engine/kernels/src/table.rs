@@ -5,21 +5,22 @@
 //! never once a dot product.
 
 use crate::activation::{self, Nonlinearity};
-use crate::attention::{self, AttentionShape, KeyValueSpan, QUERY_GROUP};
+use crate::attention::{AttentionTable, attention_table};
 use crate::bilevel::{self, BilevelPanel};
 use crate::columns::{Columns, ColumnsMut};
+use crate::decomposed::{self, OutlierFeature, OutlierWeights};
 use crate::dense::{self, DenseRows};
 use crate::feedback::{self, FeedbackColumn};
 use crate::grid::{self, CodeGrid};
 use crate::grouped;
 use crate::grouped::panel::{self, CodeBits, Panel, segment_of};
 use crate::isa::Isa;
+use crate::levels::{self, LevelPanel};
 use crate::log_sum_exp::LOGIT_BLOCK;
 use crate::outliers::{self, Outliers, TokenColumns};
 use crate::product_f64::{self, Sign};
 use crate::quantize::{self, QuantizedRowMut, QuantizedRows};
 use crate::{lanes, log_sum_exp, norm, peak, residual, rope};
-use std::ops::Range;
 
 /// The kernels of one instruction set.
 #[allow(clippy::type_complexity)] // the kernels' signatures, written once, here
@@ -32,20 +33,27 @@ pub struct Kernels {
     activate: unsafe fn(Nonlinearity, &mut [f32]),
     gate: unsafe fn(Nonlinearity, &mut [f32], &[f32]),
     exp_sum: unsafe fn(&[f32]) -> (f32, f64),
+    dense_few: unsafe fn(DenseRows<'_>, &[f32], &mut ColumnsMut<'_>),
     dense: unsafe fn(DenseRows<'_>, &[f32], &mut ColumnsMut<'_>),
+    grouped_few: unsafe fn(&Panel<'_>, &QuantizedRows<'_>, &mut ColumnsMut<'_>),
     grouped: unsafe fn(&Panel<'_>, &QuantizedRows<'_>, &mut ColumnsMut<'_>),
     grouped_f32: unsafe fn(&Panel<'_>, &[f32], &mut ColumnsMut<'_>),
+    bilevel_few: unsafe fn(&BilevelPanel<'_>, &QuantizedRows<'_>, &mut ColumnsMut<'_>),
     bilevel: unsafe fn(&BilevelPanel<'_>, &QuantizedRows<'_>, &mut ColumnsMut<'_>),
     bilevel_f32: unsafe fn(&BilevelPanel<'_>, &[f32], &mut ColumnsMut<'_>),
     outliers: unsafe fn(&Outliers<'_>, &TokenColumns<'_>, &mut ColumnsMut<'_>),
+    levels: unsafe fn(&LevelPanel<'_>, &[f32], &mut ColumnsMut<'_>),
     quantize_row: unsafe fn(&[f32], usize, QuantizedRowMut<'_>),
+    quantize_row_with: unsafe fn(&[f32], f32, usize, QuantizedRowMut<'_>),
+    split_row: unsafe fn(&[f32], f32, &mut [f32]) -> f32,
+    add_outlier_features: unsafe fn(&OutlierWeights<'_>, &[OutlierFeature], &mut [f32]),
     spans: unsafe fn(DenseRows<'_>, usize, &mut [f32], &mut [f32]),
     encode: unsafe fn(DenseRows<'_>, usize, &[CodeGrid], &mut [u8]),
     product_f64: unsafe fn(Sign, Columns<'_, f64>, Columns<'_, f64>, &mut ColumnsMut<'_, f64>),
     shallow_product_f64: unsafe fn(Sign, Columns<'_, f64>, Columns<'_, f64>, &mut ColumnsMut<'_, f64>),
     feedback: unsafe fn(FeedbackColumn<'_>, &mut [f64], &mut [u8], &mut [f64]),
     pack: unsafe fn(CodeBits, usize, usize, &[u8], &mut [u8]),
-    attend: unsafe fn(AttentionShape, &[f32], &[Range<usize>], &[KeyValueSpan<'_>], &mut [f32], &mut [f32]),
+    pub(crate) attention: AttentionTable,
     multiply_add: unsafe fn(usize) -> f32,
     multiply_add_f64: unsafe fn(usize) -> f64,
     byte_products: unsafe fn(usize, &[u8; 1024]) -> i32,
@@ -58,14 +66,16 @@ pub struct Kernels {
 /// The instruction set must be present, and lengths must agree as the safe methods of [`Kernels`] check them: those
 /// methods are the only callers.
 ///
-/// `dense` is rows x tokens of the register tile, `grouped` row blocks x tokens, or so many tokens where codes have eight
-/// bits, `grouped_f32` tokens, `attend` queries x keys and vectors of values of six queries, `product_f64` rows of sixteen
-/// f64. `peak` is the tile that multiplies and adds fastest, without memory to wait for.
+/// `dense` is rows x tokens of the register tile, or so many tokens where it widens weights, `grouped` row blocks x
+/// tokens, or so many tokens where codes have eight bits, `grouped_f32` tokens, `attend` queries x vectors of
+/// positions and vectors of values of six queries, `product_f64` rows of sixteen f64. `peak` is the tile that multiplies
+/// and adds fastest, without memory to wait for.
 macro_rules! table {
     (
         $table:ident, $isa:expr, $lanes:ty, $proof:expr, $(#[$enable:meta])*
-        dense $dr:literal x $dt:literal, grouped $gr:literal x $gt:literal or $gw:literal, grouped_f32 $ft:literal,
-        attend $mq:literal x $mk:literal and $vd:literal, product_f64 $dp:literal, peak $pr:literal x $pt:literal
+        dense $dr:literal x $dt:literal or $df:literal, grouped $gr:literal x $gt:literal or $gw:literal,
+        grouped_f32 $ft:literal, attend $mq:literal x $mv:literal and $vd:literal, product_f64 $dp:literal,
+        peak $pr:literal x $pt:literal
     ) => {
         static $table: Kernels = {
             type L = $lanes;
@@ -98,20 +108,37 @@ macro_rules! table {
                 log_sum_exp::exp_sum::<L>($proof, x)
             }
             $(#[$enable])*
+            unsafe fn dense_few(weights: DenseRows<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
+                dense::matmul_few::<L, $dr, $dt, $df>($proof, weights, x, y)
+            }
+            $(#[$enable])*
             unsafe fn dense(weights: DenseRows<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
                 dense::matmul::<L, $dr, $dt>($proof, weights, x, y)
             }
             $(#[$enable])*
+            unsafe fn grouped_few(panel: &Panel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>) {
+                grouped::matmul_few::<L, $gr>($proof, panel, x, y)
+            }
+            $(#[$enable])*
             unsafe fn grouped(panel: &Panel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>) {
-                grouped::matmul::<L, $gr, $gt, $gw>($proof, panel, x, y)
+                grouped::matmul::<L, $gr, $gt, $gw, { grouped::BLOCK_COLUMNS }>($proof, panel, x, y)
             }
             $(#[$enable])*
             unsafe fn grouped_f32(panel: &Panel<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
                 grouped::matmul_f32::<L, $ft>($proof, panel, x, y)
             }
             $(#[$enable])*
+            unsafe fn levels(panel: &LevelPanel<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
+                levels::matmul::<L, $gr, $gt>($proof, panel, x, y)
+            }
+            $(#[$enable])*
+            unsafe fn bilevel_few(panel: &BilevelPanel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>) {
+                const T: usize = grouped::FEW_TOKENS;
+                bilevel::matmul::<L, $gr, T, T, { grouped::FEW_COLUMNS }>($proof, panel, x, y)
+            }
+            $(#[$enable])*
             unsafe fn bilevel(panel: &BilevelPanel<'_>, x: &QuantizedRows<'_>, y: &mut ColumnsMut<'_>) {
-                bilevel::matmul::<L, $gr, $gt, $gw>($proof, panel, x, y)
+                bilevel::matmul::<L, $gr, $gt, $gw, { grouped::BLOCK_COLUMNS }>($proof, panel, x, y)
             }
             $(#[$enable])*
             unsafe fn bilevel_f32(panel: &BilevelPanel<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
@@ -124,6 +151,22 @@ macro_rules! table {
             $(#[$enable])*
             unsafe fn quantize_row(x: &[f32], segment: usize, out: QuantizedRowMut<'_>) {
                 quantize::quantize_row::<L>($proof, x, segment, out)
+            }
+            $(#[$enable])*
+            unsafe fn quantize_row_with(x: &[f32], scale: f32, segment: usize, out: QuantizedRowMut<'_>) {
+                quantize::quantize_row_with::<L>($proof, x, scale, segment, out)
+            }
+            $(#[$enable])*
+            unsafe fn split_row(x: &[f32], threshold: f32, kept: &mut [f32]) -> f32 {
+                decomposed::split::<L>($proof, x, threshold, kept)
+            }
+            $(#[$enable])*
+            unsafe fn add_outlier_features(
+                weights: &OutlierWeights<'_>,
+                features: &[OutlierFeature],
+                y: &mut [f32],
+            ) {
+                decomposed::add::<L>($proof, weights, features, y)
             }
             $(#[$enable])*
             unsafe fn spans(row: DenseRows<'_>, width: usize, low: &mut [f32], high: &mut [f32]) {
@@ -160,17 +203,6 @@ macro_rules! table {
                 panel::pack_lanes::<L>($proof, bits, rows, columns, codes, packed)
             }
             $(#[$enable])*
-            unsafe fn attend(
-                shape: AttentionShape,
-                queries: &[f32],
-                visible: &[Range<usize>],
-                spans: &[KeyValueSpan<'_>],
-                scores: &mut [f32],
-                out: &mut [f32],
-            ) {
-                attention::attend::<L, $mq, $mk, $vd>($proof, shape, queries, visible, spans, scores, out)
-            }
-            $(#[$enable])*
             unsafe fn multiply_add(steps: usize) -> f32 {
                 peak::multiply_add::<L, $pr, $pt>($proof, steps)
             }
@@ -195,20 +227,27 @@ macro_rules! table {
                 activate,
                 gate,
                 exp_sum,
+                dense_few,
                 dense,
+                grouped_few,
                 grouped,
                 grouped_f32,
+                bilevel_few,
                 bilevel,
                 bilevel_f32,
                 outliers,
+                levels,
                 quantize_row,
+                quantize_row_with,
+                split_row,
+                add_outlier_features,
                 spans,
                 encode,
                 product_f64,
                 shallow_product_f64,
                 feedback,
                 pack,
-                attend,
+                attention: attention_table!($lanes, $proof, [$(#[$enable])*] $mq x $mv and $vd),
                 multiply_add,
                 multiply_add_f64,
                 byte_products,
@@ -220,40 +259,40 @@ macro_rules! table {
 
 table!(
     SCALAR, Isa::Scalar, lanes::scalar::Scalar, lanes::scalar::Scalar,
-    dense 2 x 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, product_f64 1, peak 1 x 1
+    dense 2 x 2 or 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 1 and 4, product_f64 1, peak 1 x 1
 );
 #[cfg(target_arch = "x86_64")]
 table!(
     // SAFETY: the table is handed out only where the instruction set is present.
     AVX512, Isa::Avx512, lanes::avx512::Avx512, unsafe { lanes::avx512::Avx512::assume() },
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-    dense 4 x 6, grouped 4 x 6 or 6, grouped_f32 12, attend 4 x 4 and 4, product_f64 12, peak 4 x 6
+    dense 4 x 6 or 4, grouped 4 x 6 or 6, grouped_f32 12, attend 6 x 4 and 4, product_f64 12, peak 4 x 6
 );
 
 table!(
     WIDE, Isa::Wide, lanes::wide::Wide, lanes::wide::Wide,
-    dense 2 x 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 4 and 4, product_f64 1, peak 2 x 2
+    dense 2 x 2 or 2, grouped 1 x 2 or 2, grouped_f32 2, attend 4 x 1 and 4, product_f64 1, peak 2 x 2
 );
 #[cfg(target_arch = "x86_64")]
 table!(
     // SAFETY: as above.
     AVX2, Isa::Avx2, lanes::avx2::Avx2, unsafe { lanes::avx2::Avx2::assume() },
     #[target_feature(enable = "avx2,f16c")] #[cfg_attr(feature = "free_order", target_feature(enable = "fma"))]
-    dense 2 x 3, grouped 1 x 6 or 4, grouped_f32 4, attend 2 x 2 and 1, product_f64 2, peak 2 x 3
+    dense 2 x 3 or 3, grouped 1 x 6 or 4, grouped_f32 4, attend 4 x 1 and 1, product_f64 2, peak 2 x 3
 );
 #[cfg(target_arch = "aarch64")]
 table!(
     // SAFETY: as above.
     NEON, Isa::Neon, lanes::neon::Neon, unsafe { lanes::neon::Neon::assume() },
     #[target_feature(enable = "neon")]
-    dense 2 x 2, grouped 1 x 3 or 4, grouped_f32 4, attend 2 x 2 and 1, product_f64 2, peak 2 x 3
+    dense 2 x 2 or 2, grouped 1 x 3 or 4, grouped_f32 4, attend 4 x 1 and 1, product_f64 2, peak 2 x 3
 );
 #[cfg(target_arch = "aarch64")]
 table!(
     // SAFETY: as above; the processor's dot products are checked where the table is handed out.
     NEON_DOT, Isa::Neon, lanes::neon::NeonDot, unsafe { lanes::neon::NeonDot::assume() },
     #[target_feature(enable = "neon,dotprod")]
-    dense 2 x 2, grouped 1 x 6 or 5, grouped_f32 4, attend 2 x 2 and 1, product_f64 2, peak 2 x 3
+    dense 2 x 2 or 2, grouped 1 x 6 or 5, grouped_f32 4, attend 4 x 1 and 1, product_f64 2, peak 2 x 3
 );
 
 impl Kernels {
@@ -370,7 +409,9 @@ impl Kernels {
         assert_eq!(x.len(), y.rows() * weights.columns);
         assert_eq!(y.width(), weights.rows());
         // SAFETY: as above.
-        unsafe { (self.dense)(weights, x, y) }
+        unsafe {
+            if y.rows() <= dense::FEW_TOKENS { (self.dense_few)(weights, x, y) } else { (self.dense)(weights, x, y) }
+        }
     }
 
     /// y = x w^T with packed weights and quantized activations; see [`crate::grouped`].
@@ -382,7 +423,9 @@ impl Kernels {
         check_codes(x, panel.columns, segment_of(panel.group), y.rows());
         assert_eq!(y.width(), panel.rows);
         // SAFETY: as above.
-        unsafe { (self.grouped)(panel, x, y) }
+        unsafe {
+            if y.rows() <= grouped::FEW_TOKENS { (self.grouped_few)(panel, x, y) } else { (self.grouped)(panel, x, y) }
+        }
     }
 
     /// y = x w^T with packed weights and f32 activations [y.rows(), panel.columns]; see [`crate::grouped`].
@@ -397,6 +440,17 @@ impl Kernels {
         unsafe { (self.grouped_f32)(panel, x, y) }
     }
 
+    /// y = x w^T with codes that index levels and f32 activations; x: [y.rows(), columns]. See [`crate::levels`].
+    ///
+    /// # Panics
+    /// If lengths disagree.
+    pub fn levels(&self, panel: &LevelPanel<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
+        panel.check();
+        assert!(x.len() == y.rows() * panel.columns && y.width() == panel.rows);
+        // SAFETY: as above.
+        unsafe { (self.levels)(panel, x, y) }
+    }
+
     /// y = x w^T with packed weights whose statistics are codes, and quantized activations; see [`crate::bilevel`].
     ///
     /// # Panics
@@ -406,7 +460,9 @@ impl Kernels {
         check_codes(x, panel.columns, panel.group, y.rows());
         assert_eq!(y.width(), panel.rows);
         // SAFETY: as above.
-        unsafe { (self.bilevel)(panel, x, y) }
+        unsafe {
+            if y.rows() <= grouped::FEW_TOKENS { (self.bilevel_few)(panel, x, y) } else { (self.bilevel)(panel, x, y) }
+        }
     }
 
     /// As [`Kernels::bilevel`] with f32 activations [y.rows(), panel.columns].
@@ -438,12 +494,41 @@ impl Kernels {
     /// # Panics
     /// If lengths disagree or the segment is not a multiple of 8.
     pub fn quantize_row(&self, x: &[f32], segment: usize, out: QuantizedRowMut<'_>) {
-        let segments = x.len().div_ceil(segment);
-        assert!(segment > 0 && segment.is_multiple_of(8) && out.high.len() >= x.len());
-        assert!(out.low.is_empty() || out.low.len() == out.high.len());
-        assert!(out.scales.len() == segments && out.offsets.len() == segments);
+        out.check(x, segment);
         // SAFETY: as above.
         unsafe { (self.quantize_row)(x, segment, out) }
+    }
+
+    /// Quantizes one row of activations to 8-bit codes with one scale for all segments; see [`crate::quantize`].
+    ///
+    /// # Panics
+    /// As [`Self::quantize_row`], and if there is room for low bytes.
+    pub fn quantize_row_with(&self, x: &[f32], scale: f32, segment: usize, out: QuantizedRowMut<'_>) {
+        out.check(x, segment);
+        assert!(out.low.is_empty());
+        // SAFETY: as above.
+        unsafe { (self.quantize_row_with)(x, scale, segment, out) }
+    }
+
+    /// Writes to `kept` what of x is below the threshold in magnitude, else 0; returns the largest magnitude kept. See
+    /// [`crate::decomposed`].
+    ///
+    /// # Panics
+    /// If lengths differ.
+    pub fn split_row(&self, x: &[f32], threshold: f32, kept: &mut [f32]) -> f32 {
+        assert_eq!(x.len(), kept.len());
+        // SAFETY: as above.
+        unsafe { (self.split_row)(x, threshold, kept) }
+    }
+
+    /// Adds to y [rows] what the outlier features of one token make; see [`crate::decomposed`].
+    ///
+    /// # Panics
+    /// If lengths disagree, there is no such feature, or codes are not of 8 bits with one scale a row.
+    pub fn add_outlier_features(&self, weights: &OutlierWeights<'_>, features: &[OutlierFeature], y: &mut [f32]) {
+        weights.check(features, y);
+        // SAFETY: as above.
+        unsafe { (self.add_outlier_features)(weights, features, y) }
     }
 
     /// (min(w, 0), max(w, 0)) of every `width` weights of one row; see [`crate::grid`].
@@ -501,39 +586,6 @@ impl Kernels {
         panel::check_pack(bits, rows, columns, codes, packed);
         // SAFETY: as above.
         unsafe { (self.pack)(bits, rows, columns, codes, packed) }
-    }
-
-    /// Attention of several queries of one key/value head; see [`crate::attention`].
-    ///
-    /// `scores` is scratch: for each group of QUERY_GROUP queries, their number times the positions that any of them sees.
-    ///
-    /// # Panics
-    /// If lengths disagree, a query sees nothing, or a range ends beyond the spans.
-    pub fn attend(
-        &self,
-        shape: AttentionShape,
-        queries: &[f32],
-        visible: &[Range<usize>],
-        spans: &[KeyValueSpan<'_>],
-        scores: &mut [f32],
-        out: &mut [f32],
-    ) {
-        assert!(shape.head_dim > 0 && shape.offset + shape.head_dim <= shape.stride);
-        assert!(queries.len() == visible.len() * shape.head_dim && out.len() == queries.len());
-        let mut end = 0;
-        for span in spans {
-            assert!(span.keys.len() == span.values.len() && span.keys.len().is_multiple_of(shape.stride));
-            assert!(span.queries.end <= visible.len());
-            end = end.max(span.start + span.keys.len() / shape.stride);
-        }
-        assert!(visible.iter().all(|range| !range.is_empty() && range.end <= end));
-        for group in visible.chunks(QUERY_GROUP) {
-            let first = group.iter().map(|range| range.start).min();
-            let last = group.iter().map(|range| range.end).max();
-            assert!(scores.len() >= group.len() * (last.unwrap_or(0) - first.unwrap_or(0)));
-        }
-        // SAFETY: as above.
-        unsafe { (self.attend)(shape, queries, visible, spans, scores, out) }
     }
 
     /// `steps` steps of f32 multiply and add, for measuring; see [`crate::peak`].

@@ -7,27 +7,8 @@
 
 mod data;
 
-use data::{Rng, isas};
+use data::{Rng, agree, close, isas};
 use kernels::*;
-
-/// Runs `case` with every instruction set's kernels and compares all bits with scalar's.
-fn agree(what: &str, case: impl Fn(&Kernels) -> Vec<f32>) -> Vec<f32> {
-    let expected = case(Kernels::of(Isa::Scalar).unwrap());
-    for isa in isas() {
-        let found = case(Kernels::of(isa).unwrap());
-        assert_eq!(found.len(), expected.len());
-        for (index, (a, b)) in found.iter().zip(&expected).enumerate() {
-            let same = a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
-            assert!(same, "{what}, {isa}, element {index}: {a:e} where scalar has {b:e}");
-        }
-    }
-    expected
-}
-
-fn close(what: &str, found: f32, expected: f64, scale: f64, tolerance: f64) {
-    let error = (f64::from(found) - expected).abs();
-    assert!(error <= tolerance * scale.max(1e-30), "{what}: {found} for {expected}, off by {error:e}");
-}
 
 #[test]
 fn tables_are_of_their_instruction_set() {
@@ -308,8 +289,18 @@ enum ZeroKind {
 #[test]
 fn grouped() {
     let mut rng = Rng::new(7);
-    let shapes: [(usize, usize, usize); 8] =
-        [(1, 1, 1), (16, 16, 1), (17, 33, 5), (64, 128, 6), (64, 130, 7), (40, 172, 13), (33, 300, 2), (64, 1090, 17)];
+    let shapes: [(usize, usize, usize); 10] = [
+        (1, 1, 1),
+        (16, 16, 1),
+        (17, 33, 5),
+        (64, 128, 6),
+        (64, 130, 7),
+        (40, 172, 13),
+        (33, 300, 2),
+        (64, 1090, 17),
+        (64, 290, 1),
+        (40, 260, 1),
+    ];
     for bits in CodeBits::ALL {
         for group in [None, Some(8), Some(16), Some(32), Some(64), Some(128)] {
             for (rows, columns, tokens) in shapes {
@@ -514,58 +505,64 @@ fn outliers() {
 }
 
 #[test]
-fn attention() {
-    let mut rng = Rng::new(8);
-    for head_dim in [1, 8, 18, 20, 32, 48, 64, 80, 128] {
-        let (kv_heads, head) = (3, 1);
-        let stride = kv_heads * head_dim;
-        let total = 41;
-        let (keys, values) = (rng.floats(total * stride), rng.floats(total * stride));
-        let visible = [0..1, 0..17, 3..20, 0..41, 40..41, 12..30, 0..5];
-        let queries = rng.floats(visible.len() * head_dim);
-        let shape = AttentionShape { head_dim, stride, offset: head * head_dim, scale: 0.37 };
-        let run = |k: &Kernels, cuts: &[usize], together: usize| {
-            // Every call sees all spans; their queries are those of the call.
-            let spans = |count: usize| {
-                let mut spans = Vec::new();
-                let mut start = 0;
-                for &cut in cuts.iter().chain(&[total]) {
-                    let rows = start * stride..cut * stride;
-                    let (keys, values) = (&keys[rows.clone()], &values[rows]);
-                    spans.push(KeyValueSpan { keys, values, start, queries: 0..count });
-                    start = cut;
+fn levels() {
+    let mut rng = Rng::new(14);
+    let shapes: [(usize, usize, usize); 9] = [
+        (1, 1, 1),
+        (16, 16, 1),
+        (17, 33, 5),
+        (64, 128, 6),
+        (64, 130, 7),
+        (40, 172, 13),
+        (33, 300, 2),
+        (64, 390, 17),
+        (40, 260, 1),
+    ];
+    for group in [None, Some(16), Some(32), Some(64), Some(128)] {
+        for (rows, columns, tokens) in shapes {
+            let (groups, padded) = (group.map_or(1, |group| columns.div_ceil(group)), rows.next_multiple_of(ROW_BLOCK));
+            let codes: Vec<u8> = (0..rows * columns).map(|_| rng.below(16) as u8).collect();
+            let mut packed = vec![0; CodeBits::Four.panel_bytes(rows, columns)];
+            pack(CodeBits::Four, rows, columns, &codes, &mut packed);
+            let levels: [f32; 16] = rng.floats(16).try_into().unwrap();
+            let table: [f32; 256] = rng.floats(256).try_into().unwrap();
+            let scale_codes: Vec<u8> = (0..groups * padded).map(|_| rng.next() as u8).collect();
+            // A panel in the middle of its matrix, whose groups cross from one second-level scale to the next.
+            let first_row = 192;
+            let seconds = rng.floats((first_row + rows) * groups / 256 + 1);
+            let coded =
+                LevelScales::Codes { codes: &scale_codes, table: &table, seconds: &seconds, offset: 0.75, first_row };
+            let floats: Vec<f32> = (0..groups * padded)
+                .map(|at| {
+                    let (group, row) = (at / padded, (at % padded).min(rows - 1));
+                    let second = seconds[((first_row + row) * groups + group) / 256];
+                    table[usize::from(scale_codes[at])] * second + 0.75
+                })
+                .collect();
+            let x = rng.floats(tokens * columns);
+            let what = format!("{group:?} {rows} x {columns} x {tokens}");
+            let product = |scales| {
+                let panel = LevelPanel { rows, columns, group, levels: &levels, codes: &packed, scales };
+                agree(&what, |k| {
+                    let mut y = vec![f32::NAN; tokens * rows];
+                    k.levels(&panel, &x, &mut ColumnsMut::new(&mut y, rows));
+                    y
+                })
+            };
+            let y = product(LevelScales::Floats(&floats));
+            assert!(y.iter().zip(product(coded)).all(|(a, b)| a.to_bits() == b.to_bits()), "{what}");
+            let segment = group.unwrap_or(128);
+            for (at, y) in y.iter().enumerate() {
+                let (token, row) = (at / rows, at % rows);
+                let mut sum = 0.0f32;
+                for first in (0..columns).step_by(segment) {
+                    let mut inner = 0.0f32;
+                    for k in first..(first + segment).min(columns) {
+                        inner += levels[usize::from(codes[row * columns + k])] * x[token * columns + k];
+                    }
+                    sum += inner * floats[group.map_or(0, |group| first / group) * padded + row];
                 }
-                spans
-            };
-            let mut out = vec![0.0; queries.len()];
-            let mut scores = vec![f32::NAN; QUERY_GROUP * total];
-            for (first, ranges) in visible.chunks(together).enumerate() {
-                let rows = first * together * head_dim..(first * together + ranges.len()) * head_dim;
-                k.attend(shape, &queries[rows.clone()], ranges, &spans(ranges.len()), &mut scores, &mut out[rows]);
-            }
-            out
-        };
-        let expected = agree("attention", |k| run(k, &[], visible.len()));
-        for cuts in [&[1usize][..], &[16, 17], &[5, 5, 30], &[40]] {
-            for together in [1, 2, 4, 7] {
-                assert_eq!(expected, agree("attention in spans", |k| run(k, cuts, together)));
-            }
-        }
-        for (i, range) in visible.iter().enumerate() {
-            let dot = |j: usize| -> f64 {
-                (0..head_dim)
-                    .map(|d| f64::from(queries[i * head_dim + d]) * f64::from(keys[j * stride + head_dim + d]))
-                    .sum::<f64>()
-                    * 0.37f32 as f64
-            };
-            let largest = range.clone().map(dot).fold(f64::NEG_INFINITY, f64::max);
-            let total: f64 = range.clone().map(|j| (dot(j) - largest).exp()).sum();
-            for d in 0..head_dim {
-                let mean: f64 = range
-                    .clone()
-                    .map(|j| (dot(j) - largest).exp() / total * f64::from(values[j * stride + head_dim + d]))
-                    .sum();
-                close("attention", expected[i * head_dim + d], mean, 4.0, 2e-5);
+                assert_eq!(y.to_bits(), sum.to_bits(), "{what}, token {token}, row {row}");
             }
         }
     }
@@ -695,6 +692,112 @@ fn feedback_of_a_column() {
                 assert_eq!(found[2 * rows + row], f64::from(code));
                 assert_eq!(found[row].to_bits(), error.to_bits());
                 assert_eq!(found[rows + row].to_bits(), (losses[row] + error * error).to_bits());
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_split_by_a_threshold() {
+    let mut rng = Rng::new(33);
+    for n in [1, 15, 16, 17, 100, 300] {
+        let mut x = rng.floats(n);
+        let specials = [f32::NAN, f32::INFINITY, -f32::INFINITY, 2.0, -2.0, 2f32.next_down(), -0.0];
+        for (at, special) in specials.into_iter().enumerate().filter(|(at, _)| at * 13 < n) {
+            x[at * 13] = special;
+        }
+        for threshold in [2.0, 1e-3, f32::INFINITY] {
+            let found = agree("split_row", |k| {
+                let mut kept = vec![9.0; n + 1];
+                kept[n] = k.split_row(&x, threshold, &mut kept[..n]);
+                kept
+            });
+            let expected: Vec<f32> = x.iter().map(|&v| if v.abs() < threshold { v } else { 0.0 }).collect();
+            assert!(found.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits()), "{n}, {threshold}");
+            assert_eq!(found[n], expected.iter().fold(0.0, |largest, v| f32::max(largest, v.abs())));
+        }
+    }
+}
+
+#[test]
+fn codes_with_one_scale_a_row() {
+    let mut rng = Rng::new(34);
+    for n in [1, 31, 128, 300] {
+        let x = rng.floats(n);
+        let largest = x.iter().fold(0.0, |largest, v| f32::max(largest, v.abs()));
+        for scale in [largest / 127.0, largest, 0.0] {
+            let (stride, segments) = (n.next_multiple_of(32), n.div_ceil(128));
+            let run = |k: &Kernels| {
+                let (mut high, mut scales, mut offsets) =
+                    (vec![99i8; stride], vec![9.0; segments], vec![[9; 2]; segments]);
+                let out = QuantizedRowMut { high: &mut high, low: &mut [], scales: &mut scales, offsets: &mut offsets };
+                k.quantize_row_with(&x, scale, 128, out);
+                (high, scales, offsets)
+            };
+            let (high, scales, offsets) = run(Kernels::of(Isa::Scalar).unwrap());
+            for isa in isas() {
+                assert_eq!(run(Kernels::of(isa).unwrap()), (high.clone(), scales.clone(), offsets.clone()), "{isa}");
+            }
+            assert!(scales.iter().all(|&found| found == scale));
+            for (k, &code) in high.iter().enumerate() {
+                let exact = x.get(k).filter(|_| scale > 0.0).map_or(0.0, |x| (x / scale).round_ties_even());
+                assert_eq!(f32::from(code), exact);
+            }
+            for (offset, codes) in offsets.iter().zip(high.chunks(128)) {
+                assert_eq!(i32::from(offset[0]), -codes.iter().map(|&code| i32::from(code)).sum::<i32>());
+            }
+        }
+    }
+}
+
+#[test]
+fn outlier_features_of_a_token() {
+    let mut rng = Rng::new(35);
+    for (rows, columns) in [(1, 1), (16, 9), (17, 40), (40, 33), (64, 130)] {
+        let features: Vec<OutlierFeature> = (0..columns as u32)
+            .filter(|feature| feature % 3 == 0)
+            .map(|feature| OutlierFeature { feature, value: 7.0 * rng.float() })
+            .collect();
+        let before = rng.floats(rows);
+        let added = |what: &str, weights: &OutlierWeights<'_>| {
+            agree(what, |k| {
+                let mut y = before.clone();
+                k.add_outlier_features(weights, &features, &mut y);
+                y
+            })
+        };
+        let padded = rows.next_multiple_of(ROW_BLOCK);
+        let codes: Vec<u8> = (0..rows * columns).map(|_| rng.below(256) as u8).collect();
+        let mut packed = vec![0; CodeBits::Eight.panel_bytes(rows, columns)];
+        pack(CodeBits::Eight, rows, columns, &codes, &mut packed);
+        let scales: Vec<f32> = rng.floats(padded).iter().map(|scale| scale.abs() + 0.01).collect();
+        let zero_bytes: Vec<u8> = (0..padded).map(|_| rng.below(256) as u8).collect();
+        for zeros in [Zeros::Constant(128), Zeros::PerGroup(&zero_bytes)] {
+            let panel =
+                Panel { bits: CodeBits::Eight, rows, columns, group: None, codes: &packed, scales: &scales, zeros };
+            let found = added("codes of outlier features", &OutlierWeights::Codes(panel));
+            for r in 0..rows {
+                let zero = if let Zeros::PerGroup(zeros) = zeros { zeros[r] } else { 128 };
+                let mut sum = 0.0;
+                for outlier in &features {
+                    let code = f32::from(codes[r * columns + outlier.feature as usize]) - f32::from(zero);
+                    sum += outlier.value * code;
+                }
+                assert_eq!(found[r].to_bits(), (before[r] + sum * scales[r]).to_bits());
+            }
+        }
+        for dtype in [DenseType::F32, DenseType::Bf16, DenseType::F16] {
+            let (bytes, wide) = stored(&mut rng, dtype, rows * columns);
+            let found = added(
+                "stored weights of outlier features",
+                &OutlierWeights::Stored(DenseRows { bytes: &bytes, dtype, columns }),
+            );
+            for r in 0..rows {
+                let mut sum = 0.0;
+                for outlier in &features {
+                    sum += outlier.value * wide[r * columns + outlier.feature as usize] as f32;
+                }
+                assert_eq!(found[r].to_bits(), (before[r] + sum).to_bits());
             }
         }
     }

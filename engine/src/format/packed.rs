@@ -2,9 +2,10 @@
 //!
 //! # Layout
 //! Panels of 64 output rows, the last one rounded up to 16; see `kernels::grouped::panel`. Of each panel: codes, then
-//! one f32 scale and, on an asymmetric grid, one byte of zero point a row and group. A panel's bytes are a multiple of
-//! 64, and the first starts on a cache line: so does every panel, and every load of a kernel. The bytes counted are the
-//! bytes held, padding included (but not the fewer than 64 bytes before the first panel and behind the last).
+//! one f32 scale and, on an asymmetric grid, one zero point a row and group: a byte, or an f32 where it need not be an
+//! integer. A panel's bytes are a multiple of 64, and the first starts on a cache line: so does every panel, and every
+//! load of a kernel. The bytes counted are the bytes held, padding included (but not the fewer than 64 bytes before the
+//! first panel and behind the last).
 
 use crate::aligned::Aligned;
 use crate::input_map::InputMap;
@@ -32,8 +33,10 @@ pub struct PackedShape {
 pub enum ZeroPoints {
     /// 2^(bits - 1) for all weights; not stored.
     Middle,
-    /// One a row and group.
+    /// One a row and group, a code.
     Stored,
+    /// One a row and group, any number.
+    Floats,
 }
 
 /// One row's codes and grid, filled by a quantizer.
@@ -45,8 +48,10 @@ pub struct GridRow<'a> {
     pub codes: &'a mut [u8],
     /// [groups].
     pub scales: &'a mut [f32],
-    /// [groups]; ignored where zero points are not stored.
+    /// [groups]; ignored where zero points are not stored as codes.
     pub zeros: &'a mut [u8],
+    /// [groups]; ignored where zero points are not stored as floats.
+    pub float_zeros: &'a mut [f32],
 }
 
 /// w[r, k] = scale * (code - zero), packed.
@@ -56,6 +61,7 @@ pub struct PackedMatrix {
     codes: Aligned<u8>,
     scales: Vec<f32>,
     zeros: Vec<u8>,
+    float_zeros: Vec<f32>,
     map: Option<Arc<InputMap>>,
 }
 
@@ -86,30 +92,43 @@ impl PackedMatrix {
         let groups = shape.groups();
         let mut codes = Aligned::zeroed(shape.bits.panel_bytes(shape.padded_rows(), shape.columns));
         let mut scales = vec![0f32; groups * shape.padded_rows()];
-        let mut zeros = match shape.zero_points {
-            ZeroPoints::Middle => Vec::new(),
-            ZeroPoints::Stored => vec![0u8; scales.len()],
-        };
+        let (mut zeros, mut float_zeros) = (Vec::new(), Vec::new());
+        match shape.zero_points {
+            ZeroPoints::Middle => {}
+            ZeroPoints::Stored => zeros = vec![0u8; scales.len()],
+            ZeroPoints::Floats => float_zeros = vec![0f32; scales.len()],
+        }
         let grid_len = groups * PANEL_ROWS;
+        let panels = shape.rows.div_ceil(PANEL_ROWS);
         let mut zero_chunks: Vec<&mut [u8]> = zeros.chunks_mut(grid_len).collect();
-        zero_chunks.resize_with(shape.rows.div_ceil(PANEL_ROWS), Default::default);
+        zero_chunks.resize_with(panels, Default::default);
+        let mut float_chunks: Vec<&mut [f32]> = float_zeros.chunks_mut(grid_len).collect();
+        float_chunks.resize_with(panels, Default::default);
         let panels = codes.as_mut_slice().par_chunks_mut(shape.full_panel_bytes());
-        panels.zip(scales.par_chunks_mut(grid_len)).zip(zero_chunks).enumerate().for_each_init(
+        let zeros_of_panels = zero_chunks.into_par_iter().zip(float_chunks);
+        panels.zip(scales.par_chunks_mut(grid_len)).zip(zeros_of_panels).enumerate().for_each_init(
             || Scratch::new(&shape),
-            |scratch, (panel, ((codes, scales), zeros))| {
-                fill_panel(&shape, panel, scales, zeros, scratch, &fill);
+            |scratch, (panel, ((codes, scales), (zeros, float_zeros)))| {
+                fill_panel(&shape, panel, PanelGrids { scales, zeros, float_zeros }, scratch, &fill);
                 let rows = shape.panel_rows(panel);
                 kernels.pack(shape.bits, rows, shape.columns, &scratch.codes[..rows * shape.columns], codes);
             },
         );
-        Self { shape, codes, scales, zeros, map: None }
+        Self { shape, codes, scales, zeros, float_zeros, map: None }
     }
 
-    /// The matrix of what [`Self::codes`], [`Self::scales`] and [`Self::zeros`] gave for one of this shape.
+    /// The matrix of what [`Self::codes`], [`Self::scales`], [`Self::zeros`] and [`Self::float_zeros`] gave for one of this
+    /// shape.
     ///
     /// # Errors
     /// What cannot be of such a matrix.
-    pub fn from_parts(shape: PackedShape, codes: &[u8], scales: Vec<f32>, zeros: Vec<u8>) -> Result<Self, String> {
+    pub fn from_parts(
+        shape: PackedShape,
+        codes: &[u8],
+        scales: Vec<f32>,
+        zeros: Vec<u8>,
+        float_zeros: Vec<f32>,
+    ) -> Result<Self, String> {
         if shape.rows == 0 || shape.columns == 0 || shape.group.is_some_and(|group| ![16, 32, 64, 128].contains(&group))
         {
             return Err(format!("no shape of a packed matrix: {shape:?}"));
@@ -119,16 +138,21 @@ impl PackedMatrix {
             return Err(format!("{} bytes of codes for {} x {}", codes.len(), shape.rows, shape.columns));
         }
         let grids = shape.groups() * shape.padded_rows();
-        let wanted_zeros = if shape.zero_points == ZeroPoints::Stored { grids } else { 0 };
-        if scales.len() != grids || zeros.len() != wanted_zeros {
-            return Err(format!("{} scales and {} zero points for {grids} groups", scales.len(), zeros.len()));
+        let wanted = |kind: ZeroPoints| if shape.zero_points == kind { grids } else { 0 };
+        let are_there = zeros.len() == wanted(ZeroPoints::Stored) && float_zeros.len() == wanted(ZeroPoints::Floats);
+        if scales.len() != grids || !are_there {
+            let found = zeros.len() + float_zeros.len();
+            return Err(format!("{} scales and {found} zero points for {grids} groups", scales.len()));
         }
-        if scales.iter().any(|scale| !scale.is_finite()) || zeros.iter().any(|&zero| zero > shape.bits.max_code()) {
-            return Err("a scale that is not finite, or a zero point above the largest code".into());
+        if scales.iter().chain(&float_zeros).any(|value| !value.is_finite()) {
+            return Err("a scale or a zero point that is not finite".into());
+        }
+        if zeros.iter().any(|&zero| zero > shape.bits.max_code()) {
+            return Err("a zero point above the largest code".into());
         }
         let mut aligned = Aligned::zeroed(codes.len());
         aligned.as_mut_slice().copy_from_slice(codes);
-        Ok(Self { shape, codes: aligned, scales, zeros, map: None })
+        Ok(Self { shape, codes: aligned, scales, zeros, float_zeros, map: None })
     }
 
     /// The codes as they lie in memory, panel by panel.
@@ -141,9 +165,14 @@ impl PackedMatrix {
         &self.scales
     }
 
-    /// The zero points, panel by panel; none where they are not stored.
+    /// The zero points, panel by panel; none where they are not stored as codes.
     pub fn zeros(&self) -> &[u8] {
         &self.zeros
+    }
+
+    /// The zero points, panel by panel; none where they are not stored as floats.
+    pub fn float_zeros(&self) -> &[f32] {
+        &self.float_zeros
     }
 
     /// Size and grid.
@@ -167,7 +196,7 @@ impl PackedMatrix {
 
     /// Bytes held: codes, scales and zero points (an input map is shared, and counted by the model).
     pub fn bytes(&self) -> usize {
-        self.codes.as_slice().len() + 4 * self.scales.len() + self.zeros.len()
+        self.codes.as_slice().len() + 4 * (self.scales.len() + self.float_zeros.len()) + self.zeros.len()
     }
 
     /// Number of panels.
@@ -192,6 +221,7 @@ impl PackedMatrix {
             zeros: match shape.zero_points {
                 ZeroPoints::Middle => Zeros::Constant(middle(shape.bits)),
                 ZeroPoints::Stored => Zeros::PerGroup(&self.zeros[grid]),
+                ZeroPoints::Floats => Zeros::Floats(&self.float_zeros[grid]),
             },
         }
     }
@@ -255,12 +285,22 @@ struct Scratch {
     scales: Vec<f32>,
     /// [groups] of one row.
     zeros: Vec<u8>,
+    /// [groups] of one row.
+    float_zeros: Vec<f32>,
+}
+
+/// The grids of a panel, [groups, R] each; a kind of zero points that is not stored is empty.
+struct PanelGrids<'a> {
+    scales: &'a mut [f32],
+    zeros: &'a mut [u8],
+    float_zeros: &'a mut [f32],
 }
 
 impl Scratch {
     fn new(shape: &PackedShape) -> Self {
         let (rows, groups) = (shape.panel_rows(0), shape.groups());
-        Self { codes: vec![0; rows * shape.columns], scales: vec![0.0; groups], zeros: vec![0; groups] }
+        let (scales, float_zeros) = (vec![0.0; groups], vec![0.0; groups]);
+        Self { codes: vec![0; rows * shape.columns], scales, zeros: vec![0; groups], float_zeros }
     }
 }
 
@@ -268,20 +308,24 @@ impl Scratch {
 fn fill_panel(
     shape: &PackedShape,
     panel: usize,
-    scales: &mut [f32],
-    zeros: &mut [u8],
+    grids: PanelGrids<'_>,
     scratch: &mut Scratch,
     fill: &(impl Fn(GridRow<'_>) + Sync),
 ) {
     let rows = shape.panel_rows(panel);
     let padded = rows.next_multiple_of(ROW_BLOCK);
-    for (inside, codes) in scratch.codes.chunks_mut(shape.columns).take(rows).enumerate() {
+    let Scratch { codes, scales, zeros, float_zeros } = scratch;
+    for (inside, codes) in codes.chunks_mut(shape.columns).take(rows).enumerate() {
         let row = panel * PANEL_ROWS + inside;
-        fill(GridRow { row, codes, scales: &mut scratch.scales, zeros: &mut scratch.zeros });
-        for (group, (&scale, &zero)) in scratch.scales.iter().zip(&scratch.zeros).enumerate() {
-            scales[group * padded + inside] = scale;
-            if let Some(slot) = zeros.get_mut(group * padded + inside) {
-                *slot = zero;
+        fill(GridRow { row, codes, scales, zeros, float_zeros });
+        for group in 0..shape.groups() {
+            let at = group * padded + inside;
+            grids.scales[at] = scales[group];
+            if let Some(slot) = grids.zeros.get_mut(at) {
+                *slot = zeros[group];
+            }
+            if let Some(slot) = grids.float_zeros.get_mut(at) {
+                *slot = float_zeros[group];
             }
         }
     }

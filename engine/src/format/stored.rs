@@ -1,8 +1,9 @@
 //! Packed matrices in a safetensors file: codes, scales and zero points as nibble holds them, byte for byte.
 //!
 //! Of matrix `name` there are the tensors `name.codes` (u8, panels as in memory), `name.scales` (f32) and, where they are
-//! stored, `name.zeros` (u8); of SpQR's there are also `planes` (u8), `seconds` (f32), `starts` (u32), `outlier_columns`
-//! and `outlier_values` (u16) and `outlier_unit` (f32); of the input map number n, `map.n.features` (u32) and `map.n.scales` (f32). The one entry
+//! stored, `name.zeros` (u8, or f32 where they need not be integers); of SpQR's there are also `planes` (u8), `seconds`
+//! (f32), `starts` (u32), `outlier_columns` and `outlier_values` (u16) and `outlier_unit` (f32); of the input map number n,
+//! `map.n.features` (u32) and `map.n.scales` (f32). The one entry
 //! `nibble` of the file's metadata is a JSON object: `matrices` says what each is, `content` is the caller's, `sha256`
 //! is that of all tensors' bytes in the order of the header. A file is written under another name and renamed when it
 //! is complete; one that is cut or changed is refused.
@@ -22,6 +23,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// A tensor: its name, type and little-endian bytes.
+pub type NamedTensor = (String, Dtype, Vec<u8>);
+
 /// Version of the layout.
 const FORMAT: u64 = 1;
 
@@ -32,7 +36,7 @@ const ENTRY: &str = "nibble";
 #[derive(Default)]
 pub struct MatrixWriter {
     matrices: Map<String, Value>,
-    tensors: Vec<(String, Dtype, Vec<u8>)>,
+    tensors: Vec<NamedTensor>,
     maps: Vec<Arc<InputMap>>,
 }
 
@@ -47,19 +51,20 @@ pub struct MatrixReader {
 
 impl MatrixWriter {
     /// What was added: a description of every matrix, and the tensors they are made of, as one file or several hold them.
-    pub fn into_parts(self) -> (Map<String, Value>, Vec<(String, Dtype, Vec<u8>)>) {
+    pub fn into_parts(self) -> (Map<String, Value>, Vec<NamedTensor>) {
         (self.matrices, self.tensors)
     }
 
     /// Takes out the tensors added since the last time; input maps added before are not added again.
-    pub fn take_tensors(&mut self) -> Vec<(String, Dtype, Vec<u8>)> {
+    pub fn take_tensors(&mut self) -> Vec<NamedTensor> {
         std::mem::take(&mut self.tensors)
     }
 
-    /// Adds the matrix `name`, unless it is dense: what the checkpoint holds is not stored again.
+    /// Adds the matrix `name`, unless it is dense, LLM.int8()'s or NF4's: what the checkpoint holds, or says in one
+    /// reading, is not stored again.
     pub fn push(&mut self, name: &str, weights: &Weights) {
         match weights {
-            Weights::Dense(_) => {}
+            Weights::Dense(_) | Weights::Decomposed(_) | Weights::Levels(_) => {}
             Weights::Packed { matrix, activations } => self.push_packed(name, matrix, *activations),
             Weights::SparseQuantized { matrix, activations } => self.push_sparse(name, matrix, *activations),
         }
@@ -77,6 +82,7 @@ impl MatrixWriter {
             "zero_points": match shape.zero_points {
                 ZeroPoints::Middle => "middle",
                 ZeroPoints::Stored => "stored",
+                ZeroPoints::Floats => "floats",
             },
             "activations": activations_word(activations),
             "map": map,
@@ -84,8 +90,11 @@ impl MatrixWriter {
         self.matrices.insert(name.into(), description);
         self.tensors.push((format!("{name}.codes"), Dtype::U8, matrix.codes().to_vec()));
         self.tensors.push((format!("{name}.scales"), Dtype::F32, f32_bytes(matrix.scales())));
-        if shape.zero_points == ZeroPoints::Stored {
-            self.tensors.push((format!("{name}.zeros"), Dtype::U8, matrix.zeros().to_vec()));
+        let zeros = format!("{name}.zeros");
+        match shape.zero_points {
+            ZeroPoints::Middle => {}
+            ZeroPoints::Stored => self.tensors.push((zeros, Dtype::U8, matrix.zeros().to_vec())),
+            ZeroPoints::Floats => self.tensors.push((zeros, Dtype::F32, f32_bytes(matrix.float_zeros()))),
         }
     }
 
@@ -264,16 +273,19 @@ impl MatrixReader {
         let zero_points = match description["zero_points"].as_str() {
             Some("middle") => ZeroPoints::Middle,
             Some("stored") => ZeroPoints::Stored,
+            Some("floats") => ZeroPoints::Floats,
             _ => return Err("no zero points".into()),
         };
         let group = if description["group"].is_null() { None } else { Some(number("group")?) };
         let scales = floats(&self.bytes(&format!("{name}.scales"), Dtype::F32)?);
-        let zeros = match zero_points {
-            ZeroPoints::Middle => Vec::new(),
-            ZeroPoints::Stored => self.bytes(&format!("{name}.zeros"), Dtype::U8)?,
+        let zeros_name = format!("{name}.zeros");
+        let (zeros, float_zeros) = match zero_points {
+            ZeroPoints::Middle => (Vec::new(), Vec::new()),
+            ZeroPoints::Stored => (self.bytes(&zeros_name, Dtype::U8)?, Vec::new()),
+            ZeroPoints::Floats => (Vec::new(), floats(&self.bytes(&zeros_name, Dtype::F32)?)),
         };
         let shape = PackedShape { rows, columns, bits, group, zero_points };
-        let matrix = PackedMatrix::from_parts(shape, &codes, scales, zeros)?;
+        let matrix = PackedMatrix::from_parts(shape, &codes, scales, zeros, float_zeros)?;
         let matrix = match map {
             Some(map) => matrix.with_input_map(map),
             None => matrix,

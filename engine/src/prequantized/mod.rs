@@ -38,7 +38,7 @@ enum Format {
     Gptq(gptq::Gptq),
     Awq(awq::Awq),
     CompressedTensors(compressed_tensors::CompressedTensors),
-    Nibble(nibble::Nibble),
+    Nibble(Box<nibble::Nibble>),
 }
 
 /// Rows of a matrix, as many as a part of a fused tensor has, and its whole size.
@@ -79,7 +79,7 @@ impl Prequantized {
             Some("compressed-tensors") => {
                 Format::CompressedTensors(compressed_tensors::CompressedTensors::new(&config)?)
             }
-            Some("nibble") => Format::Nibble(nibble::Nibble::new(&config, checkpoint)?),
+            Some("nibble") => Format::Nibble(Box::new(nibble::Nibble::new(&config, checkpoint)?)),
             _ => return Err(config.unsupported("quant_method", SUPPORTED)),
         };
         Ok(Some(Self { format, maps: Vec::new() }))

@@ -18,11 +18,14 @@ pub(super) struct Codes<'a> {
     pub(super) groups_of_features: Option<Vec<u32>>,
     pub(super) zero_points: ZeroPoints,
     pub(super) activations: Activations,
-    /// Writes the codes of a row, features in their order.
-    pub(super) codes: Box<dyn Fn(usize, &mut [u8]) + Sync + 'a>,
-    /// Scale and zero point of a row and group.
-    pub(super) grid: Box<dyn Fn(usize, usize) -> (f32, u8) + Sync + 'a>,
+    pub(super) codes: RowCodes<'a>,
+    pub(super) grid: GroupGrid<'a>,
 }
+
+/// Writes the codes of a row, features in their order.
+pub(super) type RowCodes<'a> = Box<dyn Fn(usize, &mut [u8]) + Sync + 'a>;
+/// Scale and zero point of a row and group.
+pub(super) type GroupGrid<'a> = Box<dyn Fn(usize, usize) -> (f32, u8) + Sync + 'a>;
 
 /// Groups that can be multiplied, the largest first.
 const GROUPS: [usize; 4] = [128, 64, 32, 16];

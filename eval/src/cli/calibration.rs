@@ -90,7 +90,7 @@ impl CalibrationFlags {
     pub fn read(&self, source: &Source, recipe: &Recipe) -> Result<Option<Calibration>, Failure> {
         match recipe.method().needs {
             Needs::Weights => Ok(None),
-            Needs::Inputs => {
+            Needs::Inputs | Needs::Magnitudes => {
                 let blueprint = engine::family::blueprint(&source.checkpoint)?;
                 let tokenizer = source.fitting_tokenizer(blueprint.vocab_size)?;
                 let (context_len, vocab_size) = (blueprint.context_len, blueprint.vocab_size);

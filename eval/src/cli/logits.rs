@@ -150,7 +150,7 @@ fn evaluate(
     let mut report = Report { positions, ..Report::default() };
     let mut digest = Sha256::new();
     let mut position = 0;
-    for chunk in tokens.chunks(prefill_chunk) {
+    for chunk in decoder.chunks(&tokens, prefill_chunk) {
         if context.stop.is_raised() {
             return Ok(None);
         }

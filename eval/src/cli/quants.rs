@@ -7,7 +7,7 @@ use super::spelling::nearest;
 use super::table::{Align, Cell, FormatFlag, Record, Table};
 use clap::{Args, Subcommand};
 use quant::method::{self, Method, Needs};
-use quant::recipe::SHARED_OPTIONS;
+use quant::recipe::shared_options;
 use serde_json::json;
 
 /// List quantization methods, explain a recipe
@@ -98,19 +98,18 @@ fn show_method(method: &Method, arguments: &ShowArguments, context: &mut Context
     let needs = match method.needs {
         Needs::Weights => "none: looks at weights alone",
         Needs::Inputs => "needed: looks at the inputs of layers (--calibration, by default a built-in text)",
+        Needs::Magnitudes => "needed: looks at how large inputs are (--calibration, by default a built-in text)",
     };
-    record.push("calibration", Cell::new(needs, method.needs == Needs::Inputs));
+    record.push("calibration", Cell::new(needs, method.needs.calibration()));
     let mut options: Vec<(String, &str, String)> = Vec::new();
     for option in method.options {
         let spelling = format!("{}={}", option.name, option.default_spelling());
         options.push((spelling, option.summary, option.values().join("; ")));
     }
-    if !method.widths.is_empty() {
-        let shared = SHARED_OPTIONS
-            .iter()
-            .map(|option| (option.spelling.into(), option.summary, format!("default: {}", option.default)));
-        options.extend(shared);
-    }
+    options.extend(
+        shared_options(method)
+            .map(|option| (option.spelling.into(), option.summary, format!("default: {}", option.default))),
+    );
     let lines: Vec<String> =
         options.iter().map(|(name, summary, values)| format!("{name}\n    {summary}\n    {values}")).collect();
     let objects: Vec<_> = options

@@ -5,7 +5,6 @@ use crate::error::Error;
 use crate::manifest::NUMERICS_VERSION;
 use crate::task::hash_text;
 use quant::build::{BuildObserver, MemoryNeed, Progress};
-use quant::method::Needs;
 use quant::report::LayerReport;
 use quant::{BlockCache, Build, Calibration, Quantized, Recipe};
 use serde_json::json;
@@ -53,7 +52,7 @@ impl Filed {
     /// `recipe`, calibrated by `calibration` if its method looks at inputs.
     pub fn new(recipe: &Recipe, calibration: Option<&Calibration>) -> Self {
         let name = recipe.to_string();
-        let digest = calibration.filter(|_| recipe.method().needs == Needs::Inputs);
+        let digest = calibration.filter(|_| recipe.method().needs.calibration());
         let digest = digest.map(|calibration| &calibration.identity().digest()[..DIGEST_LEN]);
         let key = digest.map_or_else(|| name.clone(), |digest| format!("{name}@{digest}"));
         Self { name, key }
@@ -66,7 +65,7 @@ pub(super) fn calibration(
     context_len: usize,
     vocab_size: usize,
 ) -> Result<Option<Calibration>, Error> {
-    let is_needed = plan.recipes.iter().any(|recipe| recipe.method().needs == Needs::Inputs);
+    let is_needed = plan.recipes.iter().any(|recipe| recipe.method().needs.calibration());
     let read = || Calibration::read(&plan.quantization.calibration, plan.tokenizer, context_len, vocab_size);
     Ok(if is_needed { Some(read()?) } else { None })
 }
@@ -79,7 +78,7 @@ pub fn block_cache(
     recipe: &Recipe,
     calibration: Option<&Calibration>,
 ) -> Option<BlockCache> {
-    let calibration = calibration.filter(|_| recipe.method().needs == Needs::Inputs)?;
+    let calibration = calibration.filter(|_| recipe.method().needs.calibration())?;
     let parts = json!({
         "checkpoint": hashes,
         "recipe": recipe.to_string(),

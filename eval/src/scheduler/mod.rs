@@ -3,7 +3,8 @@
 //! Requests become a prefix tree. Ready nodes are taken from a stack, so that a branch is finished, and its cache
 //! freed, before the next is begun; as many as fit a batch are computed together. A sequence that generates takes one
 //! token of every batch, beside the prompts that are still being read. None of this can change a bit of an answer:
-//! the decoder gives the same result whatever shares a batch.
+//! the decoder gives the same result whatever shares a batch. (Where the tokens of a sequence depend on each other, as with
+//! LLM.int8()'s `outliers=per_call`, sequences are read whole, and prefixes are not shared.)
 
 mod scoring;
 mod tree;
@@ -88,22 +89,25 @@ struct Run<'r> {
 
 impl<'r> Run<'r> {
     fn new(requests: &'r [(usize, Request)], decoder: &Decoder<'_>) -> Self {
-        let sharing_key = |sequence_len| match &decoder.blueprint().positions {
+        let reads_whole = decoder.reads_whole();
+        let sharing_key = |request: usize, sequence_len| match &decoder.blueprint().positions {
+            _ if reads_whole => request as u64,
             Positions::Rotary(rope) => rope.sharing_key(sequence_len),
             Positions::Learned { .. } => 0,
         };
         let sequences: Vec<Sequence<'r>> = requests
             .iter()
-            .map(|(_, request)| match request {
+            .enumerate()
+            .map(|(index, (_, request))| match request {
                 Request::Score { tokens, first_scored, sequence_len } => {
                     assert!(*first_scored > 0 && *first_scored < tokens.len(), "a request that scores nothing");
                     // The last token is scored, never read.
                     let tokens = &tokens[..tokens.len() - 1];
-                    Sequence { tokens, sharing_key: sharing_key(*sequence_len), sequence_len: *sequence_len }
+                    Sequence { tokens, sharing_key: sharing_key(index, *sequence_len), sequence_len: *sequence_len }
                 }
                 Request::Generate { prompt, .. } => {
                     let sequence_len = prompt.len();
-                    Sequence { tokens: prompt, sharing_key: sharing_key(sequence_len), sequence_len }
+                    Sequence { tokens: prompt, sharing_key: sharing_key(index, sequence_len), sequence_len }
                 }
             })
             .collect();
@@ -230,11 +234,17 @@ impl<'a> Scheduler<'a> {
     fn take_readings(&self, run: &mut Run<'_>, streams: usize) -> Vec<(Reading, usize)> {
         let mut room = self.options.batch_tokens.max(1).saturating_sub(streams);
         let slots = self.options.batch_sequences.max(1).saturating_sub(streams);
+        let reads_whole = self.decoder.reads_whole();
         let mut taken = Vec::new();
         while room > 0 && taken.len() < slots {
             let Some(reading) = run.ready.pop() else { break };
-            let count = (run.tree.nodes[reading.node].tokens.len() - reading.done).min(room);
-            room -= count;
+            let left = run.tree.nodes[reading.node].tokens.len() - reading.done;
+            if reads_whole && left > room && !taken.is_empty() {
+                run.ready.push(reading);
+                break;
+            }
+            let count = if reads_whole { left } else { left.min(room) };
+            room = room.saturating_sub(count);
             taken.push((reading, count));
         }
         taken

@@ -3,6 +3,7 @@
 use super::pass::{Meter, Passing};
 use super::{Build, BuildObserver, MemoryNeed, sources};
 use crate::error::Error;
+use crate::hessian::Hessian;
 use crate::method::Needs;
 use crate::report::LayerReport;
 use engine::decoder::Decoder;
@@ -103,7 +104,7 @@ impl Build<'_> {
             }
             for (input, statistics) in gathering.parts {
                 let source = sources(&model, layer, &block, input).into_iter().find(|source| source.role == role);
-                let hessian = source.is_some().then(|| statistics.hessian.clone().into_matrix());
+                let hessian = statistics.hessian.clone().filter(|_| source.is_some()).map(Hessian::into_matrix);
                 let reports = self.quantize(&model, layer, &mut block, input, statistics, &mut meter)?;
                 if let Some(source) = source {
                     let report = reports.into_iter().find(|report| report.role == role);

@@ -1,6 +1,7 @@
 //! What quantizing block by block takes at its peak, said before it begins.
 
 use crate::error::Error;
+use crate::method::Needs;
 use crate::recipe::Recipe;
 use crate::statistics::InputStatistics;
 use engine::blueprint::Blueprint;
@@ -64,7 +65,11 @@ impl MemoryNeed {
         }
         let inputs = BlockInput::ALL.map(|input| InputStatistics::bytes(input.columns(blueprint)));
         let widest = inputs.into_iter().max().unwrap_or(0);
-        let hessians = if recipe.is_true_sequential() { widest } else { inputs.iter().sum() };
+        let (widest, inputs) = match recipe.method().needs {
+            Needs::Inputs => (widest, inputs.iter().sum()),
+            _ => (0, 0),
+        };
+        let hessians = if recipe.is_true_sequential() { widest } else { inputs };
         let parts = vec![
             ("quantized weights", quantized),
             ("one block as it is stored", largest_block),

@@ -113,8 +113,8 @@ impl Build<'_> {
                 let model = crate::build_model(self.checkpoint, self.recipe, self.runtime)?;
                 Ok(Some(Quantized { model, layers: Vec::new() }))
             }
-            (Needs::Inputs, None) => Err(Error::NoCalibration { recipe: self.recipe.to_string() }),
-            (Needs::Inputs, Some(calibration)) => self.block_by_block(calibration, observer),
+            (_, None) => Err(Error::NoCalibration { recipe: self.recipe.to_string() }),
+            (_, Some(calibration)) => self.block_by_block(calibration, observer),
         }
     }
 
@@ -171,6 +171,7 @@ impl Build<'_> {
             }
             model.blocks.push(block);
         }
+        let model = model.with_kv_precision(self.recipe.kv_precision())?;
         Ok(Some(Quantized { model, layers }))
     }
 
@@ -219,7 +220,11 @@ impl Build<'_> {
             sources(*input).iter().any(|source| self.recipe.scheme_of(&source.tensor, source.role).is_some())
         };
         let parts = inputs.iter().copied().filter(is_quantized);
-        let parts = parts.map(|input| (input, InputStatistics::new(input.columns(&model.blueprint), sequences)));
+        let statistics = |columns| match self.recipe.method().needs {
+            Needs::Magnitudes => InputStatistics::of_magnitudes(columns),
+            _ => InputStatistics::new(columns, sequences),
+        };
+        let parts = parts.map(|input| (input, statistics(input.columns(&model.blueprint))));
         Gathering { runtime: self.runtime, parts: parts.collect(), meter }
     }
 

@@ -1,6 +1,7 @@
 //! Passes of a block over the calibration text: what they gather, and how far all of them are.
 
 use super::{Build, BuildObserver, Progress, Stage};
+use crate::method::Needs;
 use crate::statistics::InputStatistics;
 use engine::blueprint::Blueprint;
 use engine::model::{BlockInput, Model};
@@ -38,8 +39,13 @@ pub(super) struct Passing<'m, 'a>(pub(super) &'m mut Meter<'a>);
 impl<'a> Meter<'a> {
     pub(super) fn new(build: &Build<'a>, model: &Model, tokens: usize, observer: &'a mut dyn BuildObserver) -> Self {
         let blueprint = &model.blueprint;
-        let squares: f64 = BlockInput::ALL.iter().map(|input| square(input.columns(blueprint))).sum();
         let (token, solving) = costs(blueprint);
+        let squares: f64 = BlockInput::ALL.iter().map(|input| square(input.columns(blueprint))).sum();
+        // Hessians and what is solved with them.
+        let (squares, solving) = match build.recipe.method().needs {
+            Needs::Inputs => (squares, solving),
+            _ => (0.0, 0.0),
+        };
         let passes = build.rounds().len() as f64;
         let block = tokens as f64 * ((passes + 1.0) * token + squares / 2.0) + solving;
         Self {
@@ -69,7 +75,8 @@ impl<'a> Meter<'a> {
 
     /// A matrix of this size is quantized.
     pub(super) fn solved(&mut self, rows: usize, columns: usize) {
-        self.add(Stage::Solving, rows as f64 * square(columns));
+        let work = if self.hessian_token > 0.0 { rows as f64 * square(columns) } else { 0.0 };
+        self.add(Stage::Solving, work);
     }
 
     fn passed(&mut self, stage: Stage, work: f64) -> ControlFlow<()> {

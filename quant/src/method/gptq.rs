@@ -5,7 +5,7 @@
 //! to features.
 
 use super::rtn::SYM;
-use super::{Choices, Chosen, Method, MethodOption, Needs, NumberRange, OptionValue, Site, Spacing};
+use super::{ACTIVATIONS, Choices, Chosen, Method, MethodOption, Needs, NumberRange, OptionValue, Site, Spacing};
 use crate::error::Error;
 use crate::gptq::{self, GridFit, Groups, Settings, Solution};
 use crate::grid::{Search, Symmetry};
@@ -25,6 +25,8 @@ pub(super) static METHOD: Method = Method {
     widths: &[CodeBits::Eight, CodeBits::Four, CodeBits::Three, CodeBits::Two],
     groups: &[16, 32, 64, 128],
     ungrouped: true,
+    implied: None,
+    activations: ACTIVATIONS,
     options: &[
         SYM,
         ACT_ORDER,
@@ -97,8 +99,9 @@ fn quantize(site: Site<'_>) -> Result<Vec<Chosen>, Error> {
     };
     let preparation = settings(site.choices, &first).preparation();
     let (kernels, tensor) = (site.kernels, &site.layers[0].source.tensor);
-    let statistics = site.inputs.ok_or_else(|| Error::NoCalibration { recipe: METHOD.name.into() })?;
-    let factor = InverseFactor::new(kernels, statistics.hessian, &preparation)
+    let hessian = site.inputs.and_then(|inputs| inputs.hessian);
+    let hessian = hessian.ok_or_else(|| Error::NoCalibration { recipe: METHOD.name.into() })?;
+    let factor = InverseFactor::new(kernels, hessian, &preparation)
         .map_err(|source| Error::Factor { tensor: tensor.clone(), source })?;
     let map = factor.input_map();
     let chosen = site.layers.iter().map(|layer| {

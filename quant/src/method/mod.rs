@@ -12,6 +12,8 @@ pub use choice::{MethodOption, NumberRange, OptionValue, Spacing};
 pub(crate) use site::{Chosen, Site, SiteLayer};
 
 use crate::error::Error;
+use crate::recipe::Scheme;
+use engine::linear::Activations;
 use kernels::CodeBits;
 use std::fmt;
 
@@ -23,15 +25,15 @@ macro_rules! registry {
     };
 }
 
-registry! { none, rtn, gptq, spqr }
+registry! { none, rtn, gptq, spqr, llm_int8, smoothquant, awq, hqq, nf4 }
 
 /// Checkpoint precision.
 pub(crate) static NONE: &Method = &none::METHOD;
 /// The method that scheme names such as `W4A16` stand for.
 pub(crate) static RTN: &Method = &rtn::METHOD;
 
-/// Methods that the design names and that are not built yet.
-pub(crate) const PLANNED: &[&str] = &["llm.int8", "awq", "hqq", "nf4"];
+/// The activations of methods whose codes lie on evenly spaced grids.
+pub(crate) const ACTIVATIONS: &[Activations] = &[Activations::A16, Activations::A8, Activations::A32];
 
 /// A method of quantization.
 #[derive(Debug)]
@@ -52,6 +54,10 @@ pub struct Method {
     pub groups: &'static [usize],
     /// Whether a row may have a single scale.
     pub ungrouped: bool,
+    /// How weights are stored where a recipe does not say, and cannot: it names no bits.
+    pub implied: Option<Scheme>,
+    /// How activations may enter; the first where a recipe does not say.
+    pub activations: &'static [Activations],
     /// Its own options, besides those that every method has.
     pub options: &'static [MethodOption],
     /// What it must know besides the weights.
@@ -69,6 +75,15 @@ pub enum Needs {
     Weights,
     /// What the layers' inputs are like, gathered from calibration text.
     Inputs,
+    /// How large the layers' inputs are, gathered likewise: all of that but the Hessian, which takes most of the time.
+    Magnitudes,
+}
+
+impl Needs {
+    /// Whether calibration text is needed.
+    pub fn calibration(self) -> bool {
+        self != Needs::Weights
+    }
 }
 
 /// All methods, in the order they are listed.

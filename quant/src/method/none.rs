@@ -12,6 +12,8 @@ pub(super) static METHOD: Method = Method {
     widths: &[],
     groups: &[],
     ungrouped: true,
+    implied: None,
+    activations: &[],
     options: &[],
     needs: Needs::Weights,
     extra_bits: 0.0,

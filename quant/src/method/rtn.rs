@@ -3,7 +3,7 @@
 //! No calibration and no interplay of weights: the least that a method can do, and the lower bound that the others
 //! are measured against. The grid is that of GPTQ, so that the two differ in the choice of codes alone.
 
-use super::{Chosen, Method, MethodOption, Needs, OptionValue, Site};
+use super::{ACTIVATIONS, Choices, Chosen, Method, MethodOption, Needs, OptionValue, Site};
 use crate::error::Error;
 use crate::grid::{Grid, Symmetry};
 use crate::recipe::Scheme;
@@ -20,6 +20,8 @@ pub(super) static METHOD: Method = Method {
     widths: &[CodeBits::Eight, CodeBits::Four, CodeBits::Three, CodeBits::Two],
     groups: &[16, 32, 64, 128],
     ungrouped: true,
+    implied: None,
+    activations: ACTIVATIONS,
     options: &[SYM],
     needs: Needs::Weights,
     extra_bits: 0.0,
@@ -37,18 +39,23 @@ pub(super) const SYM: MethodOption = MethodOption::of_words(
 );
 
 fn quantize(site: Site<'_>) -> Result<Vec<Chosen>, Error> {
-    let symmetry = if site.choices.holds("sym", "true") { Symmetry::Symmetric } else { Symmetry::Asymmetric };
+    let symmetry = symmetry(site.choices);
     site.each(|layer, scheme| {
         let matrix = pack(site.kernels, &layer.source.matrix, scheme, symmetry);
         Ok(Weights::Packed { matrix, activations: scheme.activations })
     })
 }
 
+/// The grid that a recipe chose.
+pub(super) fn symmetry(choices: &Choices) -> Symmetry {
+    if choices.holds("sym", "true") { Symmetry::Symmetric } else { Symmetry::Asymmetric }
+}
+
 /// Groups of a row whose grids are fitted before their weights are encoded: their bytes are then still near.
 const GROUPS_AT_A_TIME: usize = 32;
 
 /// Rows in parallel, read twice as they are stored: nothing as large as the matrix is held but its codes.
-fn pack(kernels: &Kernels, matrix: &DenseMatrix, scheme: &Scheme, symmetry: Symmetry) -> PackedMatrix {
+pub(super) fn pack(kernels: &Kernels, matrix: &DenseMatrix, scheme: &Scheme, symmetry: Symmetry) -> PackedMatrix {
     let zero_points = match symmetry {
         Symmetry::Asymmetric => ZeroPoints::Stored,
         Symmetry::Symmetric => ZeroPoints::Middle,

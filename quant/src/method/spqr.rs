@@ -4,13 +4,16 @@
 //! Hessian and the map of columns to features.
 
 use super::gptq::{DAMP_MEANING, TRUE_SEQUENTIAL};
-use super::{Choices, Chosen, Method, MethodOption, Needs, NumberRange, OptionValue, Site, SiteLayer, Spacing};
+use super::{
+    ACTIVATIONS, Choices, Chosen, Method, MethodOption, Needs, NumberRange, OptionValue, Site, SiteLayer, Spacing,
+};
 use crate::error::Error;
 use crate::inverse_factor::{ColumnOrder, InverseFactor};
 use crate::recipe::Scheme;
 use crate::spqr::{self, GridWeights, Outlier, SECOND_GROUP, Settings, Solution, ZeroKind};
-use engine::format::DenseMatrix;
+use engine::format::{DenseMatrix, OutlierPrecision};
 use engine::linear::Weights;
+use engine::tensor::Dtype;
 use kernels::CodeBits;
 
 pub(super) static METHOD: Method = Method {
@@ -22,6 +25,8 @@ pub(super) static METHOD: Method = Method {
     widths: &[CodeBits::Eight, CodeBits::Four, CodeBits::Three, CodeBits::Two],
     groups: &[16, 32, 64, 128],
     ungrouped: false,
+    implied: None,
+    activations: ACTIVATIONS,
     options: &[
         MethodOption {
             name: "tau",
@@ -78,10 +83,11 @@ fn quantize(site: Site<'_>) -> Result<Vec<Chosen>, Error> {
         return site.each(|layer, _| Ok(Weights::Dense(layer.source.matrix.clone())));
     };
     let (kernels, tensor) = (site.kernels, &site.layers[0].source.tensor);
-    let statistics = site.inputs.ok_or_else(|| Error::NoCalibration { recipe: METHOD.name.into() })?;
+    let hessian = site.inputs.and_then(|inputs| inputs.hessian);
+    let hessian = hessian.ok_or_else(|| Error::NoCalibration { recipe: METHOD.name.into() })?;
     // It depends on no scheme.
     let preparation = settings(site.choices, &first).preparation();
-    let factor = InverseFactor::new(kernels, statistics.hessian, &preparation)
+    let factor = InverseFactor::new(kernels, hessian, &preparation)
         .map_err(|source| Error::Factor { tensor: tensor.clone(), source })?;
     let map = factor.input_map();
     let mut chosen = Vec::with_capacity(site.layers.len());
@@ -98,7 +104,12 @@ fn quantize(site: Site<'_>) -> Result<Vec<Chosen>, Error> {
         let mut first = 0;
         for part in parts {
             let of_part = rows_of(&solution, first, part.rows());
-            let matrix = of_part.pack(kernels, scheme.bits, map.as_ref())?;
+            // Outliers as exact as weights are in the checkpoint.
+            let precision = match part.dtype() {
+                Dtype::F32 => OutlierPrecision::TwoHalves,
+                Dtype::F16 | Dtype::Bf16 => OutlierPrecision::Half,
+            };
+            let matrix = of_part.pack(kernels, scheme.bits, precision, map.as_ref())?;
             let weights = Weights::SparseQuantized { matrix, activations: scheme.activations };
             let loss = (first == 0).then_some(solution.loss);
             chosen.push(Chosen { weights, loss, outliers: Some(of_part.outliers.len()) });

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! none                                    checkpoint precision
+//! llm.int8                                a method with one width: no bits are written
 //! rtn:w8                                  8-bit codes, one scale a row
 //! rtn:w4g32                               4-bit codes, one scale for 32 columns of a row
 //! rtn:w4a8g32                             the same, and activations quantized to 8 bits on the fly
@@ -9,6 +10,7 @@
 //! rtn:w4g128:head=w8:embeddings=w8        what methods otherwise leave alone
 //! rtn:w4g128:*.down_proj=w8               other bits where a tensor's name matches
 //! W4A16                                   a scheme name: rtn:w4g128:sym=true
+//! none:kv=8                               keys and values in 8 bits: an option of every recipe
 //! ```
 //! Commas separate recipes. Where patterns overlap the last that matches holds. A value such as `w8` takes group and
 //! activations from the recipe unless it spells them (`w8a16g32`, `gnone` for one scale a row); `none` keeps the
@@ -25,9 +27,10 @@ pub use error::RecipeError;
 pub use pattern::Pattern;
 
 use crate::error::Error;
-use crate::method::{Choice, Choices, Chosen, Method, Needs, Site, SiteLayer};
+use crate::method::{Choice, Choices, Chosen, Method, Site, SiteLayer};
 use crate::statistics::InputStatistics;
 use engine::blueprint::Blueprint;
+use engine::kv_cache::KvPrecision;
 use engine::linear::{Activations, Weights};
 use engine::model::{BlockInput, Builder, LinearSource, Role};
 use kernels::{CodeBits, Kernels};
@@ -55,9 +58,19 @@ pub struct Recipe {
     embeddings: Option<Scheme>,
     head: Option<Scheme>,
     patterns: Vec<(Pattern, Option<Scheme>)>,
+    kv: KvPrecision,
 }
 
-/// An option that every method with codes has.
+/// Whether an option speaks of the codes of weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NeedsCodes {
+    /// Methods without any do not have it.
+    Yes,
+    /// Every recipe has it.
+    No,
+}
+
+/// An option that methods have in common.
 #[derive(Debug)]
 pub struct SharedOption {
     /// As written in a recipe.
@@ -66,21 +79,49 @@ pub struct SharedOption {
     pub summary: &'static str,
     /// What holds where a recipe says nothing.
     pub default: &'static str,
+    /// Whether a method without codes has it too.
+    pub needs_codes: NeedsCodes,
 }
 
-/// The options that every method with codes has, besides its own.
-pub static SHARED_OPTIONS: &[SharedOption] = &[
+/// The options that `method` has besides its own.
+pub fn shared_options(method: &Method) -> impl Iterator<Item = &'static SharedOption> {
+    let of_bits = (method.activations.len() > 1).then_some(&ACTIVATIONS_OPTION);
+    let has_codes = !method.widths.is_empty();
+    let others = SHARED_OPTIONS.iter().filter(move |option| has_codes || option.needs_codes == NeedsCodes::No);
+    of_bits.into_iter().chain(others)
+}
+
+static ACTIVATIONS_OPTION: SharedOption = SharedOption {
+    spelling: "a8, a16, a32 behind the bits",
+    summary: "activations: 8-bit codes, 16-bit codes (as faithful as bf16 or better), or f32, the reference",
+    default: "a16",
+    needs_codes: NeedsCodes::Yes,
+};
+
+static SHARED_OPTIONS: &[SharedOption] = &[
     SharedOption {
-        spelling: "a8, a16, a32 behind the bits",
-        summary: "activations: 8-bit codes, 16-bit codes (as faithful as bf16 or better), or f32, the reference",
-        default: "a16",
+        spelling: "embeddings=w8",
+        summary: "quantize the token embedding too",
+        default: "none",
+        needs_codes: NeedsCodes::Yes,
     },
-    SharedOption { spelling: "embeddings=w8", summary: "quantize the token embedding too", default: "none" },
-    SharedOption { spelling: "head=w8", summary: "quantize the output head too", default: "none" },
+    SharedOption {
+        spelling: "head=w8",
+        summary: "quantize the output head too",
+        default: "none",
+        needs_codes: NeedsCodes::Yes,
+    },
     SharedOption {
         spelling: "<tensor pattern>=w8",
         summary: "other bits, or `none`, for the matrices of blocks whose name matches; `*` is any part of a name",
         default: "the recipe's bits",
+        needs_codes: NeedsCodes::Yes,
+    },
+    SharedOption {
+        spelling: "kv=8 or kv=4",
+        summary: "keys and values as codes, one scale a token and head; queries as codes of 8 bits with a8, else of 16",
+        default: "f32",
+        needs_codes: NeedsCodes::No,
     },
 ];
 
@@ -101,7 +142,7 @@ impl Recipe {
 
     fn of(method: &'static Method, scheme: Option<Scheme>) -> Self {
         let choices = Choices::defaults(method);
-        Self { method, scheme, choices, embeddings: None, head: None, patterns: Vec::new() }
+        Self { method, scheme, choices, embeddings: None, head: None, patterns: Vec::new(), kv: KvPrecision::F32 }
     }
 
     /// Reads one recipe.
@@ -133,6 +174,11 @@ impl Recipe {
     /// Bits of a code in the matrices of blocks where no pattern matches; `None` for checkpoint precision.
     pub fn nominal_bits(&self) -> Option<u32> {
         self.scheme.map(|scheme| scheme.bits.bits())
+    }
+
+    /// How keys and values are held.
+    pub fn kv_precision(&self) -> KvPrecision {
+        self.kv
     }
 
     /// The tensor patterns, in order.
@@ -191,7 +237,7 @@ impl Recipe {
             layers.push(SiteLayer { source: source.clone(), scheme });
         }
         let nearest = self.nearest_choices();
-        let (method, choices) = match self.method.needs == Needs::Inputs && layers.iter().all(is_outside_blocks) {
+        let (method, choices) = match self.method.needs.calibration() && layers.iter().all(is_outside_blocks) {
             true => (crate::method::RTN, &nearest),
             false => (self.method, &self.choices),
         };
@@ -266,7 +312,7 @@ impl Recipe {
     /// What the recipe does, in words.
     pub fn describe(&self) -> String {
         let Some(scheme) = self.scheme else {
-            return self.method.title.to_string();
+            return format!("{}{}", self.method.title, self.kv_words());
         };
         let activations = match scheme.activations {
             Activations::A8 => "8-bit activations",
@@ -289,7 +335,15 @@ impl Recipe {
         for (pattern, scheme) in &self.patterns {
             text = matrix(text, &format!("{pattern}"), scheme);
         }
-        text
+        text + self.kv_words()
+    }
+
+    fn kv_words(&self) -> &'static str {
+        match self.kv {
+            KvPrecision::F32 => "",
+            KvPrecision::Eight => "; keys and values: 8-bit codes, one scale for each token and head",
+            KvPrecision::Four => "; keys and values: 4-bit codes, one scale and zero point for each token and head",
+        }
     }
 }
 
@@ -331,9 +385,9 @@ fn part_spelling(part: &Option<Scheme>, base: &Option<Scheme>) -> String {
 impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.method.name)?;
-        if let Some(scheme) = &self.scheme {
+        if let Some(scheme) = self.scheme.filter(|_| self.method.implied.is_none()) {
             write!(f, ":w{}", scheme.bits.bits())?;
-            if scheme.activations != parse::DEFAULT_ACTIVATIONS {
+            if self.method.activations.first() != Some(&scheme.activations) {
                 f.write_str(activations_word(scheme.activations))?;
             }
             if let Some(group) = scheme.group {
@@ -353,7 +407,11 @@ impl fmt::Display for Recipe {
         for (pattern, part) in &self.patterns {
             write!(f, ":{pattern}={}", part_spelling(part, &self.scheme))?;
         }
-        Ok(())
+        match self.kv {
+            KvPrecision::F32 => Ok(()),
+            KvPrecision::Eight => f.write_str(":kv=8"),
+            KvPrecision::Four => f.write_str(":kv=4"),
+        }
     }
 }
 

@@ -1,14 +1,12 @@
 //! From the text of a recipe to the recipe.
 
 use super::shorthand::{PRESETS, scheme_recipe};
-use super::{Pattern, Recipe, RecipeError, Scheme};
-use crate::method::{self, Method, PLANNED};
+use super::{Pattern, Recipe, RecipeError, Scheme, activations_word};
+use crate::method::{self, Method};
 use crate::suggestion::nearest;
+use engine::kv_cache::KvPrecision;
 use engine::linear::Activations;
 use kernels::CodeBits;
-
-/// What `a<bits>` is where a recipe does not say.
-pub(super) const DEFAULT_ACTIVATIONS: Activations = Activations::A16;
 
 /// A piece of the text between separators.
 #[derive(Clone, Copy)]
@@ -39,10 +37,10 @@ pub(super) fn one(text: &str) -> Result<Recipe, RecipeError> {
     }
     let item = items[0];
     match PRESETS.iter().find(|(name, _)| *name == item.text) {
-        Some((name, recipes)) => source.preset(item, name, recipes).and_then(|_| {
+        Some((name, recipes)) => {
             let what = format!("`{name}` stands for several recipes where one is expected");
             Err(source.error(item.start, what, format!("write one of {recipes}")))
-        }),
+        }
         None => source.recipe(item),
     }
 }
@@ -52,7 +50,7 @@ pub(super) fn list(text: &str) -> Result<Vec<Recipe>, RecipeError> {
     let mut recipes: Vec<Recipe> = Vec::new();
     for item in source.items() {
         let read = match PRESETS.iter().find(|(name, _)| *name == item.text) {
-            Some((name, recipes)) => source.preset(item, name, recipes)?,
+            Some((_, recipes)) => list(recipes)?,
             None => vec![source.recipe(item)?],
         };
         for recipe in read {
@@ -106,17 +104,6 @@ impl<'a> Source<'a> {
         items
     }
 
-    /// The recipes of a preset: all of them, or the reason why it cannot be run yet.
-    fn preset(self, item: Piece<'_>, name: &str, recipes: &str) -> Result<Vec<Recipe>, RecipeError> {
-        let needs = |method: &&str| recipes.split(',').any(|recipe| recipe.split(':').next() == Some(method));
-        let planned: Vec<&str> = PLANNED.iter().copied().filter(needs).collect();
-        if planned.is_empty() {
-            return list(recipes);
-        }
-        let what = format!("the preset `{name}` is planned: it needs {}, not built yet", names(planned, "and"));
-        Err(self.error(item.start, what, format!("{}; write recipes out, for example `none,rtn:w4g128`", existing())))
-    }
-
     fn recipe(self, item: Piece<'_>) -> Result<Recipe, RecipeError> {
         let mut start = item.start;
         let mut pieces: Vec<Piece<'_>> = Vec::new();
@@ -131,33 +118,44 @@ impl<'a> Source<'a> {
         }
         let method = self.method(pieces[0])?;
         if method.widths.is_empty() {
-            return match pieces.get(1) {
-                None => Ok(Recipe::of(method, None)),
-                Some(&piece) => {
-                    let what = format!("`{method}` takes no bits and no options");
-                    Err(self.error(piece.start, what, format!("write `{method}` alone, or a method: {}", existing())))
+            return match pieces[1..] {
+                [] => Ok(Recipe::of(method, None)),
+                [piece] if piece.text.starts_with("kv=") => {
+                    Ok(Recipe { kv: self.kv(piece)?, ..Recipe::of(method, None) })
+                }
+                [piece, ..] => {
+                    let what = format!("`{method}` takes no bits and no options but `kv`");
+                    let fix = format!("write `{method}`, `{method}:kv=8`, or a method: {}", existing());
+                    Err(self.error(piece.start, what, fix))
                 }
             };
         }
-        let Some(&bits) = pieces.get(1).filter(|piece| !piece.text.contains('=')) else {
-            let what = format!("`{method}` needs the bits of a weight");
-            let at = pieces[0].start + pieces[0].text.len();
-            return Err(self.error(at, what, format!("write for example `{}`", method.example)));
-        };
-        let written = self.written(bits, 0, method)?;
-        if written.group.is_none() && !method.ungrouped {
-            let what = format!("`{method}` needs the columns of a group");
-            let at = bits.text.len();
-            return Err(self.error_in(bits, at, what, format!("write for example `{}`", method.example)));
-        }
-        let scheme = Scheme {
-            bits: written.bits,
-            group: written.group.flatten(),
-            activations: written.activations.unwrap_or(DEFAULT_ACTIVATIONS),
+        let bits = pieces.get(1).filter(|piece| !piece.text.contains('='));
+        let (scheme, options) = match (method.implied, bits) {
+            (Some(scheme), None) => (scheme, 1),
+            (Some(_), Some(piece)) => {
+                let what = format!("`{method}` takes no bits: it has one width");
+                return Err(self.error(piece.start, what, "drop them; options are written `option=value`"));
+            }
+            (None, Some(&piece)) => {
+                let written = self.written(piece, 0, method)?;
+                if written.group.is_none() && !method.ungrouped {
+                    let what = format!("`{method}` needs the columns of a group");
+                    let fix = format!("write for example `{}`", method.example);
+                    return Err(self.error_in(piece, piece.text.len(), what, fix));
+                }
+                let activations = written.activations.unwrap_or(method.activations[0]);
+                (Scheme { bits: written.bits, group: written.group.flatten(), activations }, 2)
+            }
+            (None, None) => {
+                let what = format!("`{method}` needs the bits of a weight");
+                let at = pieces[0].start + pieces[0].text.len();
+                return Err(self.error(at, what, format!("write for example `{}`", method.example)));
+            }
         };
         let mut recipe = Recipe::of(method, Some(scheme));
         let mut seen: Vec<&str> = Vec::new();
-        for &piece in &pieces[2..] {
+        for &piece in &pieces[options..] {
             let (name, value) = self.option(piece, method)?;
             if seen.contains(&name) {
                 return Err(self.error(piece.start, format!("`{name}` is given twice"), "drop one of them"));
@@ -177,14 +175,11 @@ impl<'a> Source<'a> {
         if name.is_empty() {
             return Err(self.error(at, "a recipe is missing", "write for example `none,rtn:w4g128`"));
         }
-        if PLANNED.contains(&name) {
-            return Err(self.error(at, format!("the method `{name}` is planned, not built yet"), existing()));
-        }
         let what = format!("unknown method `{name}`");
         if name.starts_with('w') && self.written(piece, 0, method::RTN).is_ok() {
             return Err(self.error(at, what, format!("a recipe begins with its method: `rtn:{name}`")));
         }
-        let known = method::all().iter().map(|method| method.name).chain(PLANNED.iter().copied());
+        let known = method::all().iter().map(|method| method.name);
         let known = known.chain(PRESETS.iter().map(|(name, _)| *name));
         Err(self.error(
             at,
@@ -232,6 +227,11 @@ impl<'a> Source<'a> {
                     return Err(error(at + 1, format!("no activations of `{number}` bits"), fix.into()));
                 }
             });
+            if written.activations.is_some_and(|found| !method.activations.contains(&found)) {
+                let words: Vec<&str> = method.activations.iter().map(|known| activations_word(*known)).collect();
+                let what = format!("`{method}` has no activations of {number} bits");
+                return Err(error(at + 1, what, format!("write {} or nothing", words.join(", "))));
+            }
             at += 1 + number.len();
         }
         if text[at..].starts_with('g') {
@@ -239,8 +239,13 @@ impl<'a> Source<'a> {
             let group = method.groups.iter().find(|group| group.to_string() == number);
             if group.is_none() && (number != "none" || !method.ungrouped) {
                 let groups: Vec<String> = method.groups.iter().map(usize::to_string).collect();
-                let without = if method.ungrouped { "; without one a row has one scale" } else { "" };
-                let fix = format!("a group must be one of {}{without}", groups.join(", "));
+                let fix = match (groups.as_slice(), method.ungrouped) {
+                    ([], _) => format!("`{method}` has one scale a row"),
+                    (_, true) => {
+                        format!("a group must be one of {}; without one a row has one scale", groups.join(", "))
+                    }
+                    (_, false) => format!("a group must be one of {}", groups.join(", ")),
+                };
                 return Err(error(at + 1, format!("no groups of `{number}` columns"), fix));
             }
             written.group = Some(group.copied());
@@ -295,10 +300,7 @@ impl<'a> Source<'a> {
                 recipe.embeddings = part;
             }
             "head" => recipe.head = self.part(piece, name, base, method)?,
-            "kv" => {
-                let what = "quantization of the key/value cache (`kv`) is planned, not built yet";
-                return Err(self.error(piece.start, what, "drop it"));
-            }
+            "kv" => recipe.kv = self.kv(piece)?,
             _ if name.contains(['*', '.']) => {
                 let pattern = Pattern::new(name).map_err(|(at, found)| {
                     let what = format!("`{}` in a tensor pattern", found.escape_debug());
@@ -310,6 +312,18 @@ impl<'a> Source<'a> {
             _ => return Err(self.unknown_option(piece, name, method)),
         }
         Ok(())
+    }
+
+    /// How keys and values are held: the number behind `kv=`.
+    fn kv(self, piece: Piece<'_>) -> Result<KvPrecision, RecipeError> {
+        match &piece.text["kv=".len()..] {
+            "8" => Ok(KvPrecision::Eight),
+            "4" => Ok(KvPrecision::Four),
+            value => {
+                let what = format!("keys and values of `{}` bits", value.escape_debug());
+                Err(self.error_in(piece, "kv=".len(), what, "write `kv=8` or `kv=4`; without it they are f32"))
+            }
+        }
     }
 
     /// The scheme of a part of the model, `w<bits>[a<bits>][g<group>]` or `none`, behind `name=`.
@@ -327,7 +341,8 @@ impl<'a> Source<'a> {
     }
 
     fn unknown_option(self, piece: Piece<'_>, name: &str, method: &Method) -> RecipeError {
-        let known: Vec<&str> = method.options.iter().map(|option| option.name).chain(["embeddings", "head"]).collect();
+        let known: Vec<&str> =
+            method.options.iter().map(|option| option.name).chain(["embeddings", "head", "kv"]).collect();
         let hint =
             nearest(name, known.iter().copied()).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
         let fix = format!("{hint}`{method}` has {}; a tensor pattern has a `*` or `.`", names(known, "and"));

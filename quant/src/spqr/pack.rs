@@ -1,7 +1,7 @@
 //! A solution as the matrix that is multiplied.
 
 use super::{FloatGrid, Solution};
-use engine::format::{Line, SparseQuantizedMatrix, SparseQuantizedParts, SparseQuantizedShape};
+use engine::format::{Line, OutlierPrecision, SparseQuantizedMatrix, SparseQuantizedParts, SparseQuantizedShape};
 use engine::{Error, InputMap};
 use kernels::{CodeBits, Kernels};
 use std::sync::Arc;
@@ -18,6 +18,7 @@ impl Solution {
         &self,
         kernels: &Kernels,
         bits: CodeBits,
+        outlier_precision: OutlierPrecision,
         map: Option<&Arc<InputMap>>,
     ) -> Result<SparseQuantizedMatrix, Error> {
         let [rows, columns] = self.shape;
@@ -38,6 +39,7 @@ impl Solution {
             zero_codes: &self.zero_codes,
             second_levels: &second_levels,
             outliers: &outliers,
+            outlier_precision,
         };
         let matrix = SparseQuantizedMatrix::new(kernels, shape, &parts)?;
         Ok(match map {

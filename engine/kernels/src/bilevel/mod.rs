@@ -25,7 +25,7 @@
 
 use crate::columns::ColumnsMut;
 use crate::grouped::panel::{CodeBits, PANEL_ROWS, Panel, ROW_BLOCK, Zeros};
-use crate::grouped::{BLOCK_COLUMNS, Block, Unpacked, all_tokens, all_tokens_f32, columns_of_block};
+use crate::grouped::{BLOCK_COLUMNS, Block, Unpacked, all_tokens, all_tokens_f32};
 use crate::lanes::Lanes;
 use crate::quantize::QuantizedRows;
 use std::mem::MaybeUninit;
@@ -51,16 +51,16 @@ pub struct BilevelPanel<'a> {
     pub seconds: &'a [[f32; 4]],
 }
 
-/// Grids of a block of columns at most: groups of 8, or those of `columns_of_block`.
-const GRIDS: usize = BLOCK_COLUMNS / 8 * PANEL_ROWS;
+/// Columns of the smallest group.
+const LEAST_GROUP: usize = 8;
 
-/// Scales, or zeros, of a block of columns, [groups of the block, R].
+/// Scales, or zeros, of a block of C columns, [groups of the block, R]: for groups of 8, an eighth of these places for each.
 #[repr(align(64))]
-struct Decoded([MaybeUninit<f32>; GRIDS]);
+struct Decoded<const C: usize>([[MaybeUninit<f32>; PANEL_ROWS / LEAST_GROUP]; C]);
 
-impl Decoded {
+impl<const C: usize> Decoded<C> {
     fn new() -> Self {
-        Self([MaybeUninit::uninit(); GRIDS])
+        Self([[MaybeUninit::uninit(); PANEL_ROWS / LEAST_GROUP]; C])
     }
 }
 
@@ -112,21 +112,22 @@ impl BilevelPanel<'_> {
 
 /// Decodes the statistics of the groups of columns `first..end`: scales and zeros, [groups, R].
 #[inline(always)]
-fn decode<'a, S: Lanes>(
+fn decode<'a, S: Lanes, const C: usize>(
     s: S,
     panel: &BilevelPanel<'_>,
     first: usize,
     end: usize,
-    scales: &'a mut Decoded,
-    zeros: &'a mut Decoded,
+    scales: &'a mut Decoded<C>,
+    zeros: &'a mut Decoded<C>,
 ) -> (&'a [f32], &'a [f32]) {
     let blocks = panel.padded_rows() / ROW_BLOCK;
     let (from, groups) = (first / panel.group * blocks, end.div_ceil(panel.group) - first / panel.group);
     let count = groups * blocks * ROW_BLOCK;
-    assert!(count <= GRIDS, "{count} grids in a block");
+    let (scales, zeros) = (scales.0.as_flattened_mut(), zeros.0.as_flattened_mut());
+    assert!(count <= scales.len(), "{count} grids in a block");
     let records = panel.planes[from * panel.record()..].chunks_exact(panel.record());
-    let targets = scales.0[..count].as_chunks_mut::<ROW_BLOCK>().0.iter_mut();
-    let targets = targets.zip(zeros.0[..count].as_chunks_mut::<ROW_BLOCK>().0);
+    let targets = scales[..count].as_chunks_mut::<ROW_BLOCK>().0.iter_mut();
+    let targets = targets.zip(zeros[..count].as_chunks_mut::<ROW_BLOCK>().0);
     for (((scales, zeros), record), second) in targets.zip(records).zip(&panel.seconds[from..from + groups * blocks]) {
         let (scale_planes, zero_planes) = record.as_chunks().0.split_at(panel.statistic_bits[0]);
         decode_sixteen(s, scale_planes, second[0], second[1], scales);
@@ -136,8 +137,8 @@ fn decode<'a, S: Lanes>(
     // SAFETY: all `count` values were written; MaybeUninit<f32> has the layout of f32.
     unsafe {
         (
-            std::slice::from_raw_parts(scales.0.as_ptr().cast(), count),
-            std::slice::from_raw_parts(zeros.0.as_ptr().cast(), count),
+            std::slice::from_raw_parts(scales.as_ptr().cast(), count),
+            std::slice::from_raw_parts(zeros.as_ptr().cast(), count),
         )
     }
 }
@@ -154,19 +155,18 @@ fn decode_sixteen<S: Lanes>(s: S, planes: &[[u8; 2]], step: f32, offset: f32, to
     s.store(value, unsafe { &mut *std::ptr::from_mut(to).cast() });
 }
 
-/// See the module. R row blocks x T tokens is the register tile of the instruction set.
+/// See the module. R row blocks x T tokens is the register tile of the instruction set, C the columns of a block.
 #[inline(always)]
-pub(crate) fn matmul<S: Lanes, const R: usize, const T: usize, const WIDE_T: usize>(
+pub(crate) fn matmul<S: Lanes, const R: usize, const T: usize, const WIDE_T: usize, const C: usize>(
     s: S,
     panel: &BilevelPanel<'_>,
     x: &QuantizedRows<'_>,
     y: &mut ColumnsMut<'_>,
 ) {
-    let (mut unpacked, mut scales, mut zeros) = (Unpacked::new(), Decoded::new(), Decoded::new());
+    let (mut unpacked, mut scales, mut zeros) = (Unpacked::<C>::new(), Decoded::<C>::new(), Decoded::<C>::new());
     let codes = panel.as_panel();
-    let block_columns = columns_of_block(y.rows());
-    for first in (0..panel.columns).step_by(block_columns) {
-        let end = (first + block_columns).min(panel.columns);
+    for first in (0..panel.columns).step_by(C) {
+        let end = (first + C).min(panel.columns);
         let (scales, zeros) = decode(s, panel, first, end, &mut scales, &mut zeros);
         let zeros = Zeros::Floats(zeros);
         let block = Block { panel: &codes, first, end, codes: unpacked.codes(s, &codes, first, end), scales, zeros };
@@ -181,7 +181,8 @@ pub(crate) fn matmul<S: Lanes, const R: usize, const T: usize, const WIDE_T: usi
 #[inline(always)]
 pub(crate) fn matmul_f32<S: Lanes, const T: usize>(s: S, panel: &BilevelPanel<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
     (0..y.rows()).for_each(|token| y.row(token).fill(0.0));
-    let (mut unpacked, mut scales, mut zeros) = (Unpacked::new(), Decoded::new(), Decoded::new());
+    let mut unpacked = Unpacked::<BLOCK_COLUMNS>::new();
+    let (mut scales, mut zeros) = (Decoded::<BLOCK_COLUMNS>::new(), Decoded::<BLOCK_COLUMNS>::new());
     let codes = panel.as_panel();
     for first in (0..panel.columns).step_by(BLOCK_COLUMNS) {
         let end = (first + BLOCK_COLUMNS).min(panel.columns);

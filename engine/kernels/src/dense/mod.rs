@@ -123,7 +123,49 @@ impl Element for F16 {
     }
 }
 
-/// See the module. R x T is the register tile of the instruction set.
+/// Tokens up to which rows are read from end to end, each once: more share blocks of columns.
+pub(crate) const FEW_TOKENS: usize = 24;
+
+/// Calls `$body` for the element type of `$weights`.
+macro_rules! for_element {
+    ($weights:expr, |$element:ident| $body:expr) => {
+        match $weights.dtype {
+            DenseType::F32 => {
+                type $element = F32;
+                $body
+            }
+            DenseType::Bf16 => {
+                type $element = Bf16;
+                $body
+            }
+            DenseType::F16 => {
+                type $element = F16;
+                $body
+            }
+        }
+    };
+}
+
+/// See the module. R x T is the register tile of the instruction set, F the tokens of one that widens as it multiplies.
+///
+/// # Panics
+/// If lengths disagree, or there are more than FEW_TOKENS tokens.
+#[inline(always)]
+pub(crate) fn matmul_few<S: Lanes, const R: usize, const T: usize, const F: usize>(
+    s: S,
+    weights: DenseRows<'_>,
+    x: &[f32],
+    y: &mut ColumnsMut<'_>,
+) {
+    assert!(y.rows() <= FEW_TOKENS);
+    for_element!(weights, |E| if E::SIZE == 4 {
+        few_of::<S, E, R, T>(s, weights, x, y)
+    } else {
+        few_of::<S, E, R, F>(s, weights, x, y)
+    })
+}
+
+/// As `matmul_few`, for any number of tokens; its workspace makes it slow for few.
 #[inline(always)]
 pub(crate) fn matmul<S: Lanes, const R: usize, const T: usize>(
     s: S,
@@ -131,11 +173,7 @@ pub(crate) fn matmul<S: Lanes, const R: usize, const T: usize>(
     x: &[f32],
     y: &mut ColumnsMut<'_>,
 ) {
-    match weights.dtype {
-        DenseType::F32 => matmul_of::<S, F32, R, T>(s, weights, x, y),
-        DenseType::Bf16 => matmul_of::<S, Bf16, R, T>(s, weights, x, y),
-        DenseType::F16 => matmul_of::<S, F16, R, T>(s, weights, x, y),
-    }
+    for_element!(weights, |E| matmul_of::<S, E, R, T>(s, weights, x, y))
 }
 
 /// Rows and columns of a block, and its tokens where accumulators must wait for the next block of columns, and where one
@@ -147,7 +185,11 @@ const BLOCK_TOKENS: usize = 96;
 const BLOCK_TOKENS_OF_ALL_COLUMNS: usize = 192;
 
 /// Bytes of a row that are asked for ahead of their use.
-const AHEAD: usize = 2048;
+const AHEAD: usize = 4096;
+
+/// Accumulators of a tile on their way to y.
+#[repr(align(64))]
+struct Tile([[MaybeUninit<f32>; LANES]; 32]);
 
 /// Weights of a block, widened, and accumulators that wait for the next block of columns.
 #[repr(align(64))]
@@ -157,15 +199,64 @@ struct Workspace {
 }
 
 #[inline(always)]
+fn check<E: Element>(weights: &DenseRows<'_>, x: &[f32], y: &ColumnsMut<'_>) {
+    let row_bytes = weights.columns * E::SIZE;
+    assert!(weights.bytes.len() == weights.rows() * row_bytes && x.len() == y.rows() * weights.columns);
+    assert!(y.width() == weights.rows());
+}
+
+/// Rows from end to end, R at a time; one at a time for one or two tokens, which wait for memory: it reads one stream fastest.
+#[inline(always)]
+fn few_of<S: Lanes, E: Element, const R: usize, const T: usize>(
+    s: S,
+    weights: DenseRows<'_>,
+    x: &[f32],
+    y: &mut ColumnsMut<'_>,
+) {
+    check::<E>(&weights, x, y);
+    const { assert!(R * T <= 32) };
+    let mut tile = Tile([[MaybeUninit::uninit(); LANES]; 32]);
+    let (columns, row_bytes, rows, tokens) = (weights.columns, weights.columns * E::SIZE, weights.rows(), y.rows());
+    let (y_start, y_stride) = y.start_and_stride();
+    let mut row = 0;
+    while row < rows {
+        let in_tile = if tokens > 2 && rows - row >= R { R } else { 1 };
+        // SAFETY: the rows lie inside weights, x and y, whose lengths were checked; nothing waits but a tile.
+        unsafe {
+            let block = Block {
+                weights: weights.bytes.as_ptr().add(row * row_bytes),
+                tile_stride: in_tile * row_bytes,
+                row_stride: row_bytes,
+                step_stride: LANES * E::SIZE,
+                x: x.as_ptr(),
+                x_stride: columns,
+                columns,
+                waiting: tile.0.as_mut_ptr().cast(),
+                y: y_start.add(row),
+                y_stride,
+                is_first: true,
+                is_last: true,
+            };
+            if in_tile == R {
+                tiles::<S, E, R, T, true>(s, &block, 0..R, tokens);
+            } else {
+                tiles::<S, E, 1, T, true>(s, &block, 0..1, tokens);
+            }
+        }
+        row += in_tile;
+    }
+}
+
+/// Blocks of rows, columns and tokens.
+#[inline(always)]
 fn matmul_of<S: Lanes, E: Element, const R: usize, const T: usize>(
     s: S,
     weights: DenseRows<'_>,
     x: &[f32],
     y: &mut ColumnsMut<'_>,
 ) {
+    check::<E>(&weights, x, y);
     let (columns, row_bytes) = (weights.columns, weights.columns * E::SIZE);
-    assert!(weights.bytes.len() == weights.rows() * row_bytes && x.len() == y.rows() * columns);
-    assert!(y.width() == weights.rows());
     let mut workspace = Workspace {
         widened: [MaybeUninit::uninit(); BLOCK_ROWS * BLOCK_COLUMNS],
         waiting: [MaybeUninit::uninit(); BLOCK_ROWS * BLOCK_TOKENS * LANES],
@@ -173,13 +264,11 @@ fn matmul_of<S: Lanes, E: Element, const R: usize, const T: usize>(
     let (y_start, y_stride) = y.start_and_stride();
     for first_row in (0..weights.rows()).step_by(BLOCK_ROWS) {
         let rows = BLOCK_ROWS.min(weights.rows() - first_row);
-        // One or two tokens wait for memory: rows are read from end to end.
-        let block_columns = if y.rows() <= 2 { columns } else { BLOCK_COLUMNS };
         let block_tokens = if columns > BLOCK_COLUMNS { BLOCK_TOKENS } else { BLOCK_TOKENS_OF_ALL_COLUMNS };
         for first_token in (0..y.rows()).step_by(block_tokens) {
             let tokens = block_tokens.min(y.rows() - first_token);
-            for first in (0..columns).step_by(block_columns) {
-                let count = block_columns.min(columns - first);
+            for first in (0..columns).step_by(BLOCK_COLUMNS) {
+                let count = BLOCK_COLUMNS.min(columns - first);
                 // SAFETY: the block lies inside weights, x and y, whose lengths were checked, and its rows, tokens and
                 // columns are at most those of the workspace.
                 unsafe {
@@ -197,26 +286,21 @@ fn matmul_of<S: Lanes, E: Element, const R: usize, const T: usize>(
                         is_first: first == 0,
                         is_last: first + count == columns,
                     };
-                    // Widening in the loop costs a fifth of its speed (measured): tokens beyond a tile share it. Of f32, many
-                    // tokens share that rows lie in one stream, which costs another tenth where they do not.
-                    let few = if E::SIZE < 4 { T } else { 4 * T };
-                    if tokens > few && count <= BLOCK_COLUMNS {
-                        let widened = workspace.widened.as_mut_ptr().cast();
-                        widen::<S, E, R>(s, &block, rows, widened);
-                        let block = Block {
-                            weights: widened.cast(),
-                            tile_stride: count.div_ceil(LANES) * R * 64,
-                            row_stride: 64,
-                            step_stride: R * 64,
-                            ..block
-                        };
-                        tiles::<S, F32, R, T>(s, &block, 0..rows / R * R, tokens);
-                    } else {
-                        tiles::<S, E, R, T>(s, &block, 0..rows / R * R, tokens);
-                    }
+                    // Widening in the loop costs a fifth of its speed (measured): all tokens share it. Of f32, they share that
+                    // rows lie in one stream, which costs another tenth where they do not.
+                    let widened = workspace.widened.as_mut_ptr().cast();
+                    widen::<S, E, R>(s, &block, rows, widened);
+                    let ready = Block {
+                        weights: widened.cast(),
+                        tile_stride: count.div_ceil(LANES) * R * 64,
+                        row_stride: 64,
+                        step_stride: R * 64,
+                        ..block
+                    };
+                    tiles::<S, F32, R, T, false>(s, &ready, 0..rows / R * R, tokens);
                     // Rows left over, of the last matrix rows only, are read where they lie.
                     let block = Block { tile_stride: row_bytes, ..block };
-                    tiles::<S, E, 1, T>(s, &block, rows / R * R..rows, tokens);
+                    tiles::<S, E, 1, T, false>(s, &block, rows / R * R..rows, tokens);
                 }
             }
         }
@@ -290,7 +374,7 @@ unsafe fn load_weights<S: Lanes, E: Element>(s: S, from: *const u8, left: usize)
 /// # Safety
 /// As of `tile`, for all of them.
 #[inline(always)]
-unsafe fn tiles<S: Lanes, E: Element, const R: usize, const T: usize>(
+unsafe fn tiles<S: Lanes, E: Element, const R: usize, const T: usize, const FEW: bool>(
     s: S,
     block: &Block,
     rows: Range<usize>,
@@ -304,10 +388,10 @@ unsafe fn tiles<S: Lanes, E: Element, const R: usize, const T: usize>(
                 while row + R <= rows.end {
                     // SAFETY: as promised.
                     unsafe {
-                        if block.is_first {
-                            tile::<S, E, R, { $t }, true>(s, block, row, token);
+                        if FEW || block.is_first {
+                            tile::<S, E, R, { $t }, true, FEW>(s, block, row, token);
                         } else {
-                            tile::<S, E, R, { $t }, false>(s, block, row, token);
+                            tile::<S, E, R, { $t }, false, FEW>(s, block, row, token);
                         }
                     }
                     row += R;
@@ -317,6 +401,9 @@ unsafe fn tiles<S: Lanes, E: Element, const R: usize, const T: usize>(
         };
     }
     tiles!(T);
+    if T > 4 {
+        tiles!(4);
+    }
     if T > 2 {
         tiles!(2);
     }
@@ -328,7 +415,7 @@ unsafe fn tiles<S: Lanes, E: Element, const R: usize, const T: usize>(
 /// # Safety
 /// All places of the block must be valid for these rows and tokens.
 #[inline(always)]
-unsafe fn tile<S: Lanes, E: Element, const R: usize, const T: usize, const FIRST: bool>(
+unsafe fn tile<S: Lanes, E: Element, const R: usize, const T: usize, const FIRST: bool, const FEW: bool>(
     s: S,
     block: &Block,
     row: usize,
@@ -350,9 +437,9 @@ unsafe fn tile<S: Lanes, E: Element, const R: usize, const T: usize, const FIRST
             }
         }
         for _ in 0..block.columns / LANES {
-            if T == 1 {
-                // Ahead in long rows, the next tile of short ones: the processor stops at the end of a page.
-                let ahead = if block.row_stride > AHEAD { AHEAD } else { block.tile_stride };
+            if FEW {
+                // Ahead in one row or long ones, the next tile of short ones: the processor stops at the end of a page.
+                let ahead = if R == 1 || block.row_stride > AHEAD { AHEAD } else { block.tile_stride };
                 for r in 0..R {
                     s.prefetch(w.wrapping_add(r * block.row_stride + ahead));
                 }

@@ -18,9 +18,9 @@
 //! # Tile
 //! Columns are taken 1024 at a time: their codes, up to 64 KB, are unpacked to bytes once (8-bit codes lie ready), and
 //! while they stay in the nearer caches all tokens pass by them, R blocks of sixteen rows times T tokens in registers.
-//! Sums go on in y from segment to segment. One body serves every number of tokens: what tiles of T leave over is done
-//! by tiles of 4, 2 and 1. Where one or two tokens share the codes, memory is the limit: blocks are short, so that the
-//! processor unpacks one while it multiplies the last. Where an instruction set sums products of codes up to 15 in 16
+//! Sums go on in y from segment to segment. What tiles of T leave over is done by tiles of 4, 2 and 1. Where one or two
+//! tokens share the codes, memory is the limit: blocks are short, so that the processor unpacks one while it multiplies
+//! the last, and one token alone needs no buffer at all (`one`). Where an instruction set sums products of codes up to 15 in 16
 //! bits, sums are widened after as many steps as are sure to fit: 128 / the largest code.
 //!
 //! # Order
@@ -36,6 +36,7 @@
 //! # Source
 //! u8 x s8 products with a zero-point correction: the arithmetic of gemmlowp (Jacob et al. 2018, eq. 7).
 
+mod one;
 pub mod panel;
 
 use self::panel::{CodeBits, PANEL_ROWS, Panel, ROW_BLOCK, Zeros, segment_of};
@@ -48,22 +49,26 @@ use std::mem::MaybeUninit;
 /// Columns whose codes lie ready at a time: a multiple of every segment and of every step of packing.
 pub(crate) const BLOCK_COLUMNS: usize = 1024;
 
-/// Columns of a block where one or two tokens share it: unpacking it and multiplying it then overlap in the processor.
-const FEW_COLUMNS: usize = 128;
+/// Columns of a block where few tokens share it: unpacking it and multiplying it then overlap in the processor, and there
+/// is no large buffer whose pages a call would have to touch.
+pub(crate) const FEW_COLUMNS: usize = 128;
+
+/// Tokens up to which blocks are short; one alone needs none, where an instruction set has the products for it.
+pub(crate) const FEW_TOKENS: usize = 2;
 
 /// Bytes that packed codes are asked for ahead of their use.
 const AHEAD: usize = 4096;
 
-/// Codes of a block of columns as bytes, [columns / 4][rows][4].
+/// Codes of a block of C columns as bytes, [columns / 4][rows][4].
 #[repr(align(64))]
-pub(crate) struct Unpacked([MaybeUninit<u8>; PANEL_ROWS * BLOCK_COLUMNS]);
+pub(crate) struct Unpacked<const C: usize>([[MaybeUninit<u8>; PANEL_ROWS]; C]);
 
 /// Turns the planes of every step of `$packed` into `$count` words of codes, sixteen rows at a time.
 macro_rules! unpack {
     ($to:expr, $s:expr, $packed:expr, $row_bytes:expr, $count:literal, |[$($plane:ident),*]| $words:expr) => {{
         let planes = [$(stringify!($plane)),*].len();
         let steps = $packed.len() / (planes * $row_bytes);
-        assert!($row_bytes.is_multiple_of(64) && steps * $count * $row_bytes <= $to.0.len());
+        assert!($row_bytes.is_multiple_of(64) && steps * $count * $row_bytes <= C * PANEL_ROWS);
         for step in 0..steps {
             let mut row = 0;
             while row < $row_bytes {
@@ -81,7 +86,7 @@ macro_rules! unpack {
                 for word in 0..$count {
                     let place = (step * $count + word) * $row_bytes + row;
                     // SAFETY: below steps * count * row_bytes, checked above; `MaybeUninit<u8>` takes any byte.
-                    $s.store_bytes(words[word], unsafe { &mut *$to.0.as_mut_ptr().add(place).cast() });
+                    $s.store_bytes(words[word], unsafe { &mut *$to.0.as_mut_ptr().cast::<u8>().add(place).cast() });
                 }
                 row += 64;
             }
@@ -89,9 +94,9 @@ macro_rules! unpack {
     }};
 }
 
-impl Unpacked {
+impl<const C: usize> Unpacked<C> {
     pub(crate) fn new() -> Self {
-        Self([MaybeUninit::uninit(); PANEL_ROWS * BLOCK_COLUMNS])
+        Self([[MaybeUninit::uninit(); PANEL_ROWS]; C])
     }
 
     /// The codes of columns `first..end`, at most a block of them, where the panel stores them or unpacked here.
@@ -105,19 +110,7 @@ impl Unpacked {
             CodeBits::Eight => return packed,
             CodeBits::Four => unpack!(self, s, packed, row_bytes, 2, |[x]| [s.field::<0>(x, 15), s.field::<4>(x, 15)]),
             CodeBits::Two => unpack!(self, s, packed, row_bytes, 4, |[x]| low_bits(s, x)),
-            CodeBits::Three => unpack!(self, s, packed, row_bytes, 8, |[a, b, high]| {
-                let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (low_bits(s, a), low_bits(s, b));
-                [
-                    s.third_bit::<0>(a0, high),
-                    s.third_bit::<1>(a1, high),
-                    s.third_bit::<2>(a2, high),
-                    s.third_bit::<3>(a3, high),
-                    s.third_bit::<4>(b0, high),
-                    s.third_bit::<5>(b1, high),
-                    s.third_bit::<6>(b2, high),
-                    s.third_bit::<7>(b3, high),
-                ]
-            }),
+            CodeBits::Three => unpack!(self, s, packed, row_bytes, 8, |[a, b, high]| third_bits(s, [a, b, high])),
         }
         // SAFETY: `unpack` wrote row_bytes / 4 * columns bytes; MaybeUninit<u8> has the layout of u8.
         unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), row_bytes / 4 * columns) }
@@ -128,6 +121,22 @@ impl Unpacked {
 #[inline(always)]
 fn low_bits<S: Lanes>(s: S, x: S::B) -> [S::B; 4] {
     [s.field::<0>(x, 3), s.field::<2>(x, 3), s.field::<4>(x, 3), s.field::<6>(x, 3)]
+}
+
+/// The eight words of three-bit codes in two planes of low bits and one of high bits.
+#[inline(always)]
+fn third_bits<S: Lanes>(s: S, [a, b, high]: [S::B; 3]) -> [S::B; 8] {
+    let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (low_bits(s, a), low_bits(s, b));
+    [
+        s.third_bit::<0>(a0, high),
+        s.third_bit::<1>(a1, high),
+        s.third_bit::<2>(a2, high),
+        s.third_bit::<3>(a3, high),
+        s.third_bit::<4>(b0, high),
+        s.third_bit::<5>(b1, high),
+        s.third_bit::<6>(b2, high),
+        s.third_bit::<7>(b3, high),
+    ]
 }
 
 /// A block of columns: which, their codes as bytes, and the grids of their groups.
@@ -156,12 +165,6 @@ impl<'a> Block<'a> {
         };
         Self { panel, first, end, codes, scales: &panel.scales[from..], zeros }
     }
-}
-
-/// The columns of a block that so many tokens share.
-#[inline(always)]
-pub(crate) fn columns_of_block(tokens: usize) -> usize {
-    if tokens <= 2 { FEW_COLUMNS } else { BLOCK_COLUMNS }
 }
 
 /// What a tile reads and writes, for the segments of a block, as places in memory.
@@ -197,18 +200,17 @@ struct Tile {
     is_first: bool,
 }
 
-/// See the module. R row blocks x T tokens is the register tile of the instruction set.
+/// See the module. R row blocks x T tokens is the register tile of the instruction set, C the columns of a block.
 #[inline(always)]
-pub(crate) fn matmul<S: Lanes, const R: usize, const T: usize, const WIDE_T: usize>(
+pub(crate) fn matmul<S: Lanes, const R: usize, const T: usize, const WIDE_T: usize, const C: usize>(
     s: S,
     panel: &Panel<'_>,
     x: &QuantizedRows<'_>,
     y: &mut ColumnsMut<'_>,
 ) {
-    let mut unpacked = Unpacked::new();
-    let block_columns = columns_of_block(y.rows());
-    for first in (0..panel.columns).step_by(block_columns) {
-        let end = (first + block_columns).min(panel.columns);
+    let mut unpacked = Unpacked::<C>::new();
+    for first in (0..panel.columns).step_by(C) {
+        let end = (first + C).min(panel.columns);
         let block = Block::of(panel, first, end, unpacked.codes(s, panel, first, end));
         match (panel.bits, panel.zeros) {
             (CodeBits::Eight, Zeros::Floats(_)) => all_tokens::<S, R, WIDE_T, true, true>(s, block, x, y),
@@ -216,6 +218,21 @@ pub(crate) fn matmul<S: Lanes, const R: usize, const T: usize, const WIDE_T: usi
             (_, Zeros::Floats(_)) => all_tokens::<S, R, T, false, true>(s, block, x, y),
             (_, _) => all_tokens::<S, R, T, false, false>(s, block, x, y),
         }
+    }
+}
+
+/// As `matmul`, for at most FEW_TOKENS tokens.
+#[inline(always)]
+pub(crate) fn matmul_few<S: Lanes, const R: usize>(
+    s: S,
+    panel: &Panel<'_>,
+    x: &QuantizedRows<'_>,
+    y: &mut ColumnsMut<'_>,
+) {
+    if y.rows() == 1 && one::takes::<S>(panel, x) {
+        one::matvec::<S, R>(s, panel, x, y);
+    } else {
+        matmul::<S, R, FEW_TOKENS, FEW_TOKENS, FEW_COLUMNS>(s, panel, x, y);
     }
 }
 
@@ -400,9 +417,8 @@ unsafe fn tile<S: Lanes, const R: usize, const T: usize, const WIDE: bool, const
             for t in 0..T {
                 let token_scale = s.splat(*at.token_scales.add(t * at.token_stride + index));
                 // At most 128 * 32512 in magnitude: exact.
-                let [high, low] = offset(t);
-                let sum = if at.low.is_null() { i32::from(high) } else { 255 * i32::from(high) + i32::from(low) };
-                let minus_sum = s.splat(sum as f32);
+                let [high, low] = offset(t).map(i32::from);
+                let minus_sum = s.splat(if at.low.is_null() { high } else { 255 * high + low } as f32);
                 for r in 0..R {
                     let (mut isum, scale) = (s.to_float(acc[t][r]), s.mul(scales[r], token_scale));
                     if FLOATS {
@@ -448,8 +464,9 @@ unsafe fn accumulate<S: Lanes, const R: usize, const T: usize, const WIDE: bool>
         macro_rules! steps {
             ($sums:ident, $dot:ident, $n:literal) => {
                 for step in 0..$n {
-                    if T == 1 {
-                        // One token waits for memory: the processor fetches ahead only to the end of a page.
+                    if T <= 2 && WIDE {
+                        // Few tokens wait for memory, and codes of eight bits come from there: the processor fetches ahead
+                        // only to the end of a page.
                         for r in 0..R {
                             s.prefetch(codes.wrapping_add(step * at.row_bytes + r * 64 + AHEAD));
                         }
@@ -537,7 +554,7 @@ unsafe fn accumulate<S: Lanes, const R: usize, const T: usize, const WIDE: bool>
 #[inline(always)]
 pub(crate) fn matmul_f32<S: Lanes, const T: usize>(s: S, panel: &Panel<'_>, x: &[f32], y: &mut ColumnsMut<'_>) {
     (0..y.rows()).for_each(|token| y.row(token).fill(0.0));
-    let mut unpacked = Unpacked::new();
+    let mut unpacked = Unpacked::<BLOCK_COLUMNS>::new();
     for first in (0..panel.columns).step_by(BLOCK_COLUMNS) {
         let end = (first + BLOCK_COLUMNS).min(panel.columns);
         let block = Block::of(panel, first, end, unpacked.codes(s, panel, first, end));

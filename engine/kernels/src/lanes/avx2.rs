@@ -281,6 +281,14 @@ impl Lanes for Avx2 {
     fn half_int(self, a: Self::I) -> Self::I {
         halves!(_mm256_srai_epi32::<1>, a)
     }
+    #[inline(always)]
+    fn low_half(self, a: Self::I) -> Self::I {
+        halves!(_mm256_and_si256, a, self.splat_int(15))
+    }
+    #[inline(always)]
+    fn high_half(self, a: Self::I) -> Self::I {
+        halves!(_mm256_srai_epi32::<4>, a)
+    }
 
     #[inline(always)]
     fn load_bytes(self, x: &[u8; 64]) -> Self::B {
@@ -345,6 +353,17 @@ impl Lanes for Avx2 {
         present!({
             let (count, mask) = (_mm_cvtsi32_si128(8 * J), _mm256_set1_epi32(0xff));
             (_mm256_and_si256(_mm256_srl_epi32(x.0, count), mask), _mm256_and_si256(_mm256_srl_epi32(x.1, count), mask))
+        })
+    }
+    #[inline(always)]
+    fn lookup(self, table: Self::F, index: Self::I) -> Self::F {
+        // Bit 3 of an index, as the sign, says which half of the table it means.
+        present!({
+            let [a, b] = [index.0, index.1].map(|index| {
+                let (low, high) = (_mm256_permutevar8x32_ps(table.0, index), _mm256_permutevar8x32_ps(table.1, index));
+                _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32::<28>(index)))
+            });
+            (a, b)
         })
     }
 

@@ -205,6 +205,14 @@ impl Lanes for Avx512 {
     fn half_int(self, a: Self::I) -> Self::I {
         present!(_mm512_srai_epi32::<1>(a))
     }
+    #[inline(always)]
+    fn low_half(self, a: Self::I) -> Self::I {
+        present!(_mm512_and_si512(a, _mm512_set1_epi32(15)))
+    }
+    #[inline(always)]
+    fn high_half(self, a: Self::I) -> Self::I {
+        present!(_mm512_srai_epi32::<4>(a))
+    }
 
     #[inline(always)]
     fn load_bytes(self, x: &[u8; 64]) -> Self::B {
@@ -264,6 +272,10 @@ impl Lanes for Avx512 {
             let count = _mm_cvtsi32_si128(8 * J);
             _mm512_and_si512(_mm512_srl_epi32(x, count), _mm512_set1_epi32(0xff))
         })
+    }
+    #[inline(always)]
+    fn lookup(self, table: Self::F, index: Self::I) -> Self::F {
+        present!(_mm512_permutexvar_ps(index, table))
     }
 
     #[inline(always)]

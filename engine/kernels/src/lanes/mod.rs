@@ -179,6 +179,10 @@ pub(crate) trait Lanes: Copy {
     }
     /// a >> 1, keeping the sign.
     fn half_int(self, a: Self::I) -> Self::I;
+    /// a & 15.
+    fn low_half(self, a: Self::I) -> Self::I;
+    /// a >> 4, keeping the sign.
+    fn high_half(self, a: Self::I) -> Self::I;
 
     /// Byte 4i + j from `x[4i + j]`.
     fn load_bytes(self, x: &[u8; 64]) -> Self::B;
@@ -206,6 +210,17 @@ pub(crate) trait Lanes: Copy {
     }
     /// Byte j of every lane, zero-extended; `J` in 0..4.
     fn byte<const J: i32>(self, x: Self::B) -> Self::I;
+    /// Lane i is lane `index[i]` of `table`; indices in 0..16.
+    #[inline(always)]
+    fn lookup(self, table: Self::F, index: Self::I) -> Self::F {
+        let (mut values, mut places, mut found) = ([0.0; LANES], [0; LANES], [0.0; LANES]);
+        self.store(table, &mut values);
+        self.store_int(index, &mut places);
+        for (found, place) in found.iter_mut().zip(places) {
+            *found = values[place as usize % LANES];
+        }
+        self.load(&found)
+    }
 
     /// All lanes 0.
     fn zero_f64(self) -> Self::D;

@@ -300,6 +300,14 @@ macro_rules! lanes {
             fn half_int(self, a: Self::I) -> Self::I {
                 four!(I, vshrq_n_s32::<1>(a[I]))
             }
+            #[inline(always)]
+            fn low_half(self, a: Self::I) -> Self::I {
+                four!(I, vandq_s32(a[I], vdupq_n_s32(15)))
+            }
+            #[inline(always)]
+            fn high_half(self, a: Self::I) -> Self::I {
+                four!(I, vshrq_n_s32::<4>(a[I]))
+            }
 
             #[inline(always)]
             fn load_bytes(self, x: &[u8; 64]) -> Self::B {

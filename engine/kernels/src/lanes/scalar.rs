@@ -148,6 +148,14 @@ impl Lanes for Scalar {
     fn half_int(self, a: Self::I) -> Self::I {
         each!(i, a[i] >> 1)
     }
+    #[inline(always)]
+    fn low_half(self, a: Self::I) -> Self::I {
+        each!(i, a[i] & 15)
+    }
+    #[inline(always)]
+    fn high_half(self, a: Self::I) -> Self::I {
+        each!(i, a[i] >> 4)
+    }
 
     #[inline(always)]
     fn load_bytes(self, x: &[u8; 64]) -> Self::B {

@@ -228,6 +228,8 @@ fn integer_operations<S: Lanes>(test: S) {
         agree!(test, integers, |s| s.sub_int(s.load_int(&a), s.load_int(&b)), a, b);
         agree!(test, integers, |s| s.mul_int(s.load_int(&a), s.load_int(&b)), a, b);
         agree!(test, integers, |s| s.half_int(s.load_int(&b)), b);
+        agree!(test, integers, |s| s.low_half(s.load_int(&b)), b);
+        agree!(test, integers, |s| s.high_half(s.load_int(&b)), b);
         agree!(test, floats, |s| s.to_float(s.load_int(&b)), b);
         assert_eq!(test.sum_int(test.load_int(&b)), Scalar.sum_int(b), "sum_int {b:?}");
         let small: [u8; LANES] = random.bytes();
@@ -275,6 +277,10 @@ fn byte_operations<S: Lanes>(test: S) {
         agree!(test, integers, |s| s.byte::<1>(s.load_bytes(&x)), x);
         agree!(test, integers, |s| s.byte::<2>(s.load_bytes(&x)), x);
         agree!(test, integers, |s| s.byte::<3>(s.load_bytes(&x)), x);
+        let table: [f32; LANES] =
+            std::array::from_fn(|i| f32::from_bits(u32::from_le_bytes([x[i], x[i + 1], x[i + 2], 62])));
+        let index: [i32; LANES] = std::array::from_fn(|i| i32::from(x[40 + i] & 15));
+        agree!(test, floats, |s| s.lookup(s.load(&table), s.load_int(&index)), table, index);
         let four = [x[0] as i8, x[1] as i8, x[2] as i8, x[3] as i8];
         agree!(test, bytes, |s| s.splat_bytes(four), four);
     }

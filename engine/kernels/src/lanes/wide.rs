@@ -188,6 +188,14 @@ impl Lanes for Wide {
     fn half_int(self, a: Self::I) -> Self::I {
         (a.0 >> 1, a.1 >> 1)
     }
+    #[inline(always)]
+    fn low_half(self, a: Self::I) -> Self::I {
+        (a.0 & i32x8::splat(15), a.1 & i32x8::splat(15))
+    }
+    #[inline(always)]
+    fn high_half(self, a: Self::I) -> Self::I {
+        (a.0 >> 4, a.1 >> 4)
+    }
 
     #[inline(always)]
     fn load_bytes(self, x: &[u8; 64]) -> Self::B {

@@ -90,26 +90,41 @@ const Q: [f32; 5] = [
 /// NaN for NaN, infinity above 88.7228, 0 below -103.972.
 #[inline(always)]
 pub(crate) fn exp_lanes<S: Lanes>(s: S, x: S::F) -> S::F {
-    // The constant comes first: a comparison with NaN gives the second operand, so NaN stays NaN.
-    let x = s.min(s.splat(89.0), s.max(s.splat(-104.0), x));
-    let n = s.round(s.mul(x, s.splat(LOG2_E_F32)));
-    let exact = s.sub(x, s.mul(n, s.splat(LN2_HIGH_F32)));
-    let correction = s.mul(n, s.splat(LN2_LOW_F32));
-    let r = s.sub(exact, correction);
-    let mut q = s.splat(Q[4]);
-    q = s.add(s.mul(q, r), s.splat(Q[3]));
-    q = s.add(s.mul(q, r), s.splat(Q[2]));
-    q = s.add(s.mul(q, r), s.splat(Q[1]));
-    q = s.add(s.mul(q, r), s.splat(Q[0]));
+    let [y] = exp_vectors(s, [x]);
+    y
+}
+
+/// [`exp_lanes`] of N vectors, side by side: each step waits for the one before, and a processor looks ahead far enough
+/// to overlap three vectors that come one after the other.
+#[inline(always)]
+pub(crate) fn exp_vectors<S: Lanes, const N: usize>(s: S, mut x: [S::F; N]) -> [S::F; N] {
+    let (mut n, mut exact, mut correction, mut r) = (x, x, x, x);
+    for i in 0..N {
+        // The constant comes first: a comparison with NaN gives the second operand, so NaN stays NaN.
+        x[i] = s.min(s.splat(89.0), s.max(s.splat(-104.0), x[i]));
+        n[i] = s.round(s.mul(x[i], s.splat(LOG2_E_F32)));
+        exact[i] = s.sub(x[i], s.mul(n[i], s.splat(LN2_HIGH_F32)));
+        correction[i] = s.mul(n[i], s.splat(LN2_LOW_F32));
+        r[i] = s.sub(exact[i], correction[i]);
+    }
+    let mut q = [s.splat(Q[4]); N];
+    for step in 1..5 {
+        for i in 0..N {
+            q[i] = s.add(s.mul(q[i], r[i]), s.splat(Q[4 - step]));
+        }
+    }
     // 1 + exact and its rounding error; the correction of the argument joins the small terms.
     let one = s.splat(1.0);
-    let high = s.add(one, exact);
-    let low = s.sub(exact, s.sub(high, one));
-    let small = s.sub(s.mul(s.mul(r, r), q), correction);
-    let y = s.add(high, s.add(low, small));
-    let n = s.to_int(n);
-    let half = s.half_int(n);
-    s.mul(s.mul(y, s.power_of_two(half)), s.power_of_two(s.sub_int(n, half)))
+    for i in 0..N {
+        let high = s.add(one, exact[i]);
+        let low = s.sub(exact[i], s.sub(high, one));
+        let small = s.sub(s.mul(s.mul(r[i], r[i]), q[i]), correction[i]);
+        let y = s.add(high, s.add(low, small));
+        let n = s.to_int(n[i]);
+        let half = s.half_int(n);
+        x[i] = s.mul(s.mul(y, s.power_of_two(half)), s.power_of_two(s.sub_int(n, half)));
+    }
+    x
 }
 
 /// e^x of one f32: the bits every lane of every instruction set gives.

@@ -28,8 +28,8 @@ mod sin_cos;
 mod tests;
 
 pub(crate) use erf::erf_lanes;
-pub(crate) use exp::exp_lanes;
 pub use exp::{exp, exp_f32};
+pub(crate) use exp::{exp_lanes, exp_vectors};
 pub use ln::ln;
 pub use pow::pow;
 pub use sin_cos::sin_cos;

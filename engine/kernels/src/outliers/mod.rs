@@ -54,6 +54,9 @@ pub const TOKEN_BLOCK: usize = LANES;
 /// Blocks of tokens whose sums are in registers at a time.
 const BLOCKS: usize = 2;
 
+/// Rows whose sums for a single token are taken together.
+const CHAINS: usize = 4;
+
 /// Sums of sixteen rows times BLOCKS blocks of tokens.
 type Sums = [[[f32; LANES]; LANES]; BLOCKS];
 
@@ -84,16 +87,19 @@ pub(crate) fn multiply<S: Lanes>(s: S, outliers: &Outliers<'_>, x: &TokenColumns
         block += count;
     }
     let left = x.tokens % TOKEN_BLOCK;
-    for row in 0..rows {
-        match left {
-            0 => {}
-            1 => y.row(whole * TOKEN_BLOCK)[row] += sum_token(s, outliers, row, rest),
-            _ => {
-                let mut lanes = [0.0; LANES];
-                s.store(sum_some(s, outliers, row, rest, left), &mut lanes);
-                for (token, &sum) in lanes.iter().enumerate().take(left) {
-                    y.row(whole * TOKEN_BLOCK + token)[row] += sum;
-                }
+    if left == 1 {
+        for (first, y) in y.row(whole * TOKEN_BLOCK).chunks_mut(CHAINS).enumerate() {
+            let sums = sum_token(s, outliers, first * CHAINS, rest);
+            for (y, sum) in y.iter_mut().zip(sums) {
+                *y += sum;
+            }
+        }
+    } else if left > 1 {
+        for row in 0..rows {
+            let mut lanes = [0.0; LANES];
+            s.store(sum_some(s, outliers, row, rest, left), &mut lanes);
+            for (token, &sum) in lanes.iter().enumerate().take(left) {
+                y.row(whole * TOKEN_BLOCK + token)[row] += sum;
             }
         }
     }
@@ -143,12 +149,39 @@ fn sum_row<S: Lanes, const B: usize>(
     }
 }
 
-/// The sum of one row for one token, x: [columns].
+/// The sums of rows from `first` on for one token, x: [columns]. Each is a chain of additions: CHAINS of them overlap.
+///
+/// Shorter rows go on with 0 * x[0]: x is finite, and a sum that begins at +0 is never -0, so that no bit changes.
 #[inline(always)]
-fn sum_token<S: Lanes>(s: S, outliers: &Outliers<'_>, row: usize, x: &[f32]) -> f32 {
-    let mut acc = 0.0;
-    for_each_outlier!(s, outliers, row, |value, column| acc += value * x[column]);
-    acc
+fn sum_token<S: Lanes>(s: S, outliers: &Outliers<'_>, first: usize, x: &[f32]) -> [f32; CHAINS] {
+    let unit = s.splat(outliers.unit);
+    let rows = outliers.starts.len() - 1;
+    let (mut at, mut end, mut longest) = ([0; CHAINS], [0; CHAINS], 0);
+    for c in 0..CHAINS.min(rows - first) {
+        at[c] = outliers.starts[first + c] as usize;
+        end[c] = outliers.starts[first + c + 1] as usize;
+        longest = longest.max(end[c] - at[c]);
+    }
+    let mut sums = [0.0; CHAINS];
+    for _ in 0..longest.div_ceil(LANES) {
+        let (mut wide, mut columns) = ([[0.0; LANES]; CHAINS], [[0u16; LANES]; CHAINS]);
+        for c in 0..CHAINS {
+            let count = LANES.min(end[c] - at[c]);
+            let mut bytes = [0; 2 * LANES];
+            for (bytes, value) in bytes.as_chunks_mut().0.iter_mut().zip(&outliers.values[at[c]..at[c] + count]) {
+                *bytes = value.to_le_bytes();
+            }
+            s.store(s.mul(s.load_f16(&bytes), unit), &mut wide[c]);
+            columns[c][..count].copy_from_slice(&outliers.columns[at[c]..at[c] + count]);
+            at[c] += count;
+        }
+        for j in 0..LANES {
+            for c in 0..CHAINS {
+                sums[c] += wide[c][j] * x[usize::from(columns[c][j])];
+            }
+        }
+    }
+    sums
 }
 
 /// Sums of one row for `left` tokens, x: [columns][left].

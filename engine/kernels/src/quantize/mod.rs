@@ -7,7 +7,9 @@
 //!   bytes, code = 255 * high + low with |high|, |low| <= 127. 255 is odd, so the split is unique and balanced, and a
 //!   product with 16-bit codes is two products with bytes.
 //!
-//! A segment of zeros has scale 0 and codes 0. Division is a true division; `round` takes halves to even.
+//! LLM.int8() has one scale for a row instead, of 8-bit codes: that of the largest |x| which is no outlier
+//! (`decomposed`). A segment of zeros has scale 0 (or the row's) and codes 0. Division is a true division; `round` takes
+//! halves to even.
 //!
 //! # Division
 //! Of 8-bit codes, x / scale is at most 127.5 in magnitude, and both it and x * (1 / scale), each rounded, are within
@@ -72,17 +74,38 @@ pub struct QuantizedRowMut<'a> {
     pub offsets: &'a mut [[i16; 2]],
 }
 
+impl QuantizedRowMut<'_> {
+    pub(crate) fn check(&self, x: &[f32], segment: usize) {
+        let segments = x.len().div_ceil(segment);
+        assert!(segment > 0 && segment.is_multiple_of(8) && self.high.len() >= x.len());
+        assert!(self.low.is_empty() || self.low.len() == self.high.len());
+        assert!(self.scales.len() == segments && self.offsets.len() == segments);
+    }
+}
+
 /// See the module.
 #[inline(always)]
 pub(crate) fn quantize_row<S: Lanes>(s: S, x: &[f32], segment: usize, out: QuantizedRowMut<'_>) {
     match out.low.is_empty() {
-        true => quantize_segments::<S, false>(s, x, segment, out),
-        false => quantize_segments::<S, true>(s, x, segment, out),
+        true => quantize_segments::<S, false>(s, x, None, segment, out),
+        false => quantize_segments::<S, true>(s, x, None, segment, out),
     }
 }
 
+/// See the module: 8-bit codes with one scale for the row, with which no |x / scale| may exceed 127.5.
 #[inline(always)]
-fn quantize_segments<S: Lanes, const WIDE: bool>(s: S, x: &[f32], segment: usize, out: QuantizedRowMut<'_>) {
+pub(crate) fn quantize_row_with<S: Lanes>(s: S, x: &[f32], scale: f32, segment: usize, out: QuantizedRowMut<'_>) {
+    quantize_segments::<S, false>(s, x, Some(scale), segment, out);
+}
+
+#[inline(always)]
+fn quantize_segments<S: Lanes, const WIDE: bool>(
+    s: S,
+    x: &[f32],
+    row_scale: Option<f32>,
+    segment: usize,
+    out: QuantizedRowMut<'_>,
+) {
     out.high[x.len()..].fill(0);
     if WIDE {
         out.low[x.len()..].fill(0);
@@ -91,8 +114,13 @@ fn quantize_segments<S: Lanes, const WIDE: bool>(s: S, x: &[f32], segment: usize
         let range = index * segment..index * segment + values.len();
         let high = &mut out.high[range.clone()];
         let low = if WIDE { &mut out.low[range] } else { &mut [][..] };
-        let lanes = fold_lanes!(s, s.splat(0.0), values, |acc, v| s.max(s.abs(v), acc));
-        let scale = s.greatest(lanes) / if WIDE { A16_MAX } else { 127.0 };
+        let scale = match row_scale {
+            Some(scale) => scale,
+            None => {
+                let lanes = fold_lanes!(s, s.splat(0.0), values, |acc, v| s.max(s.abs(v), acc));
+                s.greatest(lanes) / if WIDE { A16_MAX } else { 127.0 }
+            }
+        };
         out.scales[index] = scale;
         out.offsets[index] = [0, 0];
         if scale == 0.0 {

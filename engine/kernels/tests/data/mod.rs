@@ -1,6 +1,8 @@
 //! Seeded inputs for the tests of kernels, the same on every machine.
 #![allow(dead_code, clippy::disallowed_methods)]
 
+pub mod held;
+
 use kernels::{Isa, Kernels, QuantizedRowMut, QuantizedRows};
 
 /// The instruction sets to test: all this machine has; those of `REQUIRE_ISA` must be among them.
@@ -15,6 +17,26 @@ pub fn isas() -> Vec<Isa> {
         println!("skipped: this machine lacks {isa}");
     }
     Isa::present().collect()
+}
+
+/// Runs `case` with every instruction set's kernels and compares all bits with scalar's.
+pub fn agree(what: &str, case: impl Fn(&Kernels) -> Vec<f32>) -> Vec<f32> {
+    let expected = case(Kernels::of(Isa::Scalar).unwrap());
+    for isa in isas() {
+        let found = case(Kernels::of(isa).unwrap());
+        assert_eq!(found.len(), expected.len());
+        for (index, (a, b)) in found.iter().zip(&expected).enumerate() {
+            let same = a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
+            assert!(same, "{what}, {isa}, element {index}: {a:e} where scalar has {b:e}");
+        }
+    }
+    expected
+}
+
+/// Fails if `found` is further from `expected` than tolerance * scale.
+pub fn close(what: &str, found: f32, expected: f64, scale: f64, tolerance: f64) {
+    let error = (f64::from(found) - expected).abs();
+    assert!(error <= tolerance * scale.max(1e-30), "{what}: {found} for {expected}, off by {error:e}");
 }
 
 /// SplitMix64 (Steele, Lea and Flood 2014).

@@ -110,7 +110,7 @@ impl<'a> Bench<'a> {
     /// Reads tokens and returns the logits after the last of them; empty without tokens.
     fn read(&self, cache: &mut KvCache, tokens: &[u32], batch_size: usize) -> Result<Vec<f32>, Failure> {
         let (mut hidden, sequence_len) = (Vec::new(), cache.len() + tokens.len());
-        for chunk in tokens.chunks(batch_size) {
+        for chunk in self.decoder.chunks(tokens, batch_size) {
             let wanted = chunk.len() - 1..chunk.len();
             let mut outputs = self.decoder.forward(&mut [Chunk { cache, tokens: chunk, sequence_len, wanted }])?;
             hidden = outputs.pop().map_or(Ok(Vec::new()), |output| output.map_err(engine::Error::from))?;

@@ -40,6 +40,7 @@ impl From<EngineError> for Failure {
                 format!("position {position} of the input")
             }
             EngineError::Machine { .. } => "this machine".into(),
+            EngineError::KvHeadDim { .. } => "--quant".into(),
             _ => "the model".into(),
         };
         Failure::from_text(Status::Input, error, place, "run `nibble doctor` to see what this machine has")
