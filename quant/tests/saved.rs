@@ -246,6 +246,8 @@ fn a_directory_appears_as_a_whole_or_stays_as_it_was() {
     let checkpoint = llama(false);
     let model = quantized(&checkpoint, "rtn:w4g32");
     saved(&model, &checkpoint, "rtn:w4g32", &place).unwrap();
+    let permissions = |file: &str| std::fs::metadata(place.join(file)).unwrap().permissions();
+    assert_eq!(permissions("model.safetensors"), permissions("config.json"));
     let names = |path: &Path| std::fs::read_dir(path).unwrap().count();
     assert_eq!(names(root.path()), 1, "nothing is left beside it");
     assert!(matches!(saved(&model, &checkpoint, "rtn:w4g32", &place), Err(Error::Exists { .. })));

@@ -73,7 +73,12 @@ impl Output {
         let metadata = [("format".to_string(), "pt".to_string())].into_iter().collect();
         let written = safetensors::serialize_to_file(tensors.into_views(), Some(metadata), &path);
         written.map_err(|error| self.error(std::io::Error::other(error.to_string())))?;
-        File::open(&path).and_then(|file| file.sync_all()).map_err(|source| self.error(source))
+        let finish = || {
+            // It is made readable for its owner alone; it is to be as readable as the other files.
+            fs::set_permissions(&path, fs::metadata(self.part.join("config.json"))?.permissions())?;
+            File::open(&path)?.sync_all()
+        };
+        finish().map_err(|source| self.error(source))
     }
 
     /// Copies the files that belong to the tokenizer and to generation.
@@ -82,7 +87,8 @@ impl Output {
             if name.ends_with(".index.json") {
                 continue;
             }
-            fs::copy(path, self.part.join(&name)).map_err(|source| self.error(source))?;
+            let bytes = fs::read(path).map_err(|source| self.error(source))?;
+            self.write(&name, &bytes)?;
         }
         Ok(())
     }

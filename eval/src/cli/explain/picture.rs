@@ -46,7 +46,7 @@ pub fn draw(title: &str, explanation: &Explanation) -> String {
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
          viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\">\n\
-         <style>.title{{font-size:15px;font-weight:bold}}.text{{font-size:12px}}.axis{{font-size:11px;fill:#444}}</style>\n\
+         <style>.title{{font-size:15px;font-weight:bold}}.text{{font-size:12px}}.axis{{font-size:11px;fill:#444}}rect{{shape-rendering:crispEdges}}</style>\n\
          <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#fff\"/>\n{}</svg>\n",
         svg.0
     )
