@@ -70,10 +70,10 @@ impl Manifest {
             .map(|task| {
                 json!({
                     "id": task.id(),
-                    "version": task.version(),
+                    "version": task.frame().version,
                     "documents": task.document_count(),
                     "configuration": task.configuration(),
-                    "files": task.files(),
+                    "files": task.frame().files,
                 })
             })
             .collect();

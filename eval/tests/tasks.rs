@@ -45,10 +45,10 @@ fn the_examples_on_the_cards_are_the_prompts() {
         let (item, requests) = ready(&suite, index, 0);
         for request in &requests {
             let (context, _) = texts(&tokenizer, request);
-            assert_eq!(context, format!("<s>{}", task.entry().example), "{}", task.id());
+            assert_eq!(context, format!("<s>{}", task.frame().entry.example), "{}", task.id());
         }
-        assert_eq!(item.prompt_hash, hash_text(task.entry().example));
-        assert_eq!(item.prompt_tokens, 1 + task.entry().example.len());
+        assert_eq!(item.prompt_hash, hash_text(task.frame().entry.example));
+        assert_eq!(item.prompt_tokens, 1 + task.frame().entry.example.len());
     }
     let continuations: Vec<String> = ready(&suite, 0, 0).1.iter().map(|request| texts(&tokenizer, request).1).collect();
     assert_eq!(continuations, [" A", " B", " C", " D"]);
@@ -59,7 +59,7 @@ fn the_examples_on_the_cards_are_the_prompts() {
     assert_eq!(ready(&suite, 2, 0).1.len(), 5);
     assert_eq!(ready(&suite, 3, 0).1.len(), 5);
     // A fixed number of worked examples stays, and the results say so.
-    assert_eq!(suite.tasks()[1].shots(), 0);
+    assert_eq!(suite.tasks()[1].frame().shots, 0);
     assert!(suite.tasks()[1].configuration()["note"].as_str().unwrap().contains("ignored"));
 }
 
@@ -91,7 +91,7 @@ fn chat_protocols_lay_out_a_conversation() {
     };
     assert_eq!(texts(&tokenizer, &requests[0]).0, prompt);
     assert_eq!(tokens.iter().filter(|&&token| token == 256).count(), 1);
-    assert_eq!(chat.tasks()[0].shots(), 0);
+    assert_eq!(chat.tasks()[0].frame().shots, 0);
 
     let (context, answer) = texts(&tokenizer, &ready(&chat, 1, 0).1[1]);
     assert_eq!(context, "<s>[user]What happens to your shadow if you do not eat for a day?[assistant]");
@@ -372,7 +372,7 @@ fn a_group_has_its_members_once() {
     assert_eq!(suite.groups()[0].members, [1, 0]);
     assert_eq!(suite.requested(), ["mmlu_words_and_numbers:builtin@lm-eval", "mmlu:builtin@lm-eval"]);
     assert_eq!(suite.tasks()[0].document_count(), 5);
-    assert_eq!((suite.tasks()[0].sample_counts().original, suite.tasks()[0].shots()), (12, 5));
+    assert_eq!((suite.tasks()[0].frame().counts.original, suite.tasks()[0].frame().shots), (12, 5));
 }
 
 #[test]
@@ -398,5 +398,5 @@ fn the_official_files_give_57_subjects_in_four_categories() {
     }
     let suite = suite("truthfulqa", &tokenizer, &roots, &options).unwrap();
     assert_eq!(suite.tasks()[0].document_count(), 817);
-    assert_eq!(suite.tasks()[0].files()[0].edition, Some("v2021-10"));
+    assert_eq!(suite.tasks()[0].frame().files[0].edition, Some("v2021-10"));
 }

@@ -28,7 +28,7 @@ fn variant_rows(summary: &RunSummary, variant: &Variant, text: &mut String) {
                 variant.weights.true_bits_per_weight.to_string(),
                 variant.weights.weight_bytes.to_string(),
                 quoted(&result.id),
-                metric.name.to_string(),
+                quoted(&metric.label()),
                 number(metric.value),
                 number(metric.standard_error),
                 result.counts.effective.to_string(),

@@ -59,11 +59,11 @@ pub fn results(manifest: &Manifest, suite: &Suite<'_>, variant: &Variant) -> Val
             let mut fields = Map::new();
             fields.insert("task".into(), task.id().into());
             fields.extend(task.configuration());
-            fields.insert("files".into(), json!(task.files()));
+            fields.insert("files".into(), json!(task.frame().files));
             fields.into()
         }),
-        "versions": of_tasks(suite, |task| task.version().into()),
-        "n-shot": of_tasks(suite, |task| task.shots().into()),
+        "versions": of_tasks(suite, |task| task.frame().version.into()),
+        "n-shot": of_tasks(suite, |task| task.frame().shots.into()),
         "higher_is_better": by_id(&|result| {
             let of = |metric: &ReportedMetric| (metric.name.to_string(), metric.higher_is_better.into());
             result.metrics.iter().map(of).collect::<Map<_, _>>().into()
@@ -150,8 +150,8 @@ fn metrics_with_filter(result: &TaskResult) -> Value {
     fields.insert("alias".into(), result.id.as_str().into());
     for metric in &result.metrics {
         let error = metric.standard_error.map_or_else(|| "N/A".into(), Value::from);
-        fields.insert(format!("{},none", metric.name), metric.value.into());
-        fields.insert(format!("{}_stderr,none", metric.name), error);
+        fields.insert(format!("{},{}", metric.name, metric.filter), metric.value.into());
+        fields.insert(format!("{}_stderr,{}", metric.name, metric.filter), error);
     }
     note_problems(&mut fields, result);
     if result.beyond_context > 0 {
@@ -163,12 +163,12 @@ fn metrics_with_filter(result: &TaskResult) -> Value {
     fields.into()
 }
 
-/// Metrics with bare names: `acc`, `acc_stderr`.
+/// Metrics with bare names, `acc`, `acc_stderr`, unless there are several filters.
 fn bare_metrics(result: &TaskResult) -> Value {
     let mut fields = Map::new();
     for metric in &result.metrics {
-        fields.insert(metric.name.to_string(), metric.value.into());
-        fields.insert(format!("{}_stderr", metric.name), metric.standard_error.into());
+        fields.insert(metric.label(), metric.value.into());
+        fields.insert(format!("{}_stderr", metric.label()), metric.standard_error.into());
     }
     note_problems(&mut fields, result);
     fields.into()

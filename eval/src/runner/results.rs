@@ -4,7 +4,7 @@ use super::Filed;
 use crate::error::Error;
 use crate::journal::{Journal, Record, Weights};
 use crate::metric;
-use crate::task::{Group, MetricValue, Sample, SampleCounts, Suite, Task};
+use crate::task::{Group, MetricValue, NO_FILTER, Sample, SampleCounts, Suite, Task};
 
 /// A model under one recipe, measured.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +58,8 @@ pub struct TaskResult {
 pub struct ReportedMetric {
     /// Name, for example `acc`.
     pub name: &'static str,
+    /// How the answer was taken out of a reply; `none` where there is one way.
+    pub filter: &'static str,
     /// The number, unless documents failed.
     pub value: Option<f64>,
     /// Its standard error, where it is defined.
@@ -67,10 +69,16 @@ pub struct ReportedMetric {
 }
 
 impl ReportedMetric {
+    /// Its name; with its filter where it has one: `exact_match,strict-match`.
+    pub fn label(&self) -> String {
+        if self.filter == NO_FILTER { self.name.to_string() } else { format!("{},{}", self.name, self.filter) }
+    }
+
     fn of(metric: &MetricValue) -> Self {
         let finite = |value: f64| Some(value).filter(|value| value.is_finite());
         Self {
             name: metric.name,
+            filter: metric.filter,
             value: finite(metric.value),
             standard_error: metric.standard_error.and_then(finite),
             higher_is_better: metric.higher_is_better,
@@ -79,12 +87,13 @@ impl ReportedMetric {
 
     fn absent(name: &'static str) -> Self {
         let higher_is_better = metric::find(name).is_some_and(|metric| metric.higher_is_better());
-        Self { name, value: None, standard_error: None, higher_is_better }
+        Self { name, filter: NO_FILTER, value: None, standard_error: None, higher_is_better }
     }
 
     fn as_value(&self) -> Option<MetricValue> {
         Some(MetricValue {
             name: self.name,
+            filter: self.filter,
             value: self.value?,
             standard_error: self.standard_error,
             higher_is_better: self.higher_is_better,
@@ -158,7 +167,7 @@ fn task_result(task: &dyn Task, recipe: &str, journal: &mut Journal) -> Result<T
         samples.iter().filter(|(_, sample)| has(sample)).count()
     };
     let (beyond_context, shortened) = (with(&["tokens_beyond_context"]), with(&["shots", "tokens_cut_left"]));
-    let counts = task.sample_counts();
+    let counts = task.frame().counts;
     let counts = SampleCounts { effective: counts.effective.saturating_sub(skipped), ..counts };
     Ok(TaskResult {
         id: task.id().to_string(),

@@ -4,8 +4,10 @@
 //! samples of all documents it makes its metrics. It knows neither models nor the order in which answers arrive. A new
 //! task is a new file and a word in the registry below.
 
+mod ask;
 mod card;
 mod choices;
+mod frame;
 mod id;
 pub mod mmlu;
 mod nearest;
@@ -17,15 +19,16 @@ mod suite;
 pub mod truthfulqa;
 
 pub use card::{Entry, Protocol};
+pub use frame::Frame;
 pub use id::{TaskId, find, parse};
 pub use options::{Concession, OnOverflow, PromptForm, TaskOptions};
 pub(crate) use sample::hexadecimal;
-pub use sample::{Comparison, Item, MetricValue, PairedTest, Prepared, Sample, hash_text};
+pub use sample::{Comparison, Item, MetricValue, NO_FILTER, PairedTest, Prepared, Sample, hash_text};
 pub use suite::{Group, Suite};
 
 use crate::error::Error;
 use crate::request::Outcome;
-use datasets::{DataRoots, DatasetFile};
+use datasets::DataRoots;
 use engine::tokenizer::Tokenizer;
 use serde_json::{Map, Value};
 
@@ -51,27 +54,18 @@ pub fn names() -> Vec<String> {
 
 /// A benchmark under one protocol, with its documents.
 pub trait Task: Sync {
+    /// Its name, its documents, its files.
+    fn frame(&self) -> &Frame;
+
     /// Full id, for example `mmlu_anatomy@lm-eval`.
-    fn id(&self) -> &str;
+    fn id(&self) -> &str {
+        &self.frame().id
+    }
 
-    /// Its line in the registry.
-    fn entry(&self) -> &'static Entry;
-
-    /// Version of prompts and scoring: lm-evaluation-harness's own where the protocol is that.
-    fn version(&self) -> f64;
-
-    /// Worked examples in a prompt.
-    fn shots(&self) -> usize;
-
-    /// Documents to score, after the limit.
-    fn document_count(&self) -> usize;
-
-    /// Documents in the data set, before the limit, and to score, as results count them: whole texts where documents
-    /// are windows of texts.
-    fn sample_counts(&self) -> SampleCounts;
-
-    /// Files it was read from.
-    fn files(&self) -> &[DatasetFile];
+    /// Number of documents to score; of a text, its windows.
+    fn document_count(&self) -> usize {
+        self.frame().counts.effective
+    }
 
     /// What it does, for the results: protocol, prompt, everything that changes a number.
     fn configuration(&self) -> Map<String, Value>;
@@ -95,7 +89,9 @@ pub trait Task: Sync {
     fn aggregate(&self, samples: &[(usize, &Sample)]) -> Result<Vec<MetricValue>, Error>;
 
     /// The names of its metrics, in the order of [`Self::aggregate`].
-    fn metric_names(&self) -> &'static [&'static str];
+    fn metric_names(&self) -> &'static [&'static str] {
+        self.frame().entry.metrics
+    }
 
     /// How two runs of it are compared.
     fn comparison(&self) -> Comparison;

@@ -1,6 +1,8 @@
 //! Documents on their way from question to score.
 
+use crate::metric::Metric;
 use crate::request::Request;
+use crate::statistics::Estimate;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -84,6 +86,8 @@ impl Sample {
 pub struct MetricValue {
     /// Name as in lm-evaluation-harness, without filter: `acc`.
     pub name: &'static str,
+    /// How the answer was taken out of a reply, where a task does it in several ways: `strict-match`; else `none`.
+    pub filter: &'static str,
     /// The number.
     pub value: f64,
     /// Its standard error; `None` where it is undefined.
@@ -91,6 +95,22 @@ pub struct MetricValue {
     /// Whether more is better.
     pub higher_is_better: bool,
 }
+
+impl MetricValue {
+    /// The value of a metric for which there is one way to take answers.
+    pub fn of(metric: &'static Metric, estimate: Estimate) -> Self {
+        Self {
+            name: metric.key,
+            filter: NO_FILTER,
+            value: estimate.value,
+            standard_error: estimate.standard_error,
+            higher_is_better: metric.higher_is_better(),
+        }
+    }
+}
+
+/// The filter of a metric that has none.
+pub const NO_FILTER: &str = "none";
 
 /// How a variant is compared with the baseline, document by document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     fn accuracy(value: f64, standard_error: Option<f64>) -> MetricValue {
-        MetricValue { name: "acc", value, standard_error, higher_is_better: true }
+        MetricValue { name: "acc", filter: "none", value, standard_error, higher_is_better: true }
     }
 
     #[test]

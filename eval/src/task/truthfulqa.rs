@@ -14,19 +14,16 @@
 //! answer encoded on its own and appended. Source: andyzoujm/representation-engineering, TruthfulQA evaluation. There
 //! the tags of the assistant are scored with each answer; they add the same to all of them and are left out here.
 
+use super::ask::{Asker, Question};
 use super::card::{Entry, Protocol};
-use super::choices::{ChoicePrompt, Joining, Place, ScoredChoices};
-use super::options::PromptForm;
-use super::prompt::{Conversation, PromptEncoder};
+use super::choices::{Joining, ScoredChoices};
 use super::sample::{Comparison, Item, MetricValue, PairedTest, Prepared, Sample};
-use super::{Inputs, SampleCounts, Suite, Task, TaskId, TaskOptions};
+use super::{Frame, Inputs, Suite, Task, TaskId};
 use crate::error::Error;
-use crate::metric::{self, Metric, accuracy, truthful};
+use crate::metric::{self, accuracy, truthful};
 use crate::request::Outcome;
-use crate::statistics;
 use datasets::truthfulqa::TruthfulQuestion;
-use datasets::{Dataset, DatasetFile, builtin, catalogue};
-use engine::chat_template::Message;
+use datasets::{Dataset, builtin, catalogue};
 use serde_json::{Map, Value};
 
 static DATASETS: &[&Dataset] = &[&catalogue::TRUTHFULQA, &catalogue::BUILTIN];
@@ -137,17 +134,10 @@ enum Answers {
 
 /// TruthfulQA under one protocol.
 struct TruthfulQa<'a> {
-    id: String,
-    entry: &'static Entry,
+    frame: Frame,
     answers: Answers,
     questions: Vec<TruthfulQuestion>,
-    original: usize,
-    files: Vec<DatasetFile>,
-    options: TaskOptions,
-    context_len: usize,
-    encoder: PromptEncoder<'a>,
-    /// Where prompts are put into the chat template.
-    conversation: Option<Conversation<'a>>,
+    asker: Asker<'a>,
     joining: Joining,
 }
 
@@ -163,56 +153,29 @@ fn build<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<
             });
         }
     };
-    let mut questions = loaded.content;
-    let original = questions.len();
-    questions.truncate(inputs.options.limit.unwrap_or(usize::MAX));
-    let repe = id.protocol == REPE;
-    let conversation = if repe {
-        Some(Conversation::new(inputs, id, &format!("`{}@lm-eval`", id.name))?)
-    } else if inputs.options.prompt_form == PromptForm::Chat {
-        Some(Conversation::new(inputs, id, "plain prompts (no --apply_chat_template)")?)
-    } else {
-        None
+    let answers = match id.name.as_str() {
+        "truthfulqa_mc1" => Answers::Mc1,
+        "truthfulqa_mc2" => Answers::Mc2,
+        _ => Answers::Both,
     };
-    let task = TruthfulQa {
-        id: id.to_string(),
-        entry: id.entry,
-        answers: match id.name.as_str() {
-            "truthfulqa_mc1" => Answers::Mc1,
-            "truthfulqa_mc2" => Answers::Mc2,
-            _ => Answers::Both,
-        },
-        questions,
-        original,
-        files: loaded.files,
-        options: inputs.options.clone(),
-        context_len: inputs.context_len,
-        encoder: PromptEncoder::new(inputs.tokenizer)?,
-        conversation,
-        joining: if repe { Joining::Apart } else { Joining::Together },
+    let (joining, asker) = match id.protocol.as_str() {
+        REPE => (Joining::Apart, Asker::chat(id, inputs, &format!("`{}@lm-eval`", id.name))?),
+        _ => (Joining::Together, Asker::lm_eval(id, inputs)?),
     };
+    let version = match (answers, joining) {
+        (Answers::Mc1, Joining::Together) => 2.0,
+        (Answers::Mc2, Joining::Together) => 3.0,
+        _ => 1.0,
+    };
+    let (frame, questions) = Frame::new(id, inputs, version, loaded.content, loaded.files);
+    let task = TruthfulQa { frame, answers, questions, asker, joining };
     suite.add(Box::new(task)).map(|_| ())
 }
 
 impl TruthfulQa<'_> {
-    fn place(&self, document: usize) -> Place<'_> {
-        Place { task: &self.id, document }
-    }
-
     fn question(&self, document: usize) -> Result<&TruthfulQuestion, Error> {
         let question = self.questions.get(document);
-        question.ok_or_else(|| self.place(document).mismatch("there is no such document"))
-    }
-
-    fn context(&self, question: &str) -> Result<String, Error> {
-        let text = match self.joining {
-            Joining::Apart => question.to_string(),
-            Joining::Together => format!("{}\n\nQ: {question}\nA:", primer()),
-        };
-        match &self.conversation {
-            None => Ok(text),
-            Some(conversation) => conversation.render(&[Message::new("user", text)]),
-        }
+        question.ok_or_else(|| self.frame.place(document).mismatch("there is no such document"))
     }
 
     /// The texts that are scored, each once: the answers of MC1, then those of MC2 that are new.
@@ -244,36 +207,8 @@ fn labelled(answers: &[(String, bool)], texts: &[&str], log_likelihoods: &[f64])
 }
 
 impl Task for TruthfulQa<'_> {
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn entry(&self) -> &'static Entry {
-        self.entry
-    }
-
-    fn version(&self) -> f64 {
-        match (self.answers, self.joining) {
-            (Answers::Mc1, Joining::Together) => 2.0,
-            (Answers::Mc2, Joining::Together) => 3.0,
-            _ => 1.0,
-        }
-    }
-
-    fn shots(&self) -> usize {
-        0
-    }
-
-    fn document_count(&self) -> usize {
-        self.questions.len()
-    }
-
-    fn sample_counts(&self) -> SampleCounts {
-        SampleCounts { original: self.original, effective: self.questions.len() }
-    }
-
-    fn files(&self) -> &[DatasetFile] {
-        &self.files
+    fn frame(&self) -> &Frame {
+        &self.frame
     }
 
     fn configuration(&self) -> Map<String, Value> {
@@ -286,38 +221,28 @@ impl Task for TruthfulQa<'_> {
         };
         set("doc_to_text", text.into());
         set("answers", join.into());
-        set("target_delimiter", if self.conversation.is_some() { "" } else { " " }.into());
-        set("num_fewshot", 0.into());
-        if self.options.num_fewshot.is_some_and(|shots| shots > 0) {
-            set("note", "the protocol fixes num_fewshot at 0: --num_fewshot is ignored".into());
-        }
+        set("target_delimiter", self.asker.delimiter().into());
         set("ties", "a tie with a false answer is a miss".into());
-        set("prompt_form", if self.conversation.is_some() { "chat" } else { "plain" }.into());
-        set("on_overflow", self.options.on_overflow.name().into());
-        set("double_bos", self.options.double_bos.name().into());
+        self.asker.describe(&self.frame, &mut fields);
         fields
     }
 
     fn prepare(&self, document: usize) -> Result<Prepared, Error> {
         let question = self.question(document)?;
-        let delimiter = if self.conversation.is_some() { "" } else { " " };
-        let prompt = ChoicePrompt {
-            place: self.place(document),
-            encoder: &self.encoder,
-            joining: self.joining,
-            options: &self.options,
-            context_len: self.context_len,
-            shots: 0,
-            context: &|_| self.context(&question.question),
-            continuations: self.texts(question).iter().map(|text| format!("{delimiter}{text}")).collect(),
+        let text = match self.joining {
+            Joining::Apart => question.question.clone(),
+            Joining::Together => format!("{}\n\nQ: {}\nA:", primer(), question.question),
         };
-        prompt.prepare()
+        let delimiter = self.asker.delimiter();
+        let answers = self.texts(question).iter().map(|text| format!("{delimiter}{text}")).collect();
+        let question = Question { description: "", examples: &[], text: &text };
+        self.asker.choices(&self.frame, document, &question, self.joining, answers)
     }
 
     fn score(&self, document: usize, item: &Item, outcomes: &[Outcome]) -> Result<Sample, Error> {
         let question = self.question(document)?;
         let texts = self.texts(question);
-        let scored = ScoredChoices::read(self.place(document), outcomes, texts.len())?;
+        let scored = ScoredChoices::read(self.frame.place(document), outcomes, texts.len())?;
         let mc1 = labelled(&question.mc1, &texts, &scored.log_likelihoods);
         let mc2 = labelled(&question.mc2, &texts, &scored.log_likelihoods);
         let sample = scored.log(Sample::of(item));
@@ -340,34 +265,14 @@ impl Task for TruthfulQa<'_> {
     }
 
     fn aggregate(&self, samples: &[(usize, &Sample)]) -> Result<Vec<MetricValue>, Error> {
-        let mean = |name: &'static str, field: &str, metric: &Metric| -> Result<MetricValue, Error> {
-            let mut values = Vec::with_capacity(samples.len());
-            for (document, sample) in samples {
-                let value = sample.number(field);
-                values
-                    .push(value.ok_or_else(|| self.place(*document).mismatch(format!("a sample without `{field}`")))?);
-            }
-            let mean = statistics::mean_estimate(&values)?;
-            Ok(MetricValue {
-                name,
-                value: mean.value,
-                standard_error: mean.standard_error,
-                higher_is_better: metric.higher_is_better(),
-            })
-        };
+        let mean = |field, metric| self.frame.mean(samples, field, metric);
         Ok(match self.answers {
-            Answers::Mc1 => vec![mean(accuracy::ACC.key, "correct", &truthful::MC1)?],
-            Answers::Mc2 => vec![mean(accuracy::ACC.key, "acc", &truthful::MC2)?],
-            Answers::Both => vec![
-                mean(truthful::MC1.key, "mc1", &truthful::MC1)?,
-                mean(truthful::MC2.key, "mc2", &truthful::MC2)?,
-                mean(truthful::MC3.key, "mc3", &truthful::MC3)?,
-            ],
+            Answers::Mc1 => vec![mean("correct", &accuracy::ACC)?],
+            Answers::Mc2 => vec![mean("acc", &accuracy::ACC)?],
+            Answers::Both => {
+                vec![mean("mc1", &truthful::MC1)?, mean("mc2", &truthful::MC2)?, mean("mc3", &truthful::MC3)?]
+            }
         })
-    }
-
-    fn metric_names(&self) -> &'static [&'static str] {
-        self.entry.metrics
     }
 
     fn comparison(&self) -> Comparison {

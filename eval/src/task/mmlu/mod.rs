@@ -8,13 +8,11 @@ mod log_likelihood;
 
 use super::card::{Entry, Protocol};
 use super::prompt::Conversation;
-use super::sample::{MetricValue, Sample};
 use super::suite::{Group, Suite};
-use super::{Inputs, SampleCounts, TaskId, TaskOptions};
+use super::{Frame, Inputs, TaskId};
 use crate::error::Error;
-use crate::metric::accuracy;
 use datasets::mmlu::{Category, MultipleChoice, SUBJECTS, Split};
-use datasets::{DatasetFile, Loaded, builtin, catalogue};
+use datasets::{Loaded, builtin, catalogue};
 use generated::Generated;
 use log_likelihood::LogLikelihood;
 
@@ -98,18 +96,13 @@ fn canonical_protocol(word: &str) -> Option<String> {
 
 /// The questions of a subject and what is needed to ask them.
 struct Subject {
-    id: String,
+    frame: Frame,
     /// With spaces.
     title: String,
     /// Those to be scored.
     questions: Vec<MultipleChoice>,
-    /// Number of questions before the limit.
-    original: usize,
     /// Worked examples, as many as a prompt has.
     examples: Vec<MultipleChoice>,
-    files: Vec<DatasetFile>,
-    options: TaskOptions,
-    context_len: usize,
 }
 
 impl Subject {
@@ -127,9 +120,7 @@ impl Subject {
             }
         };
         let test = read(Split::Test)?;
-        let (mut questions, mut files) = (test.content, test.files);
-        let original = questions.len();
-        questions.truncate(inputs.options.limit.unwrap_or(usize::MAX));
+        let (mut frame, questions) = Frame::new(id, inputs, 1.0, test.content, test.files);
         let mut examples = Vec::new();
         if shots > 0 {
             let dev = read(Split::Dev)?;
@@ -142,22 +133,16 @@ impl Subject {
             }
             examples = dev.content;
             examples.truncate(shots);
-            files.extend(dev.files);
+            frame.files.extend(dev.files);
         }
-        Ok(Self {
-            id: id.to_string(),
-            title: name.replace('_', " "),
-            questions,
-            original,
-            examples,
-            files,
-            options: inputs.options.clone(),
-            context_len: inputs.context_len,
-        })
+        frame.shots = shots;
+        frame.entry = &MMLU_SUBJECT;
+        Ok(Self { frame, title: name.replace('_', " "), questions, examples })
     }
 
-    fn sample_counts(&self) -> SampleCounts {
-        SampleCounts { original: self.original, effective: self.questions.len() }
+    fn question(&self, document: usize) -> Result<&MultipleChoice, Error> {
+        let question = self.questions.get(document);
+        question.ok_or_else(|| self.frame.place(document).mismatch("there is no such document"))
     }
 }
 
@@ -170,18 +155,6 @@ fn choice_lines(question: &MultipleChoice) -> String {
 /// The letter of a choice.
 fn letter(choice: usize) -> &'static str {
     ["A", "B", "C", "D"].get(choice).copied().unwrap_or("?")
-}
-
-/// The share of right answers.
-fn accuracy(samples: &[(usize, &Sample)]) -> Result<Vec<MetricValue>, Error> {
-    let correct: Vec<bool> = samples.iter().map(|(_, sample)| sample.number("correct") == Some(1.0)).collect();
-    let share = accuracy::share(&correct)?;
-    Ok(vec![MetricValue {
-        name: accuracy::ACC.key,
-        value: share.value,
-        standard_error: share.standard_error,
-        higher_is_better: accuracy::ACC.higher_is_better(),
-    }])
 }
 
 fn variant_error(id: &TaskId, expected: &str, found: &str) -> Error {

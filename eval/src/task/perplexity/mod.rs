@@ -12,19 +12,18 @@ mod protocol;
 mod windows;
 
 use super::card::Entry;
-use super::choices::{Place, numbers, scored_tokens, sum};
+use super::choices::{numbers, scored_tokens, sum};
 use super::options::{Concession, OnOverflow};
 use super::prompt::PromptEncoder;
 use super::sample::{Comparison, Item, MetricValue, PairedTest, Prepared, Sample};
-use super::{Inputs, SampleCounts, Suite, Task, TaskId};
+use super::{Frame, Inputs, Suite, Task, TaskId};
 use crate::error::Error;
-use crate::metric::Metric;
 use crate::metric::perplexity as metric;
 use crate::request::Outcome;
 use crate::statistics::Estimate;
 use corpus::{C4_WINDOWS, Corpus, Document};
+use datasets::catalogue;
 use datasets::text::ByteOrderMark;
-use datasets::{DatasetFile, catalogue};
 use engine::tokenizer::Specials;
 use kernels::math;
 use protocol::{PROTOCOLS, Rule};
@@ -55,15 +54,12 @@ pub static PERPLEXITY: Entry = Entry {
 
 /// Perplexity of one text under one protocol.
 struct Perplexity {
-    id: String,
+    frame: Frame,
     rule: Rule,
     windows: Vec<Window>,
     /// The texts that windows are cut from, where words and bytes count.
     documents: Vec<Document>,
-    counts: SampleCounts,
-    files: Vec<DatasetFile>,
     configuration: Map<String, Value>,
-    context_len: usize,
 }
 
 fn build<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<(), Error> {
@@ -113,10 +109,8 @@ fn of_windows(
         return Err(Error::TextTooShort { task: id.to_string(), tokens: tokens.len(), needed });
     }
     let bos = tokenizer.bos_id().filter(|_| tokenizer.adds_bos());
-    let mut windows =
-        if gptq { windows::disjoint(&tokens, window) } else { windows::second_half(&tokens, window, bos) };
-    let original = windows.len();
-    windows.truncate(inputs.options.limit.unwrap_or(usize::MAX));
+    let windows = if gptq { windows::disjoint(&tokens, window) } else { windows::second_half(&tokens, window, bos) };
+    let (frame, mut windows) = Frame::new(id, inputs, 1.0, windows, corpus.files.clone());
     let cuts = window > limit && inputs.options.on_overflow == OnOverflow::Left;
     if cuts {
         windows = windows.into_iter().map(|window| window.cut_left(limit)).collect();
@@ -138,7 +132,7 @@ fn of_windows(
     set("window", window.into());
     set("stride", window.into());
     set("tokens", total.into());
-    set("windows", original.into());
+    set("windows", frame.counts.original.into());
     set("scored_tokens_per_window", if gptq { window - 1 } else { window - window / 2 - 1 }.into());
     set("on_overflow", inputs.options.on_overflow.name().into());
     if cuts {
@@ -147,18 +141,7 @@ fn of_windows(
         set("tokens_beyond_context", (window - limit).into());
     }
     note_byte_order_mark(&mut fields, &corpus);
-    let counts = SampleCounts { original, effective: windows.len() };
-    let (files, documents) = (corpus.files, Vec::new());
-    Ok(Perplexity {
-        id: id.to_string(),
-        rule,
-        windows,
-        documents,
-        counts,
-        files,
-        configuration: fields,
-        context_len: limit,
-    })
+    Ok(Perplexity { frame, rule, windows, documents: Vec::new(), configuration: fields })
 }
 
 /// Documents, each scored from its first token to its last.
@@ -172,9 +155,8 @@ fn rolling(id: &TaskId, inputs: &Inputs<'_>, corpus: Corpus) -> Result<Perplexit
     let prefix = inputs.tokenizer.prefix_token_id();
     let prefix = prefix.ok_or_else(|| Error::NoPrefixToken { task: id.to_string() })?;
     let encoder = PromptEncoder::new(inputs.tokenizer)?;
-    let (mut documents, what) = corpus.documents();
-    let original = documents.len();
-    documents.truncate(inputs.options.limit.unwrap_or(usize::MAX));
+    let (documents, what) = corpus.documents();
+    let (frame, documents) = Frame::new(id, inputs, 2.0, documents, corpus.files.clone());
     let (mut windows, mut total) = (Vec::new(), 0);
     for (index, document) in documents.iter().enumerate() {
         let tokens = encoder.encode(&document.text)?;
@@ -204,18 +186,7 @@ fn rolling(id: &TaskId, inputs: &Inputs<'_>, corpus: Corpus) -> Result<Perplexit
     set("tokens", total.into());
     set("windows", windows.len().into());
     note_byte_order_mark(&mut fields, &corpus);
-    let counts = SampleCounts { original, effective: documents.len() };
-    let (id, files) = (id.to_string(), corpus.files);
-    Ok(Perplexity {
-        id,
-        rule: Rule::Rolling,
-        windows,
-        documents,
-        counts,
-        files,
-        configuration: fields,
-        context_len: limit,
-    })
+    Ok(Perplexity { frame, rule: Rule::Rolling, windows, documents, configuration: fields })
 }
 
 fn note_byte_order_mark(fields: &mut Map<String, Value>, corpus: &Corpus) {
@@ -225,22 +196,8 @@ fn note_byte_order_mark(fields: &mut Map<String, Value>, corpus: &Corpus) {
 }
 
 impl Perplexity {
-    fn place(&self, document: usize) -> Place<'_> {
-        Place { task: &self.id, document }
-    }
-
     fn window(&self, document: usize) -> Result<&Window, Error> {
-        self.windows.get(document).ok_or_else(|| self.place(document).mismatch("there is no such window"))
-    }
-
-    /// A field of every sample.
-    fn column(&self, samples: &[(usize, &Sample)], field: &str) -> Result<Vec<f64>, Error> {
-        let mut values = Vec::with_capacity(samples.len());
-        for (document, sample) in samples {
-            let value = sample.number(field);
-            values.push(value.ok_or_else(|| self.place(*document).mismatch(format!("a sample without `{field}`")))?);
-        }
-        Ok(values)
+        self.windows.get(document).ok_or_else(|| self.frame.place(document).mismatch("there is no such window"))
     }
 
     /// Sums of the windows of each document.
@@ -253,10 +210,11 @@ impl Perplexity {
             bytes: document.bytes,
         };
         let mut scored: Vec<metric::Scored> = documents.map(empty).collect();
-        let sums = self.column(samples, "log_probs")?;
+        let sums = self.frame.column(samples, "log_probs")?;
         for ((document, _), sum) in samples.iter().zip(sums) {
             let window = self.window(*document)?;
-            let text = scored.get_mut(window.text).ok_or_else(|| self.place(*document).mismatch("no such text"))?;
+            let text =
+                scored.get_mut(window.text).ok_or_else(|| self.frame.place(*document).mismatch("no such text"))?;
             text.log_likelihood += sum;
             text.tokens += window.tokens.len() - window.first_scored;
         }
@@ -266,10 +224,10 @@ impl Perplexity {
     /// As `llama-perplexity` prints it: exp of the mean over all scored tokens, and that times the standard error of
     /// this mean, the tokens taken as independent.
     fn llama_cpp(&self, samples: &[(usize, &Sample)]) -> Result<Estimate, Error> {
-        let tokens: Vec<f64> = self.column(samples, "token_counts")?;
+        let tokens: Vec<f64> = self.frame.column(samples, "token_counts")?;
         let (count, items) = (sum(&tokens), samples.len());
-        let mean = -sum(&self.column(samples, "log_probs")?) / count;
-        let variance = sum(&self.column(samples, "squares")?) / count - mean * mean;
+        let mean = -sum(&self.frame.column(samples, "log_probs")?) / count;
+        let variance = sum(&self.frame.column(samples, "squares")?) / count - mean * mean;
         let value = math::exp(mean);
         let standard_error = (variance > 0.0 && count > 1.0).then(|| (variance / (count - 1.0)).sqrt() * value);
         Ok(Estimate { value, standard_error, items })
@@ -277,32 +235,12 @@ impl Perplexity {
 }
 
 impl Task for Perplexity {
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn entry(&self) -> &'static Entry {
-        &PERPLEXITY
-    }
-
-    fn version(&self) -> f64 {
-        if self.rule == Rule::Rolling { 2.0 } else { 1.0 }
-    }
-
-    fn shots(&self) -> usize {
-        0
+    fn frame(&self) -> &Frame {
+        &self.frame
     }
 
     fn document_count(&self) -> usize {
         self.windows.len()
-    }
-
-    fn sample_counts(&self) -> SampleCounts {
-        self.counts
-    }
-
-    fn files(&self) -> &[DatasetFile] {
-        &self.files
     }
 
     fn configuration(&self) -> Map<String, Value> {
@@ -313,7 +251,7 @@ impl Task for Perplexity {
         let window = self.window(document)?;
         let mut item = Item::of_tokens(&window.tokens, window.first_scored);
         // The last token of a window is not read.
-        let beyond = (window.tokens.len() - 1).saturating_sub(self.context_len);
+        let beyond = (window.tokens.len() - 1).saturating_sub(self.frame.context_len);
         if beyond > 0 {
             item.notes.insert("tokens_beyond_context".into(), beyond.into());
         }
@@ -322,9 +260,9 @@ impl Task for Perplexity {
 
     fn score(&self, document: usize, item: &Item, outcomes: &[Outcome]) -> Result<Sample, Error> {
         let [outcome] = outcomes else {
-            return Err(self.place(document).mismatch(format!("{} outcomes for one request", outcomes.len())));
+            return Err(self.frame.place(document).mismatch(format!("{} outcomes for one request", outcomes.len())));
         };
-        let (log_probs, _) = scored_tokens(self.place(document), outcome)?;
+        let (log_probs, _) = scored_tokens(self.frame.place(document), outcome)?;
         let log_likelihood = sum(log_probs);
         let sample =
             Sample::of(item).with("token_counts", vec![log_probs.len()]).with("log_probs", numbers(&[log_likelihood]));
@@ -341,24 +279,18 @@ impl Task for Perplexity {
     }
 
     fn aggregate(&self, samples: &[(usize, &Sample)]) -> Result<Vec<MetricValue>, Error> {
-        let value = |metric: &'static Metric, estimate: Estimate| MetricValue {
-            name: metric.key,
-            value: estimate.value,
-            standard_error: estimate.standard_error,
-            higher_is_better: metric.higher_is_better(),
-        };
         Ok(match self.rule {
             Rule::Gptq { .. } => {
-                let losses = self.column(samples, "loss")?;
-                vec![value(&metric::PERPLEXITY, metric::from_window_losses(&losses)?)]
+                let losses = self.frame.column(samples, "loss")?;
+                vec![MetricValue::of(&metric::PERPLEXITY, metric::from_window_losses(&losses)?)]
             }
-            Rule::LlamaCpp { .. } => vec![value(&metric::PERPLEXITY, self.llama_cpp(samples)?)],
+            Rule::LlamaCpp { .. } => vec![MetricValue::of(&metric::PERPLEXITY, self.llama_cpp(samples)?)],
             Rule::Rolling => {
                 let documents = self.scored_documents(samples)?;
                 vec![
-                    value(&metric::WORD_PERPLEXITY, metric::per_word(&documents)?),
-                    value(&metric::BYTE_PERPLEXITY, metric::per_byte(&documents)?),
-                    value(&metric::BITS_PER_BYTE, metric::bits_per_byte(&documents)?),
+                    MetricValue::of(&metric::WORD_PERPLEXITY, metric::per_word(&documents)?),
+                    MetricValue::of(&metric::BYTE_PERPLEXITY, metric::per_byte(&documents)?),
+                    MetricValue::of(&metric::BITS_PER_BYTE, metric::bits_per_byte(&documents)?),
                 ]
             }
         })
