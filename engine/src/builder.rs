@@ -111,6 +111,15 @@ impl<'a> Builder<'a> {
     /// # Panics
     /// If the model has no such block.
     pub fn block(&mut self, layer: usize) -> Result<Block, Error> {
+        let block = self.unscanned_block(layer)?;
+        for role in BlockInput::ALL.iter().flat_map(|input| input.roles()) {
+            self.scan(&block, layer, *role)?;
+        }
+        Ok(block)
+    }
+
+    /// Block `layer`, of which no matrix that lies in a mapped file is touched.
+    fn unscanned_block(&mut self, layer: usize) -> Result<Block, Error> {
         let names: BlockTensors = self.blueprint.tensors.blocks[layer].clone();
         let query_key_norm = match (&names.query_norm, &names.key_norm) {
             (Some(query), Some(key)) => Some((self.named(query)?, self.named(key)?)),
@@ -134,7 +143,16 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// Gives `model` all its blocks; `choose` turns every matrix into the weights to run with.
+    /// Looks through the matrix that serves as `role` for NaN and infinities.
+    fn scan(&mut self, block: &Block, layer: usize, role: Role) -> Result<(), Error> {
+        match block.source(&self.blueprint, layer, role) {
+            Some(source) => self.finite(&source.tensor).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives `model` all its blocks; `choose` turns every matrix into the weights to run with. Of what is packed, one
+    /// matrix at a time takes memory as it is stored.
     ///
     /// # Errors
     /// As [`Self::block`], and what `choose` returns.
@@ -144,8 +162,9 @@ impl<'a> Builder<'a> {
         choose: &mut dyn FnMut(LinearSource) -> Result<Weights, E>,
     ) -> Result<(), E> {
         for layer in 0..model.blueprint.layers {
-            let mut block = self.block(layer)?;
+            let mut block = self.unscanned_block(layer)?;
             for role in BlockInput::ALL.iter().flat_map(|input| input.roles()) {
+                self.scan(&block, layer, *role)?;
                 if let Some(source) = block.source(&model.blueprint, layer, *role) {
                     block.replace(*role, choose(source)?);
                 }
@@ -165,9 +184,18 @@ impl<'a> Builder<'a> {
         Ok(view)
     }
 
-    /// A matrix as stored, or one part of a fused one, [out_features, in_features].
+    /// A matrix as stored, or one part of a fused one, [out_features, in_features], looked through.
     fn dense(&mut self, part: &TensorPart) -> Result<DenseMatrix, Error> {
-        let view = self.finite(&part.tensor)?;
+        self.finite(&part.tensor)?;
+        self.unscanned(part)
+    }
+
+    /// Likewise, not touched where it lies in a mapped file as it is.
+    fn unscanned(&mut self, part: &TensorPart) -> Result<DenseMatrix, Error> {
+        let view = match part.orientation {
+            Orientation::OutIn => self.checkpoint.tensor(&part.tensor)?,
+            Orientation::InOut => self.finite(&part.tensor)?,
+        };
         let stored = DenseMatrix::new(view.bytes.clone(), view.dtype, view.rows(), view.columns());
         let (index, parts) = part.part;
         Ok(match part.orientation {
@@ -205,11 +233,19 @@ impl<'a> Builder<'a> {
         Ok(NormWeights { weight: self.named(&names.weight)?, bias })
     }
 
-    /// A matrix in the format it is stored in, or one part of a fused one.
+    /// A matrix in the format it is stored in, or one part of a fused one, looked through.
     fn weights(&mut self, part: &TensorPart) -> Result<Weights, Error> {
+        let weights = self.unscanned_weights(part)?;
+        if let Weights::Dense(_) = weights {
+            self.finite(&part.tensor)?;
+        }
+        Ok(weights)
+    }
+
+    fn unscanned_weights(&mut self, part: &TensorPart) -> Result<Weights, Error> {
         let Some(format) = self.prequantized.as_mut().filter(|format| format.holds(self.checkpoint, &part.tensor))
         else {
-            return Ok(Weights::Dense(self.dense(part)?));
+            return Ok(Weights::Dense(self.unscanned(part)?));
         };
         let shape = self.blueprint.matrix_shapes().get(part.tensor.as_str()).copied().unwrap_or_default();
         let (index, parts) = part.part;
@@ -218,8 +254,9 @@ impl<'a> Builder<'a> {
         format.read(self.checkpoint, &part.tensor, &MatrixPart { shape, rows, index })
     }
 
+    /// A layer of a block; its matrix is not looked through.
     fn linear(&mut self, names: &LinearTensors) -> Result<Linear, Error> {
-        let weights = self.weights(&names.weight)?;
+        let weights = self.unscanned_weights(&names.weight)?;
         let bias = match &names.bias {
             Some(part) => Some(self.vector(part)?),
             None => None,
