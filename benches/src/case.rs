@@ -7,7 +7,7 @@ use engine::format::{PackedMatrix, PackedShape, ZeroPoints};
 use engine::kv_cache::KvPrecision;
 use kernels::{
     ActivationCodes, AttentionShape, CodeBits, ColumnsMut, DenseRows, DenseType, Kernels, PANEL_ROWS, QUERY_GROUP,
-    QuantizedRowMut, QuantizedRows, Team, math, score_stride, segment_of,
+    QuantizedRowMut, QuantizedRows, ScoreTerms, Team, math, score_stride, segment_of,
 };
 
 /// What bounds a kernel.
@@ -94,7 +94,7 @@ struct Codes {
 }
 
 struct Attention {
-    shape: AttentionShape,
+    shape: AttentionShape<'static>,
     positions: usize,
     queries: Queries,
     /// [positions, kv_heads * head_dim] each.
@@ -173,7 +173,7 @@ impl Case {
     /// A group of queries that all see `positions` positions, of one of two key/value heads.
     pub fn attention(head_dim: usize, positions: usize) -> Self {
         let stride = 2 * head_dim;
-        let shape = AttentionShape { head_dim, kv_heads: 2, kv_head: 1, scale: 0.125 };
+        let shape = AttentionShape { head_dim, kv_heads: 2, kv_head: 1, scale: 0.125, terms: ScoreTerms::default() };
         let mut generator = Generator::new(3);
         let queries = Queries::of(Kernels::best(), generator.floats(QUERY_GROUP * head_dim), head_dim);
         let (keys, values) = (generator.floats(positions * stride), generator.floats(positions * stride));
@@ -249,7 +249,7 @@ impl Case {
 
 impl Attention {
     fn check(&self, name: &str) {
-        let AttentionShape { head_dim, kv_heads, kv_head, scale } = self.shape;
+        let AttentionShape { head_dim, kv_heads, kv_head, scale, .. } = self.shape;
         let (stride, offset) = (kv_heads * head_dim, kv_head * head_dim);
         for query in [0, QUERY_GROUP / 2, QUERY_GROUP - 1] {
             let row = |rows: &[f32], position: usize| rows[position * stride + offset..][..head_dim].to_vec();

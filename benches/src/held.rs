@@ -78,7 +78,7 @@ impl Held {
     pub fn attend(
         &self,
         kernels: &Kernels,
-        shape: AttentionShape,
+        shape: AttentionShape<'_>,
         queries: (&Queries, Range<usize>),
         visible: &[Range<usize>],
         len: usize,

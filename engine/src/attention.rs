@@ -4,12 +4,14 @@
 //! together; short pieces of several sequences that share a prefix (the choices of a question, streams after one
 //! few-shot header) are joined in one task, so that the prefix is read once for all of them.
 
-use crate::blueprint::Blueprint;
+use crate::blueprint::{AlibiRounding, Blueprint, Positions};
 use crate::chunk::Chunk;
 use crate::kv_cache::SegmentView;
 use crate::runtime::Runtime;
 use crate::workspace::{Scratch, Workspace};
-use kernels::{ActivationCodes, AttentionShape, ColumnsMut, KeyValueSpan, QUERY_GROUP, score_stride};
+use kernels::{
+    ActivationCodes, Alibi, AttentionShape, ColumnsMut, KeyValueSpan, QUERY_GROUP, ScoreTerms, score_stride,
+};
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -83,12 +85,19 @@ impl Attention<'_> {
     fn task(&self, pieces: &[Piece], kv_head: usize, out: &mut ColumnsMut<'_>, scratch: &mut Scratch) {
         let blueprint = self.blueprint;
         let (head_dim, group) = (blueprint.head_dim, blueprint.heads / blueprint.kv_heads);
-        let shape = AttentionShape {
-            head_dim,
-            kv_heads: blueprint.kv_heads,
-            kv_head,
-            scale: blueprint.score_scales[self.layer],
+        let scale = blueprint.score_scales[self.layer];
+        let alibi = match &blueprint.positions {
+            Positions::Alibi { slopes, rounding } => {
+                let slopes = &slopes[kv_head * group..(kv_head + 1) * group];
+                match rounding {
+                    AlibiRounding::None => Alibi::Exact(slopes),
+                    AlibiRounding::Bf16 => Alibi::Bf16(slopes, scale),
+                }
+            }
+            Positions::Rotary(_) | Positions::Learned { .. } => Alibi::Absent,
         };
+        let terms = ScoreTerms { soft_cap: blueprint.score_cap, alibi };
+        let shape = AttentionShape { head_dim, kv_heads: blueprint.kv_heads, kv_head, scale, terms };
         let window = blueprint.windows[self.layer];
         let rows = pieces[0].rows.start..pieces[pieces.len() - 1].rows.end;
         let width = group * head_dim;

@@ -2,14 +2,17 @@
 //!
 //! Whoever quantizes block by block holds one block as it is stored, beside the blocks that are done.
 
-use crate::blueprint::{BlockTensors, Blueprint, LinearTensors, NormTensors, Orientation, TensorPart};
+use crate::blueprint::{
+    BlockTensors, Blueprint, FeedForwardTensors, HeadNormTensors, LinearTensors, MlpTensors, Norm, NormTensors,
+    Orientation, Runs, TensorPart,
+};
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::family;
 use crate::format::DenseMatrix;
 use crate::kv_cache::KvPrecision;
 use crate::linear::{Linear, Weights};
-use crate::model::{Block, BlockInput, LinearSource, Model, NormWeights, Role};
+use crate::model::{Block, ExpertLayers, FeedForwardLayers, LinearSource, MlpLayers, Model, NormWeights, Role};
 use crate::prequantized::{MatrixPart, Prequantized};
 use crate::tensor::TensorView;
 use std::collections::BTreeSet;
@@ -54,10 +57,10 @@ impl<'a> Builder<'a> {
         choose: &mut dyn FnMut(LinearSource) -> Result<Weights, E>,
     ) -> Result<Model, E> {
         let tensors = self.blueprint.tensors.clone();
-        let embedding_source = self.weights(&TensorPart::whole(&tensors.embedding))?;
+        let embedding_source = self.weights(&TensorPart::whole(&tensors.embedding), self.blueprint.vocab_size)?;
         let tied = tensors.head.is_none();
         let head_source = match &tensors.head {
-            Some(head) => self.weights(&head.weight)?,
+            Some(head) => self.weights(&head.weight, self.blueprint.vocab_size)?,
             None => embedding_source.clone(),
         };
         let positions = match &tensors.positions {
@@ -91,9 +94,16 @@ impl<'a> Builder<'a> {
             Some(bias) => Some(self.vector(bias)?),
             None => None,
         };
+        let d_model = self.blueprint.d_model;
+        let projections = match &tensors.projections {
+            Some([first, last]) => Some([self.kept(first, d_model)?, self.kept(last, self.blueprint.embedding_width)?]),
+            None => None,
+        };
         Ok(Model {
             head_shares_embedding: tied && !embedding_packed && !head_packed,
             embedding,
+            embedding_norm: self.norm(&tensors.embedding_norm)?,
+            projections,
             positions,
             blocks: Vec::with_capacity(self.blueprint.layers),
             final_norm: self.norm(&tensors.final_norm)?,
@@ -112,8 +122,8 @@ impl<'a> Builder<'a> {
     /// If the model has no such block.
     pub fn block(&mut self, layer: usize) -> Result<Block, Error> {
         let block = self.unscanned_block(layer)?;
-        for role in BlockInput::ALL.iter().flat_map(|input| input.roles()) {
-            self.scan(&block, layer, *role)?;
+        for role in self.blueprint.tensors.blocks[layer].roles() {
+            self.scan(&block, layer, role)?;
         }
         Ok(block)
     }
@@ -121,26 +131,45 @@ impl<'a> Builder<'a> {
     /// Block `layer`, of which no matrix that lies in a mapped file is touched.
     fn unscanned_block(&mut self, layer: usize) -> Result<Block, Error> {
         let names: BlockTensors = self.blueprint.tensors.blocks[layer].clone();
-        let query_key_norm = match (&names.query_norm, &names.key_norm) {
-            (Some(query), Some(key)) => Some((self.named(query)?, self.named(key)?)),
-            _ => None,
-        };
-        let gate = match &names.gate {
-            Some(gate) => Some(self.linear(gate)?),
+        let (d_model, head_dim) = (self.blueprint.d_model, self.blueprint.head_dim);
+        let (query_rows, key_rows) = (self.blueprint.heads * head_dim, self.blueprint.kv_heads * head_dim);
+        let query_key_norm = match &names.query_key_norm {
+            Some([query, key]) => Some([self.head_norm(query)?, self.head_norm(key)?]),
             None => None,
+        };
+        let feed_forward = match &names.feed_forward {
+            FeedForwardTensors::Dense(mlp) => FeedForwardLayers::Dense(self.mlp(mlp)?),
+            FeedForwardTensors::Experts(names) => {
+                let router = self.kept(&names.router, names.experts.len())?;
+                let experts = names.experts.iter().map(|names| self.mlp(names)).collect::<Result<_, _>>()?;
+                let shared = match &names.shared {
+                    Some((mlp, gate)) => Some((self.mlp(mlp)?, self.kept(gate, 1)?)),
+                    None => None,
+                };
+                FeedForwardLayers::Experts(Box::new(ExpertLayers { router, experts, shared }))
+            }
         };
         Ok(Block {
             attention_norm: self.norm(&names.attention_norm)?,
-            query: self.linear(&names.query)?,
-            key: self.linear(&names.key)?,
-            value: self.linear(&names.value)?,
-            output: self.linear(&names.output)?,
+            query: self.linear(&names.query, query_rows)?,
+            key: self.linear(&names.key, key_rows)?,
+            value: self.linear(&names.value, key_rows)?,
+            output: self.linear(&names.output, d_model)?,
             query_key_norm,
+            attention_output_norm: self.norm(&names.attention_output_norm)?,
             feed_forward_norm: self.norm(&names.feed_forward_norm)?,
-            gate,
-            up: self.linear(&names.up)?,
-            down: self.linear(&names.down)?,
+            feed_forward,
+            feed_forward_output_norm: self.norm(&names.feed_forward_output_norm)?,
         })
+    }
+
+    fn mlp(&mut self, names: &MlpTensors) -> Result<MlpLayers, Error> {
+        let gate = match &names.gate {
+            Some(gate) => Some(self.linear(gate, names.width)?),
+            None => None,
+        };
+        let d_model = self.blueprint.d_model;
+        Ok(MlpLayers { gate, up: self.linear(&names.up, names.width)?, down: self.linear(&names.down, d_model)? })
     }
 
     /// Looks through the matrix that serves as `role` for NaN and infinities.
@@ -163,10 +192,10 @@ impl<'a> Builder<'a> {
     ) -> Result<(), E> {
         for layer in 0..model.blueprint.layers {
             let mut block = self.unscanned_block(layer)?;
-            for role in BlockInput::ALL.iter().flat_map(|input| input.roles()) {
-                self.scan(&block, layer, *role)?;
-                if let Some(source) = block.source(&model.blueprint, layer, *role) {
-                    block.replace(*role, choose(source)?);
+            for role in self.blueprint.tensors.blocks[layer].roles() {
+                self.scan(&block, layer, role)?;
+                if let Some(source) = block.source(&model.blueprint, layer, role) {
+                    block.replace(role, choose(source)?);
                 }
             }
             model.blocks.push(block);
@@ -197,6 +226,15 @@ impl<'a> Builder<'a> {
             Orientation::InOut => self.finite(&part.tensor)?,
         };
         let stored = DenseMatrix::new(view.bytes.clone(), view.dtype, view.rows(), view.columns());
+        if let Some(runs) = part.runs {
+            // Rows that do not lie together: a copy.
+            let gathered = match runs.count {
+                1 => return Ok(stored.slice(runs.first, runs.len)),
+                _ => stored.gathered(runs),
+            };
+            stored.release();
+            return Ok(gathered);
+        }
         let (index, parts) = part.part;
         Ok(match part.orientation {
             Orientation::OutIn => {
@@ -216,6 +254,9 @@ impl<'a> Builder<'a> {
     fn vector(&mut self, part: &TensorPart) -> Result<Vec<f32>, Error> {
         let view = self.finite(&part.tensor)?;
         let values = view.to_f32();
+        if let Some(Runs { first, len, stride, count, .. }) = part.runs {
+            return Ok((0..count).flat_map(|run| values[first + run * stride..][..len].to_vec()).collect());
+        }
         let (index, parts) = part.part;
         let len = values.len() / parts;
         Ok(values[index * len..(index + 1) * len].to_vec())
@@ -225,38 +266,68 @@ impl<'a> Builder<'a> {
         self.vector(&TensorPart::whole(name))
     }
 
-    fn norm(&mut self, names: &NormTensors) -> Result<NormWeights, Error> {
-        let bias = match &names.bias {
-            Some(name) => self.named(name)?,
-            None => Vec::new(),
+    fn norm(&mut self, names: &Option<NormTensors>) -> Result<Option<NormWeights>, Error> {
+        match names {
+            Some(names) => self.norm_weights(names).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn norm_weights(&mut self, names: &NormTensors) -> Result<NormWeights, Error> {
+        let mut weight = self.named(&names.weight)?;
+        let bias = match (&names.bias, self.blueprint.norm) {
+            (Some(name), _) => self.named(name)?,
+            (None, Norm::Layer { .. }) => vec![0.0; weight.len()],
+            (None, Norm::Rms { .. }) => Vec::new(),
         };
-        Ok(NormWeights { weight: self.named(&names.weight)?, bias })
+        if let Norm::Rms { offset, .. } = self.blueprint.norm
+            && offset != 0.0
+        {
+            weight.iter_mut().for_each(|weight| *weight += offset);
+        }
+        Ok(NormWeights { weight, bias })
+    }
+
+    /// Norms of heads, one after the other.
+    fn head_norm(&mut self, names: &HeadNormTensors) -> Result<NormWeights, Error> {
+        let mut all = NormWeights { weight: Vec::new(), bias: Vec::new() };
+        for names in &names.norms {
+            let NormWeights { weight, bias } = self.norm_weights(names)?;
+            all.weight.extend(weight);
+            all.bias.extend(bias);
+        }
+        Ok(all)
+    }
+
+    /// A linear layer that is never quantized, looked through.
+    fn kept(&mut self, names: &LinearTensors, rows: usize) -> Result<Linear, Error> {
+        let linear = self.linear(names, rows)?;
+        self.finite(&names.weight.tensor)?;
+        Ok(linear)
     }
 
     /// A matrix in the format it is stored in, or one part of a fused one, looked through.
-    fn weights(&mut self, part: &TensorPart) -> Result<Weights, Error> {
-        let weights = self.unscanned_weights(part)?;
+    fn weights(&mut self, part: &TensorPart, rows: usize) -> Result<Weights, Error> {
+        let weights = self.unscanned_weights(part, rows)?;
         if let Weights::Dense(_) = weights {
             self.finite(&part.tensor)?;
         }
         Ok(weights)
     }
 
-    fn unscanned_weights(&mut self, part: &TensorPart) -> Result<Weights, Error> {
+    /// Likewise, `rows` rows, not looked through.
+    fn unscanned_weights(&mut self, part: &TensorPart, rows: usize) -> Result<Weights, Error> {
         let Some(format) = self.prequantized.as_mut().filter(|format| format.holds(self.checkpoint, &part.tensor))
         else {
             return Ok(Weights::Dense(self.unscanned(part)?));
         };
         let shape = self.blueprint.matrix_shapes().get(part.tensor.as_str()).copied().unwrap_or_default();
-        let (index, parts) = part.part;
-        let rows = shape[0] / parts;
-        let rows = index * rows..(index + 1) * rows;
-        format.read(self.checkpoint, &part.tensor, &MatrixPart { shape, rows, index })
+        format.read(self.checkpoint, &part.tensor, &MatrixPart { shape, rows, part: part.part, runs: part.runs })
     }
 
-    /// A layer of a block; its matrix is not looked through.
-    fn linear(&mut self, names: &LinearTensors) -> Result<Linear, Error> {
-        let weights = self.unscanned_weights(&names.weight)?;
+    /// A layer of a block with `rows` outputs; its matrix is not looked through.
+    fn linear(&mut self, names: &LinearTensors, rows: usize) -> Result<Linear, Error> {
+        let weights = self.unscanned_weights(&names.weight, rows)?;
         let bias = match &names.bias {
             Some(part) => Some(self.vector(part)?),
             None => None,

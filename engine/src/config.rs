@@ -106,6 +106,15 @@ impl<'a> Config<'a> {
         }
     }
 
+    /// A number above 0, rounded to f32; `None` when it is absent or null.
+    pub(crate) fn positive_number(&self, key: &str) -> Result<Option<f32>, Error> {
+        match self.optional_number(key)? {
+            None => Ok(None),
+            Some(number) if number as f32 > 0.0 && (number as f32).is_finite() => Ok(Some(number as f32)),
+            Some(_) => Err(self.wrong(key, "a number above 0")),
+        }
+    }
+
     /// A finite number that is not below `least`.
     pub(crate) fn number_from(&self, key: &str, least: f64) -> Result<f64, Error> {
         match self.optional_number(key)? {

@@ -6,23 +6,24 @@
 
 use crate::aligned::Aligned;
 use crate::attention::Attention;
-use crate::blueprint::{Activation, Blueprint, FeedForward, Norm, Positions};
+use crate::blueprint::{Blueprint, Norm, Positions, QkNorm, Residual, Rotary};
 pub use crate::chunk::Chunk;
 use crate::error::Error;
 pub use crate::input::InputRounding;
 use crate::input::TASK_TOKENS;
 use crate::kv_cache::{CacheShape, KvCache, KvPrefix};
-use crate::linear::{Linear, PRODUCT_ROWS, Weights, multiply, runs};
-use crate::model::{Block, BlockInput, Model, NormWeights};
+use crate::linear::{Linear, multiply};
+use crate::model::{Block, BlockInput, Model, NormSlices, NormWeights};
+use crate::rope::{Pairing, Rope};
 use crate::runtime::Runtime;
 use crate::workspace::Workspace;
-use kernels::{ActivationCodes, ColumnsMut, Kernels, Nonlinearity, math};
+use kernels::{ActivationCodes, Kernels, Pointwise, math, rotate_neighbours};
 use std::ops::Range;
 
 /// A model and what computes it.
 #[derive(Clone, Copy)]
 pub struct Decoder<'a> {
-    model: &'a Model,
+    pub(crate) model: &'a Model,
     runtime: &'a Runtime,
     rounding: InputRounding,
 }
@@ -47,10 +48,9 @@ pub(crate) struct State {
     /// Residual stream, [tokens, d_model].
     pub(crate) x: Aligned<f32>,
     /// Position of each token.
-    positions: Vec<usize>,
-    /// cos and sin of each token, [tokens, rotary_dim / 2] each.
-    cos: Vec<f32>,
-    sin: Vec<f32>,
+    pub(crate) positions: Vec<usize>,
+    /// Of each rotary embedding, cos and sin of each token, [tokens, rotary_dim / 2] each.
+    angles: Vec<[Vec<f32>; 2]>,
     /// Whether each token's row holds a NaN or an infinity.
     broken: Vec<bool>,
     /// Rows of each chunk.
@@ -118,7 +118,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Appends every chunk to its cache and returns, chunk by chunk, the normalised hidden states of the wanted
-    /// tokens, [wanted, d_model], ready for the head.
+    /// tokens, [wanted, embedding_width], ready for the head.
     ///
     /// # Errors
     /// A token outside the vocabulary, or a position beyond a learned position table. A numerical failure is the
@@ -197,16 +197,35 @@ impl<'a> Decoder<'a> {
                 tasks.push((&state.x.as_slice()[first + index * d_model..][..d_model], normed));
             }
         }
-        self.runtime.team().for_each_mut(&mut tasks, |_, (x, y)| self.norm(&self.model.final_norm, x, y));
+        self.runtime.team().for_each_mut(&mut tasks, |_, (x, y)| self.norm_or_copy(&self.model.final_norm, x, y));
+        if let Some([_, last]) = &self.model.projections {
+            for output in outputs.iter_mut().flatten() {
+                let mut projected = vec![0.0; output.len() / d_model * self.blueprint().embedding_width];
+                last.forward(self.runtime, output, &mut projected);
+                *output = projected;
+            }
+        }
         Ok(outputs)
     }
 
-    /// Logits of hidden states [rows, d_model]: [rows, vocab_size].
+    /// Logits of hidden states [rows, embedding_width]: [rows, vocab_size].
     pub fn logits(&self, hidden: &[f32]) -> Vec<f32> {
         let blueprint = self.blueprint();
-        let mut logits = vec![0.0; hidden.len() / blueprint.d_model * blueprint.vocab_size];
+        let mut logits = vec![0.0; hidden.len() / blueprint.embedding_width * blueprint.vocab_size];
         self.model.head.forward(self.runtime, hidden, &mut logits);
+        self.finish_logits(&mut logits);
         logits
+    }
+
+    /// Scales and caps what the head gives.
+    pub(crate) fn finish_logits(&self, logits: &mut [f32]) {
+        let blueprint = self.blueprint();
+        if blueprint.logit_scale != 1.0 {
+            self.runtime.kernels().pointwise(Pointwise::Scale(blueprint.logit_scale), logits);
+        }
+        if let Some(cap) = blueprint.logit_cap {
+            self.runtime.kernels().pointwise(Pointwise::SoftCap(cap), logits);
+        }
     }
 
     /// ln(sum(exp(x))) of every row of logits [rows, vocab_size], in f64.
@@ -225,30 +244,37 @@ impl<'a> Decoder<'a> {
     /// Looks up embeddings and prepares position encodings.
     pub(crate) fn embed(&self, chunks: &[Chunk<'_>]) -> Result<State, Error> {
         let blueprint = self.blueprint();
-        let d_model = blueprint.d_model;
+        let (d_model, width) = (blueprint.d_model, blueprint.embedding_width);
         let mut state = self.encoded_positions(chunks);
-        let mut learned = vec![0.0; d_model];
+        let mut embedded = vec![0.0; state.positions.len() * width];
         let tokens = chunks.iter().flat_map(|chunk| chunk.tokens);
-        let rows = state.x.as_mut_slice().chunks_mut(d_model);
-        for ((&token, &position), row) in tokens.zip(&state.positions).zip(rows) {
+        for ((&token, &position), row) in tokens.zip(&state.positions).zip(embedded.chunks_mut(width)) {
             if token as usize >= blueprint.vocab_size {
                 return Err(Error::TokenRange { token, position, vocab_size: blueprint.vocab_size });
             }
-            match &self.model.embedding {
-                Weights::Dense(matrix) => matrix.row_to_f32(token as usize, row),
-                Weights::Packed { matrix, .. } => matrix.dequantize_row(token as usize, row),
-                Weights::SparseQuantized { matrix, .. } => matrix.dequantize_row(token as usize, row),
-                Weights::Decomposed(matrix) => matrix.codes().dequantize_row(token as usize, row),
-                Weights::Levels(matrix) => matrix.dequantize_row(token as usize, row),
+            self.model.embedding.row(token as usize, row);
+            if blueprint.embedding_scale != 1.0 {
+                self.runtime.kernels().pointwise(Pointwise::Scale(blueprint.embedding_scale), row);
             }
-            if let Some(table) = &self.model.positions {
-                if position >= table.rows() {
-                    return Err(Error::ContextLength { position, limit: table.rows() });
+        }
+        match &self.model.projections {
+            Some([first, _]) => first.forward(self.runtime, &embedded, state.x.as_mut_slice()),
+            None => state.x.as_mut_slice().copy_from_slice(&embedded),
+        }
+        let mut scratch = vec![0.0; d_model];
+        for (&position, row) in state.positions.iter().zip(state.x.as_mut_slice().chunks_mut(d_model)) {
+            if let (Some(table), Positions::Learned { first, .. }) = (&self.model.positions, &blueprint.positions) {
+                if first + position >= table.rows() {
+                    return Err(Error::ContextLength { position, limit: table.rows().saturating_sub(*first) });
                 }
-                table.row_to_f32(position, &mut learned);
-                for (value, &p) in row.iter_mut().zip(&learned) {
+                table.row_to_f32(first + position, &mut scratch);
+                for (value, &p) in row.iter_mut().zip(&scratch) {
                     *value += p;
                 }
+            }
+            if let Some(norm) = &self.model.embedding_norm {
+                self.norm(norm.all(), row, &mut scratch);
+                row.copy_from_slice(&scratch);
             }
         }
         Ok(state)
@@ -262,25 +288,29 @@ impl<'a> Decoder<'a> {
             x: Aligned::zeroed(tokens * blueprint.d_model),
             broken: vec![false; tokens],
             positions: Vec::with_capacity(tokens),
-            cos: Vec::new(),
-            sin: Vec::new(),
+            angles: Vec::new(),
             rows: Vec::with_capacity(chunks.len()),
             failures: vec![None; chunks.len()],
         };
+        let ropes: &[Rope] = match &blueprint.positions {
+            Positions::Rotary(rotary) => &rotary.ropes,
+            Positions::Learned { .. } | Positions::Alibi { .. } => &[],
+        };
+        state.angles.resize(ropes.len(), Default::default());
         for chunk in chunks {
             let first = state.positions.len();
-            let frequencies = match &blueprint.positions {
-                Positions::Rotary(rope) => rope.inverse_frequencies(chunk.sequence_len),
-                Positions::Learned { .. } => Vec::new(),
-            };
-            for position in (chunk.cache.len()..).take(chunk.tokens.len()) {
-                for &frequency in &frequencies {
-                    let (sin, cos) = math::sin_cos(position as f64 * frequency);
-                    state.cos.push(cos as f32);
-                    state.sin.push(sin as f32);
+            let positions = (chunk.cache.len()..).take(chunk.tokens.len());
+            for (rope, [cosines, sines]) in ropes.iter().zip(&mut state.angles) {
+                let (frequencies, factor) = (rope.inverse_frequencies(chunk.sequence_len), rope.attention_factor());
+                for position in positions.clone() {
+                    for &frequency in &frequencies {
+                        let (sin, cos) = math::sin_cos(position as f64 * frequency);
+                        cosines.push((factor * cos) as f32);
+                        sines.push((factor * sin) as f32);
+                    }
                 }
-                state.positions.push(position);
             }
+            state.positions.extend(positions);
             state.rows.push(first..state.positions.len());
         }
         state
@@ -292,8 +322,66 @@ impl<'a> Decoder<'a> {
         work.update.as_mut_slice().fill(0.0);
     }
 
-    /// One decoder block: x += attention(norm(x)); x += feed_forward(norm(x)), the last sum left to the next block.
+    /// One decoder block; what its last half adds is left to the next block, unless a norm follows.
     pub(crate) fn block(
+        &self,
+        layer: usize,
+        block: &Block,
+        state: &mut State,
+        work: &mut Workspace,
+        chunks: &mut [Chunk<'_>],
+        observe: InputObserver<'_>,
+    ) {
+        for input in [&mut work.normed, &mut work.attended, &mut work.hidden, &mut work.routed] {
+            input.rounding = self.rounding;
+        }
+        let residual = self.blueprint().residual;
+        // Norms before a half; of PostNorm they come after it.
+        let before = |norm| if residual == Residual::PostNorm { &None } else { norm };
+        let feed_forward_norm = before(&block.feed_forward_norm);
+        let mut attention_reads = vec![&block.query, &block.key, &block.value];
+        let shares_input = residual == Residual::Parallel && feed_forward_norm.is_none();
+        if shares_input {
+            attention_reads.extend(block.feed_forward_reads());
+        }
+        let before_layer = layer.saturating_sub(1);
+        self.normalize(Pending::Update, state, work, before(&block.attention_norm), &attention_reads, before_layer);
+        self.attention(layer, block, state, work, chunks, observe);
+        self.finish_update(&block.attention_output_norm, &mut work.update);
+        let pending = match residual {
+            Residual::Serial => Pending::Update,
+            Residual::PostNorm => {
+                self.add_and_normalize(state, work, &block.attention_norm, layer);
+                Pending::Nothing
+            }
+            Residual::Parallel => {
+                std::mem::swap(&mut work.update, &mut work.other_update);
+                work.update.resize(state.x.as_slice().len());
+                Pending::Nothing
+            }
+        };
+        if !shares_input {
+            self.normalize(pending, state, work, feed_forward_norm, &block.feed_forward_reads(), layer);
+        }
+        self.feed_forward(block, state, work, observe);
+        self.finish_update(&block.feed_forward_output_norm, &mut work.update);
+        match residual {
+            Residual::Serial => {}
+            Residual::PostNorm => {
+                self.add_and_normalize(state, work, &block.feed_forward_norm, layer);
+                self.forget_update(state, work);
+            }
+            Residual::Parallel => {
+                let mut rows = pairs(&mut work.update, &work.other_update, self.blueprint().d_model);
+                self.runtime.team().for_each_mut(&mut rows, |_, (update, other)| {
+                    self.runtime.kernels().add(update, other);
+                });
+            }
+        }
+    }
+
+    /// update = attention(normed).
+    fn attention(
         &self,
         layer: usize,
         block: &Block,
@@ -305,23 +393,20 @@ impl<'a> Decoder<'a> {
         let (blueprint, runtime) = (self.blueprint(), self.runtime);
         let tokens = state.positions.len();
         let (query_width, kv_width) = (blueprint.heads * blueprint.head_dim, blueprint.kv_heads * blueprint.head_dim);
-        for input in [&mut work.normed, &mut work.attended, &mut work.hidden] {
-            input.rounding = self.rounding;
-        }
         work.query.resize(tokens * query_width);
         work.key.resize(tokens * kv_width);
         work.value.resize(tokens * kv_width);
-
-        let projections = [&block.query, &block.key, &block.value];
-        self.add_and_norm(state, work, &block.attention_norm, &projections, layer.saturating_sub(1));
         observe(BlockInput::Attention, work.normed.x());
         let (query, key, value) = (work.query.as_mut_slice(), work.key.as_mut_slice(), work.value.as_mut_slice());
         multiply(
             runtime,
             &work.normed,
-            &mut [(&block.query, &mut *query), (&block.key, &mut *key), (&block.value, value)],
+            &mut [(&block.query, &mut *query), (&block.key, &mut *key), (&block.value, &mut *value)],
         );
-        self.encode_positions(block, state, query, key);
+        self.encode_positions(layer, block, state, query, key);
+        if let Some(limit) = blueprint.qkv_limit {
+            runtime.kernels().pointwise(Pointwise::Clamp(limit), value);
+        }
         let mut places = Vec::new();
         for (chunk, rows) in chunks.iter_mut().zip(&state.rows) {
             places.extend(chunk.cache.append(layer, rows.len()).map(|places| (rows.start, places)));
@@ -346,22 +431,15 @@ impl<'a> Decoder<'a> {
         observe(BlockInput::Output, work.attended.x());
         work.attended.write_views(runtime, &state.rows);
         multiply(runtime, &work.attended, &mut [(&block.output, work.update.as_mut_slice())]);
-
-        let projections: Vec<&Linear> = block.gate.iter().chain([&block.up]).collect();
-        self.add_and_norm(state, work, &block.feed_forward_norm, &projections, layer);
-        observe(BlockInput::FeedForward, work.normed.x());
-        self.feed_forward(block, work);
-        observe(BlockInput::Down, work.hidden.x());
-        work.hidden.write_views(runtime, &state.rows);
-        multiply(runtime, &work.hidden, &mut [(&block.down, work.update.as_mut_slice())]);
     }
 
-    /// x += update; normed = norm(x), with the views that `layers` read.
-    fn add_and_norm(
+    /// x += update where that is pending; normed = norm(x), with the views that `layers` read.
+    fn normalize(
         &self,
+        pending: Pending,
         state: &mut State,
         work: &mut Workspace,
-        norm: &NormWeights,
+        norm: &Option<NormWeights>,
         layers: &[&Linear],
         layer: usize,
     ) {
@@ -370,14 +448,39 @@ impl<'a> Decoder<'a> {
         let rows = state.rows_mut(d_model, &work.update);
         let mut tasks: Vec<_> = rows.into_iter().zip(work.normed.rows_mut()).collect();
         self.runtime.team().for_each_mut(&mut tasks, |_, (rows, normed)| {
-            rows.add(self.runtime.kernels());
+            if pending == Pending::Update {
+                rows.add(self.runtime.kernels());
+            }
             for (x, y) in rows.x.chunks(d_model).zip(normed.x.chunks_mut(d_model)) {
-                self.norm(norm, x, y);
+                self.norm_or_copy(norm, x, y);
             }
             normed.write_views(self.runtime.kernels());
         });
         work.normed.write_calls(self.runtime, &state.rows);
         state.note_failures(layer);
+    }
+
+    /// x = norm(x + update).
+    fn add_and_normalize(&self, state: &mut State, work: &Workspace, norm: &Option<NormWeights>, layer: usize) {
+        let d_model = self.blueprint().d_model;
+        self.add_update(state, &work.update, layer);
+        let mut rows: Vec<&mut [f32]> = state.x.as_mut_slice().chunks_mut(d_model).collect();
+        self.runtime.team().for_each_mut(&mut rows, |_, x| self.norm_in_place(norm, x));
+    }
+
+    /// What a half adds, normalised and scaled as the family does.
+    fn finish_update(&self, norm: &Option<NormWeights>, update: &mut Aligned<f32>) {
+        let scale = self.blueprint().residual_scale;
+        if norm.is_none() && scale == 1.0 {
+            return;
+        }
+        let mut rows: Vec<&mut [f32]> = update.as_mut_slice().chunks_mut(self.blueprint().d_model).collect();
+        self.runtime.team().for_each_mut(&mut rows, |_, row| {
+            self.norm_in_place(norm, row);
+            if scale != 1.0 {
+                self.runtime.kernels().pointwise(Pointwise::Scale(scale), row);
+            }
+        });
     }
 
     /// x += update.
@@ -387,35 +490,48 @@ impl<'a> Decoder<'a> {
         state.note_failures(layer);
     }
 
-    /// Normalises queries and keys per head where the family does, and rotates them.
-    fn encode_positions(&self, block: &Block, state: &State, query: &mut [f32], key: &mut [f32]) {
+    /// Normalises and clips queries and keys where the family does, and rotates them.
+    fn encode_positions(&self, layer: usize, block: &Block, state: &State, query: &mut [f32], key: &mut [f32]) {
         let blueprint = self.blueprint();
         let (kernels, head_dim) = (self.runtime.kernels(), blueprint.head_dim);
         let (query_width, kv_width) = (blueprint.heads * head_dim, blueprint.kv_heads * head_dim);
-        let eps = match blueprint.norm {
-            Norm::Rms { eps } | Norm::Layer { eps } => eps,
+        let rope = match &blueprint.positions {
+            Positions::Rotary(Rotary { ropes, of_layer }) => {
+                of_layer[layer].map(|index| (&ropes[index], &state.angles[index]))
+            }
+            Positions::Learned { .. } | Positions::Alibi { .. } => None,
         };
-        let encode = |row: &mut [f32], token: usize, norm: Option<&Vec<f32>>, normed: &mut [f32]| {
-            for head in row.chunks_mut(head_dim) {
-                if let Some(weight) = norm {
-                    kernels.rms_norm(head, weight, eps, normed);
-                    head.copy_from_slice(normed);
+        let encode = |row: &mut [f32], token: usize, norm: Option<&NormWeights>, normed: &mut [f32]| {
+            if let Some(norm) = norm {
+                let width = if blueprint.qk_norm == QkNorm::Whole { row.len() } else { head_dim };
+                for (index, part) in row.chunks_mut(width).enumerate() {
+                    self.norm(norm.of_head(index, width), part, &mut normed[..width]);
+                    part.copy_from_slice(&normed[..width]);
                 }
-                if let Positions::Rotary(rope) = &blueprint.positions {
-                    let half = rope.rotary_dim / 2;
-                    let angles = token * half..(token + 1) * half;
-                    kernels.rotate(head, &state.cos[angles.clone()], &state.sin[angles]);
+            }
+            if let Some(limit) = blueprint.qkv_limit {
+                kernels.pointwise(Pointwise::Clamp(limit), row);
+            }
+            if let Some((rope, [cosines, sines])) = rope {
+                let half = rope.rotary_dim / 2;
+                let angles = token * half..(token + 1) * half;
+                let (cosines, sines) = (&cosines[angles.clone()], &sines[angles]);
+                for head in row.chunks_mut(head_dim) {
+                    match rope.pairing {
+                        Pairing::Halves => kernels.rotate(head, cosines, sines),
+                        Pairing::Neighbours => rotate_neighbours(head, cosines, sines),
+                    }
                 }
             }
         };
         let (query_norm, key_norm) = match &block.query_key_norm {
-            Some((query, key)) => (Some(query), Some(key)),
+            Some([query, key]) => (Some(query), Some(key)),
             None => (None, None),
         };
         let queries = query.chunks_mut(TASK_TOKENS * query_width);
         let mut tasks: Vec<_> = queries.zip(key.chunks_mut(TASK_TOKENS * kv_width)).enumerate().collect();
         self.runtime.team().for_each_mut(&mut tasks, |_, (task, (queries, keys))| {
-            let mut normed = vec![0.0; if query_norm.is_some() { head_dim } else { 0 }];
+            let mut normed = vec![0.0; if query_norm.is_some() { query_width } else { 0 }];
             let rows = queries.chunks_mut(query_width).zip(keys.chunks_mut(kv_width));
             for ((query, key), token) in rows.zip(*task * TASK_TOKENS..) {
                 encode(key, token, key_norm, &mut normed);
@@ -429,48 +545,35 @@ impl<'a> Decoder<'a> {
         });
     }
 
-    /// hidden = activation(gate(normed)) * up(normed), or activation(up(normed)): a block of columns is finished while
-    /// it is in the cache.
-    fn feed_forward(&self, block: &Block, work: &mut Workspace) {
-        let (kernels, tokens) = (self.runtime.kernels(), work.normed.tokens());
-        let (normed, scratch) = (&work.normed, &work.scratch);
-        work.hidden.prepare(tokens, &[&block.down]);
-        let mut tasks: Vec<_> = (runs(self.runtime, tokens, work.hidden.columns_mut()).into_iter())
-            .map(|(run, hidden)| (run, Some(hidden)))
-            .collect();
-        self.runtime.team().for_each_mut(&mut tasks, |worker, (run, hidden)| {
-            let Some(hidden) = hidden.take() else { return };
-            for (index, mut hidden) in run.clone().zip(hidden.chunks(PRODUCT_ROWS)) {
-                let up = block.up.product(normed, index);
-                match (self.blueprint().feed_forward, &block.gate) {
-                    (FeedForward::Gated(activation), Some(gate)) => {
-                        gate.product(normed, index).write(kernels, &mut hidden);
-                        let mut scratch = Workspace::scratch(scratch, worker);
-                        let width = hidden.width();
-                        scratch.product.resize(tokens * width);
-                        up.write(kernels, &mut ColumnsMut::new(scratch.product.as_mut_slice(), width));
-                        for (token, up) in scratch.product.as_slice().chunks(width).enumerate() {
-                            kernels.gate(nonlinearity(activation), hidden.row(token), up);
-                        }
-                    }
-                    (FeedForward::Gated(activation) | FeedForward::Plain(activation), _) => {
-                        up.write(kernels, &mut hidden);
-                        for token in 0..tokens {
-                            kernels.activate(nonlinearity(activation), hidden.row(token));
-                        }
-                    }
-                }
-            }
-        });
-    }
-
-    fn norm(&self, weights: &NormWeights, x: &[f32], y: &mut [f32]) {
-        let kernels = self.runtime.kernels();
-        match self.blueprint().norm {
-            Norm::Rms { eps } => kernels.rms_norm(x, &weights.weight, eps, y),
-            Norm::Layer { eps } => kernels.layer_norm(x, &weights.weight, &weights.bias, eps, y),
+    fn norm_or_copy(&self, norm: &Option<NormWeights>, x: &[f32], y: &mut [f32]) {
+        match norm {
+            Some(norm) => self.norm(norm.all(), x, y),
+            None => y.copy_from_slice(x),
         }
     }
+
+    fn norm_in_place(&self, norm: &Option<NormWeights>, x: &mut [f32]) {
+        if let Some(norm) = norm {
+            let mut normed = vec![0.0; x.len()];
+            self.norm(norm.all(), x, &mut normed);
+            x.copy_from_slice(&normed);
+        }
+    }
+
+    fn norm(&self, weights: NormSlices<'_>, x: &[f32], y: &mut [f32]) {
+        let kernels = self.runtime.kernels();
+        match self.blueprint().norm {
+            Norm::Rms { eps, .. } => kernels.rms_norm(x, weights.weight, eps, y),
+            Norm::Layer { eps } => kernels.layer_norm(x, weights.weight, weights.bias, eps, y),
+        }
+    }
+}
+
+/// What is still to be added to the residual stream.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pending {
+    Update,
+    Nothing,
 }
 
 /// Some rows of the residual stream and what is added to them.
@@ -518,11 +621,7 @@ fn log_n_factor(position: usize, n: usize) -> Option<f32> {
     (position + 1 > n).then(|| (math::ln((position + 1) as f64) / math::ln(n as f64)) as f32)
 }
 
-fn nonlinearity(activation: Activation) -> Nonlinearity {
-    match activation {
-        Activation::Silu => Nonlinearity::Silu,
-        Activation::GeluTanh => Nonlinearity::GeluTanh,
-        Activation::GeluErf => Nonlinearity::GeluErf,
-        Activation::Relu => Nonlinearity::Relu,
-    }
+/// Rows of `x` with those of `y`.
+fn pairs<'a>(x: &'a mut Aligned<f32>, y: &'a Aligned<f32>, width: usize) -> Vec<(&'a mut [f32], &'a [f32])> {
+    x.as_mut_slice().chunks_mut(width).zip(y.as_slice().chunks(width)).collect()
 }

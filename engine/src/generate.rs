@@ -1,6 +1,5 @@
 //! Generation: a prompt to a continuation, one token at a time through the cache.
 
-use crate::blueprint::Positions;
 use crate::decoder::{Chunk, Decoder, NumericalFailure};
 use crate::error::Error;
 use crate::kv_cache::{KvCache, KvPrefix};
@@ -165,11 +164,15 @@ impl<'a> Generator<'a> {
             if flow.is_break() {
                 break Finish::Interrupted;
             }
-            if self.position_limit().is_some_and(|limit| position >= limit) {
+            if self.decoder.blueprint().positions.limit().is_some_and(|limit| position >= limit) {
                 break Finish::Context;
             }
             if tokens.len() < self.settings.max_new_tokens {
-                logits = self.advance(&mut cache, &[token], self.governing_len(prompt.len(), position))?;
+                logits = self.advance(
+                    &mut cache,
+                    &[token],
+                    self.decoder.blueprint().positions.generation_len(prompt.len(), position),
+                )?;
             }
         };
         let (text, stopped) = text.finish()?;
@@ -195,22 +198,6 @@ impl<'a> Generator<'a> {
         }
         let layer = self.decoder.blueprint().layers;
         Err(NumericalFailure { layer, position: last_position }.into())
-    }
-
-    /// Positions that the model has, where their number is fixed.
-    fn position_limit(&self) -> Option<usize> {
-        match self.decoder.blueprint().positions {
-            Positions::Rotary(_) => None,
-            Positions::Learned { rows } => Some(rows),
-        }
-    }
-
-    /// The length that position encodings of the token at `position` are made for.
-    fn governing_len(&self, prompt_len: usize, position: usize) -> usize {
-        match &self.decoder.blueprint().positions {
-            Positions::Rotary(rope) => rope.generation_len(prompt_len, position),
-            Positions::Learned { .. } => position + 1,
-        }
     }
 }
 

@@ -40,14 +40,14 @@ struct BlockRead {
 }
 
 impl Decoder<'_> {
-    /// Reads the distributions after hidden states [positions, d_model]; of position i, the logits of `tokens[i]`.
+    /// Reads the distributions after hidden states [positions, embedding_width]; of position i, the logits of `tokens[i]`.
     ///
     /// # Panics
     /// If lengths disagree.
     pub fn distributions(&self, hidden: &[f32], tokens: &[Vec<u32>]) -> Vec<Distribution> {
-        let d_model = self.blueprint().d_model;
-        assert_eq!(hidden.len(), tokens.len() * d_model, "hidden states of {} positions", tokens.len());
-        let parts = hidden.chunks(POSITIONS * d_model).zip(tokens.chunks(POSITIONS));
+        let width = self.blueprint().embedding_width;
+        assert_eq!(hidden.len(), tokens.len() * width, "hidden states of {} positions", tokens.len());
+        let parts = hidden.chunks(POSITIONS * width).zip(tokens.chunks(POSITIONS));
         parts.flat_map(|(hidden, tokens)| self.read(hidden, tokens)).collect()
     }
 
@@ -67,6 +67,7 @@ impl Decoder<'_> {
             for (index, mut logits) in logits.chunks(PRODUCT_ROWS).into_iter().enumerate() {
                 head.product(input, block.first / PRODUCT_ROWS + index).write(kernels, &mut logits);
             }
+            self.finish_logits(scratch.product.as_mut_slice());
             let rows = scratch.product.as_slice().chunks(width);
             block.read = rows.zip(tokens).map(|(row, tokens)| read_block(kernels, block.first, row, tokens)).collect();
         });

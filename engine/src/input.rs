@@ -159,6 +159,12 @@ impl Input {
 
     /// Copies `x` [tokens, columns], the tokens of one call, and quantizes it for `layers`.
     pub fn fill(&mut self, runtime: &Runtime, x: &[f32], layers: &[&Linear]) {
+        let tokens = x.len() / layers[0].weights.columns();
+        self.fill_calls(runtime, x, layers, std::slice::from_ref(&(0..tokens)));
+    }
+
+    /// Likewise, the tokens of several calls.
+    pub(crate) fn fill_calls(&mut self, runtime: &Runtime, x: &[f32], layers: &[&Linear], calls: &[Range<usize>]) {
         let columns = layers[0].weights.columns();
         assert!(x.len().is_multiple_of(columns), "{} values in rows of {columns}", x.len());
         self.prepare(x.len() / columns, layers);
@@ -167,7 +173,7 @@ impl Input {
             rows.x.copy_from_slice(&x[first..first + rows.x.len()]);
             rows.write_views(runtime.kernels());
         });
-        self.write_calls(runtime, std::slice::from_ref(&(0..self.tokens)));
+        self.write_calls(runtime, calls);
     }
 
     /// Makes the views of what was written to [`Input::columns_mut`], where a layer reads any; `calls` as of

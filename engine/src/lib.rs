@@ -13,6 +13,7 @@ mod config;
 pub mod decoder;
 pub mod error;
 pub mod family;
+mod feed_forward;
 pub mod format;
 pub mod generate;
 pub mod head;

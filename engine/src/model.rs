@@ -25,14 +25,36 @@ pub enum Role {
     Value,
     /// Output projection of attention.
     Output,
-    /// Gate projection.
-    Gate,
+    /// Gate projection of a feed-forward layer.
+    Gate(Mlp),
     /// Up projection.
-    Up,
+    Up(Mlp),
     /// Down projection.
-    Down,
+    Down(Mlp),
     /// Output head, [vocab_size, d_model].
     Head,
+}
+
+/// Which feed-forward layer of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Mlp {
+    /// The one for all tokens, of a block without experts.
+    Dense,
+    /// An expert.
+    Expert(usize),
+    /// The expert that all tokens go to.
+    Shared,
+}
+
+impl Mlp {
+    /// The name of one of its matrices, `base` in a block without experts.
+    fn name(self, base: &str) -> String {
+        match self {
+            Mlp::Dense => base.into(),
+            Mlp::Expert(index) => format!("{base} of expert {index}"),
+            Mlp::Shared => format!("{base} of the shared expert"),
+        }
+    }
 }
 
 impl Role {
@@ -42,17 +64,36 @@ impl Role {
     }
 }
 
+impl std::str::FromStr for Role {
+    type Err = ();
+
+    /// The role that is displayed so.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (base, mlp) = match text.split_once(" of ") {
+            None => (text, Mlp::Dense),
+            Some((base, "the shared expert")) => (base, Mlp::Shared),
+            Some((base, expert)) => {
+                let index = expert.strip_prefix("expert ").and_then(|index| index.parse().ok()).ok_or(())?;
+                (base, Mlp::Expert(index))
+            }
+        };
+        let plain = [Role::Embedding, Role::Query, Role::Key, Role::Value, Role::Output, Role::Head];
+        let all = plain.into_iter().chain([Role::Gate(mlp), Role::Up(mlp), Role::Down(mlp)]);
+        all.into_iter().find(|role| role.to_string() == text && text.starts_with(base)).ok_or(())
+    }
+}
+
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Role::Gate(mlp) => return f.write_str(&mlp.name("gate")),
+            Role::Up(mlp) => return f.write_str(&mlp.name("up")),
+            Role::Down(mlp) => return f.write_str(&mlp.name("down")),
             Role::Embedding => "embedding",
             Role::Query => "query",
             Role::Key => "key",
             Role::Value => "value",
             Role::Output => "output",
-            Role::Gate => "gate",
-            Role::Up => "up",
-            Role::Down => "down",
             Role::Head => "head",
         })
     }
@@ -80,11 +121,32 @@ pub struct NormWeights {
     pub bias: Vec<f32>,
 }
 
-/// One decoder block.
+impl NormWeights {
+    /// The part of `width` elements for head `index`, where heads have weights of their own; else all.
+    pub(crate) fn of_head(&self, index: usize, width: usize) -> NormSlices<'_> {
+        let range = if self.weight.len() > width { index * width..(index + 1) * width } else { 0..width };
+        let bias = if self.bias.is_empty() { &[][..] } else { &self.bias[range.clone()] };
+        NormSlices { weight: &self.weight[range], bias }
+    }
+
+    /// All of it.
+    pub(crate) fn all(&self) -> NormSlices<'_> {
+        NormSlices { weight: &self.weight, bias: &self.bias }
+    }
+}
+
+/// Weights of a norm, or a part of them.
+#[derive(Clone, Copy)]
+pub(crate) struct NormSlices<'a> {
+    pub(crate) weight: &'a [f32],
+    pub(crate) bias: &'a [f32],
+}
+
+/// One decoder block; norms that a family lacks are absent.
 #[derive(Clone, Debug)]
 pub struct Block {
     /// Norm before attention.
-    pub attention_norm: NormWeights,
+    pub attention_norm: Option<NormWeights>,
     /// [heads * head_dim, d_model].
     pub query: Linear,
     /// [kv_heads * head_dim, d_model].
@@ -93,16 +155,47 @@ pub struct Block {
     pub value: Linear,
     /// [d_model, heads * head_dim].
     pub output: Linear,
-    /// Per-head norm weights of queries and keys, [head_dim] each.
-    pub query_key_norm: Option<(Vec<f32>, Vec<f32>)>,
+    /// Norms of queries and keys: [head_dim], or [heads * head_dim].
+    pub query_key_norm: Option<[NormWeights; 2]>,
+    /// Norm of what attention adds.
+    pub attention_output_norm: Option<NormWeights>,
     /// Norm before the feed-forward layer.
-    pub feed_forward_norm: NormWeights,
-    /// [d_ff, d_model].
+    pub feed_forward_norm: Option<NormWeights>,
+    /// The feed-forward layer, or experts.
+    pub feed_forward: FeedForwardLayers,
+    /// Norm of what the feed-forward layer adds.
+    pub feed_forward_output_norm: Option<NormWeights>,
+}
+
+/// What a block has for a feed-forward layer.
+#[derive(Clone, Debug)]
+pub enum FeedForwardLayers {
+    /// One for all tokens.
+    Dense(MlpLayers),
+    /// Some for each token.
+    Experts(Box<ExpertLayers>),
+}
+
+/// A feed-forward layer.
+#[derive(Clone, Debug)]
+pub struct MlpLayers {
+    /// [width, d_model].
     pub gate: Option<Linear>,
-    /// [d_ff, d_model].
+    /// [width, d_model].
     pub up: Linear,
-    /// [d_model, d_ff].
+    /// [d_model, width].
     pub down: Linear,
+}
+
+/// Experts of a block. Their router and the gate of the shared one stay as they are stored.
+#[derive(Clone, Debug)]
+pub struct ExpertLayers {
+    /// [experts, d_model].
+    pub router: Linear,
+    /// The experts.
+    pub experts: Vec<MlpLayers>,
+    /// The shared one and its gate, [1, d_model].
+    pub shared: Option<(MlpLayers, Linear)>,
 }
 
 /// A model ready to run.
@@ -110,15 +203,19 @@ pub struct Block {
 pub struct Model {
     /// What it looks like.
     pub blueprint: Blueprint,
-    /// [vocab_size, d_model].
+    /// [vocab_size, embedding_width].
     pub embedding: Weights,
+    /// Norm of embeddings.
+    pub embedding_norm: Option<NormWeights>,
+    /// From embedding_width to d_model, and back before the head; as they are stored.
+    pub projections: Option<[Linear; 2]>,
     /// Learned positions, [rows, d_model].
     pub positions: Option<DenseMatrix>,
     /// Blocks in order.
     pub blocks: Vec<Block>,
     /// Norm before the head.
-    pub final_norm: NormWeights,
-    /// [vocab_size, d_model].
+    pub final_norm: Option<NormWeights>,
+    /// [vocab_size, embedding_width].
     pub head: Linear,
     /// Whether the head's weights are the embedding's bytes.
     pub(crate) head_shares_embedding: bool,
@@ -197,14 +294,21 @@ impl Model {
         let mut size = WeightSize::default();
         let vectors = |linear: &Linear| 4 * linear.bias.as_ref().map_or(0, Vec::len);
         let norm = |norm: &NormWeights| 4 * (norm.weight.len() + norm.bias.len());
-        size.bytes += self.embedding.bytes() + vectors(&self.head) + norm(&self.final_norm);
+        let kept = |linear: &Linear| linear.weights.bytes() + vectors(linear);
+        let norms = |norms: &[&Option<NormWeights>]| norms.iter().copied().flatten().map(norm).sum::<usize>();
+        size.bytes += self.embedding.bytes() + vectors(&self.head) + norms(&[&self.embedding_norm, &self.final_norm]);
+        size.bytes += self.projections.iter().flatten().map(kept).sum::<usize>();
         if !self.head_shares_embedding {
             size.bytes += self.head.weights.bytes();
         }
         size.bytes += self.positions.as_ref().map_or(0, |matrix| matrix.as_bytes().len());
         for block in &self.blocks {
-            size.bytes += norm(&block.attention_norm) + norm(&block.feed_forward_norm);
-            size.bytes += block.query_key_norm.as_ref().map_or(0, |(query, key)| 4 * (query.len() + key.len()));
+            size.bytes += norms(&[&block.attention_norm, &block.attention_output_norm]);
+            size.bytes += norms(&[&block.feed_forward_norm, &block.feed_forward_output_norm]);
+            size.bytes += block.query_key_norm.iter().flatten().map(norm).sum::<usize>();
+            if let FeedForwardLayers::Experts(experts) = &block.feed_forward {
+                size.bytes += kept(&experts.router) + experts.shared.as_ref().map_or(0, |(_, gate)| kept(gate));
+            }
             let mut maps: Vec<&Arc<InputMap>> = Vec::new();
             for linear in block.linears() {
                 if let Some(map) = linear.weights.input_map()
@@ -226,10 +330,52 @@ impl Model {
 }
 
 impl Block {
-    /// All linear layers, in the order they are applied.
+    /// All linear layers that a recipe may quantize, in the order they are applied.
     pub fn linears(&self) -> impl Iterator<Item = &Linear> {
         let attention = [&self.query, &self.key, &self.value, &self.output];
-        attention.into_iter().chain(&self.gate).chain([&self.up, &self.down])
+        let mlps: Vec<&MlpLayers> = match &self.feed_forward {
+            FeedForwardLayers::Dense(mlp) => vec![mlp],
+            FeedForwardLayers::Experts(experts) => {
+                experts.experts.iter().chain(experts.shared.iter().map(|(mlp, _)| mlp)).collect()
+            }
+        };
+        attention.into_iter().chain(mlps.into_iter().flat_map(|mlp| mlp.gate.iter().chain([&mlp.up, &mlp.down])))
+    }
+
+    /// What its linear layers read, in the order of application.
+    pub fn inputs(&self) -> Vec<BlockInput> {
+        let mlps: Vec<Mlp> = match &self.feed_forward {
+            FeedForwardLayers::Dense(_) => vec![Mlp::Dense],
+            FeedForwardLayers::Experts(experts) => {
+                let shared = experts.shared.iter().map(|_| Mlp::Shared);
+                (0..experts.experts.len()).map(Mlp::Expert).chain(shared).collect()
+            }
+        };
+        BlockInput::of(&mlps)
+    }
+
+    /// What its linear layers are for, in the order of application.
+    pub fn roles(&self) -> Vec<Role> {
+        self.inputs().into_iter().flat_map(BlockInput::roles).collect()
+    }
+
+    /// One of its feed-forward layers.
+    pub fn mlp(&self, which: Mlp) -> Option<&MlpLayers> {
+        match (&self.feed_forward, which) {
+            (FeedForwardLayers::Dense(mlp), Mlp::Dense) => Some(mlp),
+            (FeedForwardLayers::Experts(experts), Mlp::Expert(index)) => experts.experts.get(index),
+            (FeedForwardLayers::Experts(experts), Mlp::Shared) => experts.shared.as_ref().map(|(mlp, _)| mlp),
+            _ => None,
+        }
+    }
+
+    fn mlp_mut(&mut self, which: Mlp) -> Option<&mut MlpLayers> {
+        match (&mut self.feed_forward, which) {
+            (FeedForwardLayers::Dense(mlp), Mlp::Dense) => Some(mlp),
+            (FeedForwardLayers::Experts(experts), Mlp::Expert(index)) => experts.experts.get_mut(index),
+            (FeedForwardLayers::Experts(experts), Mlp::Shared) => experts.shared.as_mut().map(|(mlp, _)| mlp),
+            _ => None,
+        }
     }
 
     /// The linear layer that serves as `role`, if the block has one.
@@ -239,9 +385,9 @@ impl Block {
             Role::Key => Some(&self.key),
             Role::Value => Some(&self.value),
             Role::Output => Some(&self.output),
-            Role::Gate => self.gate.as_ref(),
-            Role::Up => Some(&self.up),
-            Role::Down => Some(&self.down),
+            Role::Gate(mlp) => self.mlp(mlp)?.gate.as_ref(),
+            Role::Up(mlp) => Some(&self.mlp(mlp)?.up),
+            Role::Down(mlp) => Some(&self.mlp(mlp)?.down),
             Role::Embedding | Role::Head => None,
         }
     }
@@ -253,9 +399,9 @@ impl Block {
             Role::Key => Some(&mut self.key),
             Role::Value => Some(&mut self.value),
             Role::Output => Some(&mut self.output),
-            Role::Gate => self.gate.as_mut(),
-            Role::Up => Some(&mut self.up),
-            Role::Down => Some(&mut self.down),
+            Role::Gate(mlp) => self.mlp_mut(mlp)?.gate.as_mut(),
+            Role::Up(mlp) => Some(&mut self.mlp_mut(mlp)?.up),
+            Role::Down(mlp) => Some(&mut self.mlp_mut(mlp)?.down),
             Role::Embedding | Role::Head => None,
         }
     }
@@ -293,32 +439,38 @@ pub enum BlockInput {
     Attention,
     /// Of the output projection.
     Output,
-    /// Of gate and up.
-    FeedForward,
+    /// Of gate and up; of an expert, the tokens that go there.
+    FeedForward(Mlp),
     /// Of down.
-    Down,
+    Down(Mlp),
 }
 
 impl BlockInput {
-    /// All, in the order they are computed.
-    pub const ALL: [Self; 4] = [Self::Attention, Self::Output, Self::FeedForward, Self::Down];
+    /// Those of a block with these feed-forward layers, in the order of application.
+    pub(crate) fn of(mlps: &[Mlp]) -> Vec<Self> {
+        let feed_forward = mlps.iter().flat_map(|&mlp| [BlockInput::FeedForward(mlp), BlockInput::Down(mlp)]);
+        [BlockInput::Attention, BlockInput::Output].into_iter().chain(feed_forward).collect()
+    }
 
     /// What reads it, in the order of application.
-    pub fn roles(self) -> &'static [Role] {
+    pub fn roles(self) -> Vec<Role> {
         match self {
-            BlockInput::Attention => &[Role::Query, Role::Key, Role::Value],
-            BlockInput::Output => &[Role::Output],
-            BlockInput::FeedForward => &[Role::Gate, Role::Up],
-            BlockInput::Down => &[Role::Down],
+            BlockInput::Attention => vec![Role::Query, Role::Key, Role::Value],
+            BlockInput::Output => vec![Role::Output],
+            BlockInput::FeedForward(mlp) => vec![Role::Gate(mlp), Role::Up(mlp)],
+            BlockInput::Down(mlp) => vec![Role::Down(mlp)],
         }
     }
 
-    /// Its features in the model of `blueprint`.
-    pub fn columns(self, blueprint: &Blueprint) -> usize {
+    /// Its features in block `layer` of the model of `blueprint`.
+    pub fn columns(self, blueprint: &Blueprint, layer: usize) -> usize {
         match self {
-            BlockInput::Attention | BlockInput::FeedForward => blueprint.d_model,
+            BlockInput::Attention | BlockInput::FeedForward(_) => blueprint.d_model,
             BlockInput::Output => blueprint.heads * blueprint.head_dim,
-            BlockInput::Down => blueprint.d_ff,
+            BlockInput::Down(mlp) => {
+                let tensors = blueprint.tensors.blocks.get(layer).and_then(|block| block.mlp(mlp));
+                tensors.map_or(blueprint.d_ff, |mlp| mlp.width)
+            }
         }
     }
 }

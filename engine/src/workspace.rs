@@ -19,10 +19,14 @@ pub(crate) struct Workspace {
     pub(crate) attended: Input,
     /// Input of the down projection.
     pub(crate) hidden: Input,
+    /// Input of an expert: the rows of `normed` that go there.
+    pub(crate) routed: Input,
     /// Hidden states of scored positions.
     pub(crate) head: Input,
     /// What is added to the residual stream, [tokens, d_model].
     pub(crate) update: Aligned<f32>,
+    /// The same of attention, while the feed-forward layer beside it is computed.
+    pub(crate) other_update: Aligned<f32>,
     /// One a thread.
     pub(crate) scratch: Vec<Mutex<Scratch>>,
 }

@@ -5,7 +5,7 @@
 mod quantized;
 
 use engine::linear::{Activations, Weights};
-use engine::model::{Model, Role};
+use engine::model::{Mlp, Model, Role};
 use quantized::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -276,7 +276,7 @@ fn compressed_tensors_by_name_pattern_and_class() {
     let is_a8 = |role| {
         matches!(model.blocks[0].linear(role).unwrap().weights, Weights::Packed { activations: Activations::A8, .. })
     };
-    assert_eq!([Role::Up, Role::Down, Role::Output].map(is_a8), [false, true, true]);
+    assert_eq!([Role::Up(Mlp::Dense), Role::Down(Mlp::Dense), Role::Output].map(is_a8), [false, true, true]);
 }
 
 /// Logits of a packed model with an input map are those of the weights that it stands for.

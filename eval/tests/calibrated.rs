@@ -100,15 +100,15 @@ fn spqr_chooses_what_the_reference_chooses() {
         let mut walk = Walk::begin(Decoder::new(&model, &stories.runtime), calibration.sequences()).unwrap();
         for layer in 0..model.blueprint.layers {
             let mut block = builder.block(layer).unwrap();
-            let hessians = BlockInput::ALL.map(|input| Hessian::new(input.columns(&model.blueprint)));
-            let mut gathering = Gathering { kernels, hessians };
+            let hessian = |input: BlockInput| (input, Hessian::new(input.columns(&model.blueprint, layer)));
+            let mut gathering = Gathering { kernels, hessians: block.inputs().into_iter().map(hessian).collect() };
             let decoder = Decoder::new(&model, &stories.runtime);
             assert!(walk.watch(decoder, layer, &block, &mut gathering).unwrap().is_continue());
-            for (input, mut hessian) in BlockInput::ALL.into_iter().zip(gathering.hessians) {
+            for (input, mut hessian) in gathering.hessians {
                 (0..calibration.sequences().len()).for_each(|_| hessian.add_sequence(kernels, &[]));
                 let factor = InverseFactor::new(kernels, hessian, &settings.preparation()).unwrap();
                 for role in input.roles() {
-                    let source = block.source(&model.blueprint, layer, *role).unwrap();
+                    let source = block.source(&model.blueprint, layer, role).unwrap();
                     let solution = spqr::solve(kernels, &source.matrix, &factor, &settings);
                     let expected = expected.next().unwrap();
                     let error = (solution.loss / expected["loss"].as_f64().unwrap() - 1.0).abs();
@@ -122,7 +122,7 @@ fn spqr_chooses_what_the_reference_chooses() {
                     }
                     let rows = source.matrix.rows();
                     let chosen = DenseMatrix::new(TensorBytes::from_vec(bytes), Dtype::F32, rows, columns);
-                    block.replace(*role, Weights::Dense(chosen));
+                    block.replace(role, Weights::Dense(chosen));
                 }
             }
             let decoder = Decoder::new(&model, &stories.runtime);
@@ -141,15 +141,14 @@ fn spqr_chooses_what_the_reference_chooses() {
 }
 
 /// Sums the Hessians of a block; none of a pass that only goes on.
-struct Gathering<'a, H> {
+struct Gathering<'a> {
     kernels: &'a Kernels,
-    hessians: H,
+    hessians: Vec<(BlockInput, Hessian)>,
 }
 
-impl<H: AsMut<[Hessian]>> Watch for Gathering<'_, H> {
+impl Watch for Gathering<'_> {
     fn input(&mut self, input: BlockInput, x: &[f32]) {
-        let index = BlockInput::ALL.iter().position(|known| *known == input).unwrap();
-        if let Some(hessian) = self.hessians.as_mut().get_mut(index) {
+        if let Some((_, hessian)) = self.hessians.iter_mut().find(|(known, _)| *known == input) {
             hessian.add_tokens(self.kernels, x);
         }
     }

@@ -6,7 +6,7 @@
 use crate::error::Error;
 use crate::report::LayerReport;
 use engine::format::{MatrixReader, MatrixWriter};
-use engine::model::{Block, BlockInput, Role};
+use engine::model::Block;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -62,7 +62,7 @@ impl BlockCache {
         if content["key"] != self.key.as_str() || content["block"] != layer {
             return Err(damaged("it holds another block").into());
         }
-        for role in roles() {
+        for role in block.roles() {
             let Some(weights) = reader.take(&role.to_string())? else { continue };
             let size = block.linear(role).map(|linear| (linear.weights.rows(), linear.weights.columns()));
             if size != Some((weights.rows(), weights.columns())) {
@@ -80,7 +80,7 @@ impl BlockCache {
         let error = |source| Error::Cache { path: self.directory.clone(), source };
         std::fs::create_dir_all(&self.directory).map_err(error)?;
         let mut writer = MatrixWriter::default();
-        for role in roles() {
+        for role in block.roles() {
             if let Some(linear) = block.linear(role) {
                 writer.push(&role.to_string(), &linear.weights);
             }
@@ -92,10 +92,6 @@ impl BlockCache {
     fn file(&self, layer: usize) -> PathBuf {
         self.directory.join(format!("block-{layer:05}.safetensors"))
     }
-}
-
-fn roles() -> impl Iterator<Item = Role> {
-    BlockInput::ALL.into_iter().flat_map(|input| input.roles().iter().copied())
 }
 
 impl LayerReport {
@@ -113,6 +109,9 @@ impl LayerReport {
         if let Some(outliers) = self.outliers {
             fields.insert("outliers".into(), outliers.into());
         }
+        if self.is_unseen {
+            fields.insert("unseen".into(), true.into());
+        }
         fields.into()
     }
 
@@ -122,12 +121,13 @@ impl LayerReport {
         let role = value.get("role")?.as_str()?;
         Some(Self {
             tensor: value.get("tensor")?.as_str()?.to_string(),
-            role: roles().find(|known| known.to_string() == role)?,
+            role: role.parse().ok()?,
             layer: number("block")?,
             rows: number("rows")?,
             columns: number("columns")?,
             loss: value.get("loss").and_then(Value::as_f64),
             outliers: number("outliers"),
+            is_unseen: value.get("unseen").is_some(),
             seconds: 0.0,
         })
     }

@@ -19,6 +19,8 @@ pub struct LayerReport {
     pub loss: Option<f64>,
     /// Weights kept in high precision; none where the method keeps none.
     pub outliers: Option<usize>,
+    /// Whether no token of the calibration text came here (an expert that none went to): the matrix was rounded to nearest.
+    pub is_unseen: bool,
     /// Time that choosing took: the only field that differs from run to run, 0 where an earlier run chose.
     pub seconds: f64,
 }

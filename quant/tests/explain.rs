@@ -4,7 +4,7 @@ mod layer_model;
 
 use engine::format::DenseMatrix;
 use engine::linear::Weights;
-use engine::model::{BlockInput, LinearSource, Role};
+use engine::model::{LinearSource, Mlp, Role};
 use engine::tensor::{Dtype, TensorBytes};
 use layer_model::{LAYERS, build, calibration, checkpoint, runtime};
 use quant::build::{QuantizedLayer, Unobserved};
@@ -52,11 +52,11 @@ fn a_layer_is_quantized_as_it_is_in_the_whole_model() {
     ] {
         let model = build(recipe);
         for block in 0..LAYERS {
-            for role in BlockInput::ALL.iter().flat_map(|input| input.roles()) {
-                let whole = of_weights(&model.blocks[block].linear(*role).unwrap().weights);
-                let alone = layer(recipe, Some(block), *role);
+            for role in model.blocks[block].roles() {
+                let whole = of_weights(&model.blocks[block].linear(role).unwrap().weights);
+                let alone = layer(recipe, Some(block), role);
                 assert!(of_weights(&alone.weights) == whole, "{recipe}, block {block}, {role}");
-                assert_eq!(alone.tensor, model.blueprint.tensors.blocks[block].linear(*role).unwrap().weight.tensor);
+                assert_eq!(alone.tensor, model.blueprint.tensors.blocks[block].linear(role).unwrap().weight.tensor);
             }
         }
     }
@@ -99,7 +99,7 @@ fn assert_near(found: &Errors, expected: &Errors, what: &str) {
 #[test]
 fn errors_are_those_of_the_definition() {
     for recipe in ["rtn:w3g16", "gptq:w3g16:act_order=true", "spqr:w2g16"] {
-        for role in [Role::Query, Role::Down] {
+        for role in [Role::Query, Role::Down(Mlp::Dense)] {
             let what = format!("{recipe}, {role}");
             let layer = layer(recipe, Some(1), role);
             let (explanation, hessian) = (explain(&layer), layer.hessian.as_deref());
@@ -131,11 +131,21 @@ fn scales_codes_and_where_errors_are() {
     let matrix =
         DenseMatrix::new(TensorBytes::from_vec(values.flat_map(f32::to_le_bytes).collect()), Dtype::F32, 2, 32);
     let recipe = Recipe::parse("rtn:w2g16").unwrap();
-    let source = LinearSource { tensor: "t".into(), role: Role::Up, layer: Some(0), matrix: matrix.clone() };
+    let source =
+        LinearSource { tensor: "t".into(), role: Role::Up(Mlp::Dense), layer: Some(0), matrix: matrix.clone() };
     let weights = runtime().run(|| recipe.choose(source)).unwrap();
     let (original, nearest, hessian, report) = (Some(matrix), None, None, None);
     let tensor = "t".into();
-    let layer = QuantizedLayer { tensor, role: Role::Up, layer: Some(0), original, weights, nearest, hessian, report };
+    let layer = QuantizedLayer {
+        tensor,
+        role: Role::Up(Mlp::Dense),
+        layer: Some(0),
+        original,
+        weights,
+        nearest,
+        hessian,
+        report,
+    };
     let explanation = explain(&layer);
     let scales = explanation.scales.unwrap();
     assert_eq!((scales.least, scales.median, scales.largest), (1.0, 1.0, 4.0));

@@ -1,7 +1,7 @@
 //! The grammar of recipes: what is accepted, its canonical spelling, and what errors say.
 
 use engine::linear::Activations;
-use engine::model::Role;
+use engine::model::{Mlp, Role};
 use kernels::CodeBits;
 use quant::{Recipe, Scheme, method};
 
@@ -239,9 +239,9 @@ fn which_matrix_gets_what() {
     let (a8, a16) = (Activations::A8, Activations::A16);
     for (tensor, role, expected) in [
         ("model.layers.1.self_attn.q_proj.weight", Role::Query, scheme(CodeBits::Four, Some(32), a8)),
-        ("model.layers.1.mlp.up_proj.weight", Role::Up, scheme(CodeBits::Three, Some(32), a8)),
-        ("model.layers.0.mlp.gate_proj.weight", Role::Gate, None),
-        ("model.layers.0.mlp.up_proj.weight", Role::Up, scheme(CodeBits::Two, Some(16), a16)),
+        ("model.layers.1.mlp.up_proj.weight", Role::Up(Mlp::Dense), scheme(CodeBits::Three, Some(32), a8)),
+        ("model.layers.0.mlp.gate_proj.weight", Role::Gate(Mlp::Dense), None),
+        ("model.layers.0.mlp.up_proj.weight", Role::Up(Mlp::Dense), scheme(CodeBits::Two, Some(16), a16)),
         ("model.embed_tokens.weight", Role::Embedding, None),
         ("model.embed_tokens.weight", Role::Head, scheme(CodeBits::Eight, None, a8)),
     ] {
@@ -249,7 +249,7 @@ fn which_matrix_gets_what() {
     }
     // Patterns speak of blocks only, and `none` leaves all as it is.
     assert_eq!(recipe("rtn:w4:*=w8").scheme_of("lm_head.weight", Role::Head), None);
-    assert_eq!(recipe("none").scheme_of("model.layers.1.mlp.up_proj.weight", Role::Up), None);
+    assert_eq!(recipe("none").scheme_of("model.layers.1.mlp.up_proj.weight", Role::Up(Mlp::Dense)), None);
     assert_eq!(recipe("none"), Recipe::none());
 }
 

@@ -14,7 +14,7 @@ use benches::{Cell, Machine, Measuring, Memory, Report, limits, number, options,
 use clap::Parser;
 use engine::kv_cache::KvPrecision;
 use engine::runtime::Runtime;
-use kernels::{AttentionShape, Kernels, QUERY_GROUP, math, score_stride};
+use kernels::{AttentionShape, Kernels, QUERY_GROUP, ScoreTerms, math, score_stride};
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -119,9 +119,9 @@ impl Scene {
         pieces.into_iter().flat_map(|piece| (0..self.heads.kv_heads).map(move |head| (head, piece.clone()))).collect()
     }
 
-    fn shape(&self, kv_head: usize) -> AttentionShape {
+    fn shape(&self, kv_head: usize) -> AttentionShape<'static> {
         let Heads { kv_heads, head_dim, .. } = self.heads;
-        AttentionShape { head_dim, kv_heads, kv_head, scale: 0.125 }
+        AttentionShape { head_dim, kv_heads, kv_head, scale: 0.125, terms: ScoreTerms::default() }
     }
 
     /// Elements of one token's queries of one key/value head.

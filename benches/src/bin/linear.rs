@@ -14,7 +14,7 @@ use engine::format::{
     SparseQuantizedShape, ZeroPoints,
 };
 use engine::linear::{Activations, Linear, Weights};
-use engine::model::{LinearSource, Role};
+use engine::model::{LinearSource, Mlp, Role};
 use engine::runtime::Runtime;
 use engine::tensor::{Dtype, TensorBytes};
 use kernels::CodeBits;
@@ -137,7 +137,7 @@ fn formats(runtime: &Runtime, sizes: Sizes) -> impl Iterator<Item = (String, Wei
     });
     let source = |matrix: &DenseMatrix| LinearSource {
         tensor: "weight".into(),
-        role: Role::Up,
+        role: Role::Up(Mlp::Dense),
         layer: None,
         matrix: matrix.clone(),
     };

@@ -11,7 +11,7 @@ use benches::{Cell, Machine, Measuring, Memory, Report, Timing, number, numbers,
 use clap::Parser;
 use engine::format::DenseMatrix;
 use engine::linear::Weights;
-use engine::model::{LinearSource, Role};
+use engine::model::{LinearSource, Mlp, Role};
 use engine::runtime::Runtime;
 use engine::tensor::{Dtype, TensorBytes};
 use kernels::{CodeBits, PANEL_ROWS};
@@ -109,7 +109,7 @@ fn run(runtime: &Runtime, memory: &Memory, options: &Options, rows: usize, colum
         let recipe = Recipe::parse(recipe).expect("a recipe");
         let source = |index: usize| LinearSource {
             tensor: "model.layers.0.mlp.up_proj.weight".into(),
-            role: Role::Up,
+            role: Role::Up(Mlp::Dense),
             layer: Some(0),
             matrix: all.slice(index * rows, rows),
         };

@@ -25,6 +25,7 @@ pub mod norm;
 pub mod order;
 pub mod outliers;
 pub mod peak;
+mod pointwise;
 pub mod product_f64;
 pub mod quantize;
 pub mod residual;
@@ -37,8 +38,8 @@ pub const KEEPS_ORDER: bool = !cfg!(feature = "free_order");
 
 pub use activation::Nonlinearity;
 pub use attention::{
-    AttentionShape, BLOCK_POSITIONS, CodeBlock, CodeBlocks, KeyValueSpan, KvBits, QUERY_GROUP, QueryCodes,
-    score_stride, write_block, write_code_block,
+    Alibi, AttentionShape, BLOCK_POSITIONS, CodeBlock, CodeBlocks, KeyValueSpan, KvBits, QUERY_GROUP, QueryCodes,
+    ScoreTerms, score_stride, write_block, write_code_block,
 };
 pub use bilevel::BilevelPanel;
 pub use columns::{Columns, ColumnsMut};
@@ -51,7 +52,9 @@ pub use isa::Isa;
 pub use levels::{LevelPanel, LevelScales};
 pub use log_sum_exp::LOGIT_BLOCK;
 pub use outliers::{Outliers, TOKEN_BLOCK, TokenColumns};
+pub use pointwise::Pointwise;
 pub use product_f64::Sign;
 pub use quantize::{ActivationCodes, QuantizedRowMut, QuantizedRows};
+pub use rope::rotate_neighbours;
 pub use table::Kernels;
 pub use team::Team;

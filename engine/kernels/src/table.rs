@@ -18,6 +18,7 @@ use crate::isa::Isa;
 use crate::levels::{self, LevelPanel};
 use crate::log_sum_exp::LOGIT_BLOCK;
 use crate::outliers::{self, Outliers, TokenColumns};
+use crate::pointwise::{self, Pointwise};
 use crate::product_f64::{self, Sign};
 use crate::quantize::{self, QuantizedRowMut, QuantizedRows};
 use crate::{lanes, log_sum_exp, norm, peak, residual, rope};
@@ -32,6 +33,7 @@ pub struct Kernels {
     rotate: unsafe fn(&mut [f32], &[f32], &[f32]),
     activate: unsafe fn(Nonlinearity, &mut [f32]),
     gate: unsafe fn(Nonlinearity, &mut [f32], &[f32]),
+    pointwise: unsafe fn(Pointwise, &mut [f32]),
     exp_sum: unsafe fn(&[f32]) -> (f32, f64),
     dense_few: unsafe fn(DenseRows<'_>, &[f32], &mut ColumnsMut<'_>),
     dense: unsafe fn(DenseRows<'_>, &[f32], &mut ColumnsMut<'_>),
@@ -102,6 +104,10 @@ macro_rules! table {
             $(#[$enable])*
             unsafe fn gate(kind: Nonlinearity, gate: &mut [f32], up: &[f32]) {
                 activation::gated::<L>($proof, kind, gate, up)
+            }
+            $(#[$enable])*
+            unsafe fn pointwise(kind: Pointwise, x: &mut [f32]) {
+                pointwise::apply::<L>($proof, kind, x)
             }
             $(#[$enable])*
             unsafe fn exp_sum(x: &[f32]) -> (f32, f64) {
@@ -226,6 +232,7 @@ macro_rules! table {
                 rotate,
                 activate,
                 gate,
+                pointwise,
                 exp_sum,
                 dense_few,
                 dense,
@@ -380,6 +387,12 @@ impl Kernels {
         assert_eq!(gate.len(), up.len());
         // SAFETY: as above.
         unsafe { (self.gate)(kind, gate, up) }
+    }
+
+    /// x = f(x); see [`crate::pointwise`].
+    pub fn pointwise(&self, kind: Pointwise, x: &mut [f32]) {
+        // SAFETY: as above.
+        unsafe { (self.pointwise)(kind, x) }
     }
 
     /// The maximum of up to [`LOGIT_BLOCK`] logits and the sum of exp(x - maximum); see [`crate::log_sum_exp`].

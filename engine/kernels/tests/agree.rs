@@ -131,6 +131,47 @@ fn activations() {
     }
 }
 
+#[test]
+fn pointwise_functions() {
+    let mut rng = Rng::new(4);
+    for n in [1, 7, 16, 19, 48, 333] {
+        let mut x = rng.floats(n);
+        for (slot, special) in x.iter_mut().zip([0.0, -0.0, 90.0, -90.0, 1e-40, -0.3125, 0.6250001]) {
+            *slot = special;
+        }
+        for kind in [Pointwise::Scale(0.3), Pointwise::Clamp(0.75), Pointwise::SoftCap(0.5), Pointwise::SoftCap(30.0)] {
+            let y = agree("pointwise", |k| {
+                let mut y = x.clone();
+                k.pointwise(kind, &mut y);
+                y
+            });
+            for (&x, &y) in x.iter().zip(&y) {
+                let expected = match kind {
+                    Pointwise::Scale(factor) => f64::from(factor) * f64::from(x),
+                    Pointwise::Clamp(limit) => f64::from(x.clamp(-limit, limit)),
+                    Pointwise::SoftCap(cap) => f64::from(cap) * (f64::from(x) / f64::from(cap)).tanh(),
+                };
+                close("pointwise", y, expected, expected.abs().max(1e-30), 4e-7);
+            }
+        }
+    }
+}
+
+#[test]
+fn neighbours_rotate() {
+    let mut rng = Rng::new(5);
+    let (x, angles) = (rng.floats(11), [0.3f64, -2.0, 7.5]);
+    let [cos, sin] = [f64::cos, f64::sin].map(|f| angles.map(|angle| f(angle) as f32));
+    let mut y = x.clone();
+    rotate_neighbours(&mut y, &cos, &sin);
+    for (i, angle) in angles.into_iter().enumerate() {
+        let (a, b) = (f64::from(x[2 * i]), f64::from(x[2 * i + 1]));
+        close("neighbours", y[2 * i], a * angle.cos() - b * angle.sin(), a.abs() + b.abs(), 2e-7);
+        close("neighbours", y[2 * i + 1], b * angle.cos() + a * angle.sin(), a.abs() + b.abs(), 2e-7);
+    }
+    assert_eq!(y[6..], x[6..]);
+}
+
 /// erf by its Taylor series where it converges well, else 1: for the check above only.
 fn erf(x: f64) -> f64 {
     if x.abs() > 5.0 {

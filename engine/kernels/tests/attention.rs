@@ -11,14 +11,18 @@ use kernels::*;
 #[test]
 fn attention() {
     let mut rng = Rng::new(8);
-    for head_dim in [1, 8, 18, 20, 32, 48, 64, 80, 128] {
+    let plain = ScoreTerms::default();
+    let capped = ScoreTerms { soft_cap: Some(1.5), alibi: Alibi::Exact(&[0.3]) };
+    let rounded = ScoreTerms { alibi: Alibi::Bf16(&[0.1796875], 0.25), ..plain };
+    let widths = [1, 8, 18, 20, 32, 48, 64, 80, 128].map(|head_dim| (head_dim, plain));
+    for (head_dim, terms) in widths.into_iter().chain([(18, capped), (64, capped), (20, rounded)]) {
         let (kv_heads, head) = (3, 1);
         let stride = kv_heads * head_dim;
         let total = 41;
         let (keys, values) = (rng.floats(total * stride), rng.floats(total * stride));
         let visible = [0..1, 0..17, 3..20, 0..41, 40..41, 12..30, 0..5];
         let queries = rng.floats(visible.len() * head_dim);
-        let shape = AttentionShape { head_dim, kv_heads, kv_head: head, scale: 0.37 };
+        let shape = AttentionShape { head_dim, kv_heads, kv_head: head, scale: 0.37, terms };
         let run = |k: &Kernels, cuts: &[usize], together: usize| {
             // Every call sees all spans; their queries are those of the call.
             let mut memory = Vec::new();
@@ -49,10 +53,18 @@ fn attention() {
         }
         for (i, range) in visible.iter().enumerate() {
             let dot = |j: usize| -> f64 {
-                (0..head_dim)
-                    .map(|d| f64::from(queries[i * head_dim + d]) * f64::from(keys[j * stride + head_dim + d]))
-                    .sum::<f64>()
-                    * 0.37f32 as f64
+                let products = (0..head_dim)
+                    .map(|d| f64::from(queries[i * head_dim + d]) * f64::from(keys[j * stride + head_dim + d]));
+                let score = products.sum::<f64>() * 0.37f32 as f64;
+                let score = terms.soft_cap.map_or(score, |cap| f64::from(cap) * (score / f64::from(cap)).tanh());
+                let at = range.end - 1;
+                let bf16 = |position: usize| half::bf16::from_f32(0.1796875 * position as f32).to_f64();
+                score
+                    + match terms.alibi {
+                        Alibi::Absent => 0.0,
+                        Alibi::Exact(slopes) => f64::from(slopes[0]) * (j as f64 - at as f64),
+                        Alibi::Bf16(_, factor) => f64::from(factor) * (bf16(j) - bf16(at)),
+                    }
             };
             let largest = range.clone().map(dot).fold(f64::NEG_INFINITY, f64::max);
             let total: f64 = range.clone().map(|j| (dot(j) - largest).exp()).sum();
@@ -86,7 +98,7 @@ fn attention_over_codes() {
         let mut queries = rng.floats(visible.len() * head_dim);
         queries[3 * head_dim..4 * head_dim].fill(2.0);
         let codes = held::HeadCodes::of(&queries, head_dim, planes);
-        let shape = AttentionShape { head_dim, kv_heads, kv_head: head, scale: 0.37 };
+        let shape = AttentionShape { head_dim, kv_heads, kv_head: head, scale: 0.37, terms: ScoreTerms::default() };
         let run = |k: &Kernels, cuts: &[usize], together: usize| {
             let mut memory = Vec::new();
             let mut start = 0;
@@ -170,7 +182,8 @@ fn what_is_not_finite_stays_so_as_a_code() {
                 let [keys, values] = memory.blocks();
                 let span = KeyValueSpan { keys, values, start: 0, len: 3, queries: 0..2 };
                 let codes = held::HeadCodes::of(&[0.5; 16], 8, 1);
-                let shape = AttentionShape { head_dim: 8, kv_heads: 1, kv_head: 0, scale: 1.0 };
+                let shape =
+                    AttentionShape { head_dim: 8, kv_heads: 1, kv_head: 0, scale: 1.0, terms: ScoreTerms::default() };
                 for isa in isas() {
                     let (mut scores, mut out) = (vec![0.0; QUERY_GROUP * score_stride(3)], vec![0.0; 16]);
                     let (k, spans) = (Kernels::of(isa).unwrap(), std::slice::from_ref(&span));
@@ -179,5 +192,31 @@ fn what_is_not_finite_stays_so_as_a_code() {
                 }
             }
         }
+    }
+}
+
+/// Each head of a group has its own slope: queries of one token lie side by side.
+#[test]
+fn slopes_go_by_head() {
+    let (head_dim, total) = (8, 21);
+    let mut rng = Rng::new(11);
+    let (keys, values) = held::blocks(&rng.floats(total * head_dim), &rng.floats(total * head_dim), 1, head_dim);
+    let queries = rng.floats(6 * head_dim);
+    let slopes = [0.5, 0.25, 0.0];
+    let attend = |k: &Kernels, slopes: &[f32], queries: &[f32], visible: &[std::ops::Range<usize>]| {
+        let terms = ScoreTerms { alibi: Alibi::Exact(slopes), ..ScoreTerms::default() };
+        let shape = AttentionShape { head_dim, kv_heads: 1, kv_head: 0, scale: 1.0, terms };
+        let (keys, values, queries_of) = (&keys[..], &values[..], 0..visible.len());
+        let span = KeyValueSpan { keys, values, start: 0, len: total, queries: queries_of };
+        let mut out = vec![0.0; queries.len()];
+        k.attend(shape, queries, visible, &[span], &mut vec![0.0; QUERY_GROUP * score_stride(total)], &mut out);
+        out
+    };
+    let visible = [0..20, 0..20, 0..20, 0..21, 0..21, 0..21];
+    let together = agree("slopes", |k| attend(k, &slopes, &queries, &visible));
+    for (index, out) in together.chunks(head_dim).enumerate() {
+        let query = &queries[index * head_dim..(index + 1) * head_dim];
+        let alone = agree("one slope", |k| attend(k, &slopes[index % 3..][..1], query, &visible[index..index + 1]));
+        assert_eq!(out, alone);
     }
 }

@@ -5,10 +5,11 @@
 //! (0-based) by i + 1; without `scale_attn_weights` they are not divided by sqrt(head_dim). Tensor names may lack the
 //! leading `transformer.`, as in the first published checkpoints.
 
+use super::tensors::Bias;
 use super::{Family, activation, head, windows};
 use crate::blueprint::{
-    Activation, BlockTensors, Blueprint, FeedForward, LinearTensors, ModelTensors, Norm, NormTensors, Orientation,
-    Positions, QkNorm, TensorPart,
+    Activation, BlockTensors, Blueprint, FeedForward, LinearTensors, MlpTensors, ModelTensors, Norm, NormTensors,
+    Orientation, Positions, Sizes, TensorPart,
 };
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
@@ -19,6 +20,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["GPT2LMHeadModel"],
     description: "GPT-2 and models in its layout: LayerNorm, learned positions, fused query/key/value, plain MLP",
     paper: "Radford et al. 2019, Language Models are Unsupervised Multitask Learners",
+    switches: &[],
     blueprint,
 };
 
@@ -31,8 +33,7 @@ fn blueprint(config: &Config<'_>, checkpoint: &Checkpoint) -> Result<Blueprint, 
     let head_dim = d_model / heads;
     let prefix = if checkpoint.contains("wte.weight") { "" } else { "transformer." };
     let (embedding, head) = head::ends(config, checkpoint, format!("{prefix}wte.weight"), head::Default::Tied)?;
-    Ok(Blueprint {
-        family: FAMILY.name,
+    let sizes = Sizes {
         vocab_size: config.size("vocab_size")?,
         d_model,
         layers,
@@ -41,20 +42,19 @@ fn blueprint(config: &Config<'_>, checkpoint: &Checkpoint) -> Result<Blueprint, 
         head_dim,
         d_ff: config.optional_size("n_inner")?.unwrap_or(d_model.saturating_mul(4)),
         context_len: rows,
-        norm: Norm::Layer { eps: config.norm_eps("layer_norm_epsilon", 1e-5)? },
-        positions: Positions::Learned { rows },
-        log_n: None,
-        qk_norm: QkNorm::Absent,
-        windows: windows::none(config, layers)?,
+    };
+    windows::none(config, layers)?;
+    let blocks = (0..layers).map(|layer| block(&format!("{prefix}h.{layer}"), sizes.d_ff)).collect();
+    let tensors = ModelTensors {
+        positions: Some(format!("{prefix}wpe.weight")),
+        ..ModelTensors::new(embedding, NormTensors::layer(&format!("{prefix}ln_f")), head, blocks)
+    };
+    let norm = Norm::Layer { eps: config.norm_eps("layer_norm_epsilon", 1e-5)? };
+    let positions = Positions::Learned { rows, first: 0 };
+    let feed_forward = FeedForward::Plain(activation(config, "activation_function", Activation::GeluTanh)?);
+    Ok(Blueprint {
         score_scales: score_scales(config, layers, head_dim)?,
-        feed_forward: FeedForward::Plain(activation(config, "activation_function", Activation::GeluTanh)?),
-        tensors: ModelTensors {
-            embedding,
-            positions: Some(format!("{prefix}wpe.weight")),
-            final_norm: norm(&format!("{prefix}ln_f")),
-            head,
-            blocks: (0..layers).map(|layer| block(&format!("{prefix}h.{layer}"))).collect(),
-        },
+        ..Blueprint::new(FAMILY.name, sizes, norm, positions, feed_forward, tensors)
     })
 }
 
@@ -69,26 +69,17 @@ fn score_scales(config: &Config<'_>, layers: usize, head_dim: usize) -> Result<V
     Ok((0..layers).map(scale).collect())
 }
 
-fn block(name: &str) -> BlockTensors {
-    let part = |tensor: &str, part: (usize, usize)| LinearTensors {
-        weight: TensorPart { tensor: format!("{name}.{tensor}.weight"), part, orientation: Orientation::InOut },
-        bias: Some(TensorPart { tensor: format!("{name}.{tensor}.bias"), part, orientation: Orientation::OutIn }),
+fn block(name: &str, d_ff: usize) -> BlockTensors {
+    let linear = |tensor: &str| {
+        let linear = LinearTensors::named(&format!("{name}.{tensor}"), Bias::Present);
+        LinearTensors { weight: TensorPart { orientation: Orientation::InOut, ..linear.weight }, ..linear }
     };
-    BlockTensors {
-        attention_norm: norm(&format!("{name}.ln_1")),
-        query: part("attn.c_attn", (0, 3)),
-        key: part("attn.c_attn", (1, 3)),
-        value: part("attn.c_attn", (2, 3)),
-        output: part("attn.c_proj", (0, 1)),
-        query_norm: None,
-        key_norm: None,
-        feed_forward_norm: norm(&format!("{name}.ln_2")),
-        gate: None,
-        up: part("mlp.c_fc", (0, 1)),
-        down: part("mlp.c_proj", (0, 1)),
-    }
-}
-
-fn norm(name: &str) -> NormTensors {
-    NormTensors { weight: format!("{name}.weight"), bias: Some(format!("{name}.bias")) }
+    let fused = linear("attn.c_attn");
+    let mlp = MlpTensors { gate: None, up: linear("mlp.c_fc"), down: linear("mlp.c_proj"), width: d_ff };
+    BlockTensors::new(
+        NormTensors::layer(&format!("{name}.ln_1")),
+        [fused.part(0, 3), fused.part(1, 3), fused.part(2, 3), linear("attn.c_proj")],
+        Some(NormTensors::layer(&format!("{name}.ln_2"))),
+        mlp,
+    )
 }

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::prequantized::Prequantized;
 
-/// Name of the output head in every family.
+/// Name of the output head in most families.
 pub(super) const HEAD: &str = "lm_head.weight";
 const KEY: &str = "tie_word_embeddings";
 
@@ -26,18 +26,29 @@ pub(super) fn ends(
     embedding: String,
     default: Default,
 ) -> Result<(String, Option<LinearTensors>), Error> {
+    ends_named(config, checkpoint, embedding, HEAD, default)
+}
+
+/// Likewise, with another name for the head.
+pub(super) fn ends_named(
+    config: &Config<'_>,
+    checkpoint: &Checkpoint,
+    embedding: String,
+    name: &str,
+    default: Default,
+) -> Result<(String, Option<LinearTensors>), Error> {
     let tied = config.flag(KEY, default == Default::Tied)?;
-    let stored = (checkpoint.contains(&embedding), checkpoint.contains(HEAD));
-    if !tied && Prequantized::of(checkpoint)?.is_some_and(|format| format.holds(checkpoint, HEAD)) {
-        return Ok((embedding, Some(LinearTensors { weight: TensorPart::whole(HEAD), bias: None })));
+    let stored = (checkpoint.contains(&embedding), checkpoint.contains(name));
+    if !tied && Prequantized::of(checkpoint)?.is_some_and(|format| format.holds(checkpoint, name)) {
+        return Ok((embedding, Some(LinearTensors { weight: TensorPart::whole(name), bias: None })));
     }
     match (tied, stored) {
         (false, (_, false)) => {
-            Err(config.wrong(KEY, &format!("true, since the checkpoint has no `{HEAD}`, or a complete checkpoint")))
+            Err(config.wrong(KEY, &format!("true, since the checkpoint has no `{name}`, or a complete checkpoint")))
         }
-        (false, _) => Ok((embedding, Some(LinearTensors { weight: TensorPart::whole(HEAD), bias: None }))),
+        (false, _) => Ok((embedding, Some(LinearTensors { weight: TensorPart::whole(name), bias: None }))),
         (true, (true, true)) => {
-            let (first, second) = (checkpoint.tensor(&embedding)?, checkpoint.tensor(HEAD)?);
+            let (first, second) = (checkpoint.tensor(&embedding)?, checkpoint.tensor(name)?);
             let same = (first.dtype, &first.shape) == (second.dtype, &second.shape)
                 && first.bytes.as_slice() == second.bytes.as_slice();
             if same {
@@ -46,12 +57,12 @@ pub(super) fn ends(
             Err(config.unsupported(
                 KEY,
                 &format!(
-                    "true only without a second, different tensor: `{HEAD}` is not `{embedding}`; \
+                    "true only without a second, different tensor: `{name}` is not `{embedding}`; \
                      set it to false to use the stored head, or remove that tensor"
                 ),
             ))
         }
-        (true, (false, true)) => Ok((HEAD.into(), None)),
+        (true, (false, true)) => Ok((name.into(), None)),
         (true, (_, false)) => Ok((embedding, None)),
     }
 }

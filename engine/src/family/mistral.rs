@@ -3,9 +3,9 @@
 //! Every block sees a window of `sliding_window` tokens; null means that all attend to everything. No biases. Absent
 //! keys: 8 key/value heads, a window of 4096 tokens, context 131072.
 
-use super::projections::{self, Bias, Variant};
+use super::projections::{self, Variant};
 use super::{Family, windows};
-use crate::blueprint::{Blueprint, QkNorm};
+use crate::blueprint::Blueprint;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::error::Error;
@@ -15,6 +15,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["MistralForCausalLM"],
     description: "Mistral 7B and its dense successors: the Llama layout with a sliding window in every block",
     paper: "Jiang et al. 2023, arXiv:2310.06825",
+    switches: &[],
     blueprint,
 };
 
@@ -25,16 +26,6 @@ fn blueprint(config: &Config<'_>, checkpoint: &Checkpoint) -> Result<Blueprint, 
     if windows.iter().any(|of_layer| *of_layer != window) {
         return Err(config.unsupported("layer_types", "the same type in all layers of this family"));
     }
-    let variant = Variant {
-        family: FAMILY.name,
-        head_dim: projections::head_dim(config)?,
-        default_kv_heads: 8,
-        default_context_len: 131_072,
-        query_key_value: Bias::Absent,
-        output: Bias::Absent,
-        feed_forward: Bias::Absent,
-        qk_norm: QkNorm::Absent,
-        windows,
-    };
-    projections::blueprint(config, checkpoint, variant)
+    let variant = Variant { default_kv_heads: Some(8), ..Variant::new(config, FAMILY.name, 131_072)? };
+    Ok(Blueprint { windows, ..projections::blueprint(config, checkpoint, variant)? })
 }

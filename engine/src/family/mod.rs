@@ -3,11 +3,13 @@
 //! A family is one file with a `FAMILY` and one word in the `registry!` line. What a configuration asks for and no
 //! family implements is refused by name; nothing falls back to a default that the model was not trained with.
 
+mod alibi;
 mod head;
 mod projections;
 mod rotary;
 mod shapes;
 mod switches;
+mod tensors;
 mod windows;
 
 use crate::blueprint::{Activation, Blueprint};
@@ -26,6 +28,8 @@ pub struct Family {
     pub description: &'static str,
     /// Where the architecture is described.
     pub paper: &'static str,
+    /// Settings of `switches.rs` that it reads itself.
+    switches: &'static [&'static str],
     blueprint: fn(&Config<'_>, &Checkpoint) -> Result<Blueprint, Error>,
 }
 
@@ -36,7 +40,10 @@ macro_rules! registry {
     };
 }
 
-registry! { llama, qwen2, qwen3, mistral, gpt2, qwen }
+registry! {
+    llama, mistral, mixtral, qwen, qwen2, qwen2_moe, qwen3, qwen3_moe, olmo2, olmoe, gemma, gemma2, gemma3_text, phi, phi3, gpt2,
+    gpt_neo, gpt_neox, gptj, opt, bloom, falcon, mpt, stablelm, smollm3, cohere, granite, starcoder2
+}
 
 /// All families, in the order of the registry.
 pub fn all() -> &'static [Family] {
@@ -51,7 +58,7 @@ pub fn all() -> &'static [Family] {
 pub fn blueprint(checkpoint: &Checkpoint) -> Result<Blueprint, Error> {
     let config = Config::new(checkpoint.config(), &checkpoint.config_file())?;
     let family = choose(&config)?;
-    switches::check(&config)?;
+    switches::check(&config, family.switches)?;
     let blueprint = (family.blueprint)(&config, checkpoint)?;
     blueprint.check(checkpoint, Prequantized::of(checkpoint)?.as_ref())?;
     Ok(blueprint)
@@ -93,9 +100,4 @@ fn activation(config: &Config<'_>, key: &str, default: Activation) -> Result<Act
         Some("relu") => Ok(Activation::Relu),
         _ => Err(config.unsupported(key, "silu, gelu, gelu_new, gelu_pytorch_tanh, gelu_fast and relu")),
     }
-}
-
-/// Factor on attention scores: 1 / sqrt(head_dim), rounded once.
-fn score_scale(head_dim: usize) -> f32 {
-    (1.0 / (head_dim as f64).sqrt()) as f32
 }

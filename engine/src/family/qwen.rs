@@ -5,22 +5,23 @@
 //! `use_dynamic_ntk` grows the rotary base with the prompt, `use_logn_attn` the queries with the position, both from
 //! `seq_length` on. The defaults of these two changed between revisions, so they must be there.
 
-use super::projections::Bias;
-use super::{Family, head, rotary, score_scale, windows};
+use super::tensors::Bias;
+use super::{Family, head, rotary, windows};
 use crate::blueprint::{
-    Activation, BlockTensors, Blueprint, FeedForward, LinearTensors, ModelTensors, Norm, NormTensors, Orientation,
-    Positions, QkNorm, TensorPart,
+    Activation, BlockTensors, Blueprint, FeedForward, LinearTensors, MlpTensors, ModelTensors, Norm, NormTensors,
+    Positions, Rotary, Sizes,
 };
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::error::Error;
-use crate::rope::{Rope, RopeScaling};
+use crate::rope::{Pairing, Rope, RopeScaling};
 
 pub(super) const FAMILY: Family = Family {
     name: "qwen",
     architectures: &["QWenLMHeadModel"],
     description: "first-generation Qwen 1.8B to 72B: RMSNorm, RoPE with dynamic NTK, log-n attention, SwiGLU",
     paper: "Bai et al. 2023, arXiv:2309.16609",
+    switches: &[],
     blueprint,
 };
 
@@ -47,11 +48,10 @@ fn blueprint(config: &Config<'_>, checkpoint: &Checkpoint) -> Result<Blueprint, 
         false => RopeScaling::Unscaled,
     };
     let theta = if config.has("rotary_emb_base") { config.number_from("rotary_emb_base", 1.0)? } else { 10_000.0 };
-    let rope = rotary::even(config, Rope { theta, rotary_dim: head_dim, scaling })?;
+    let rope = rotary::even(config, Rope { theta, rotary_dim: head_dim, pairing: Pairing::Halves, scaling })?;
     let others = if config.flag("no_bias", true)? { Bias::Absent } else { Bias::Present };
     let (embedding, head) = head::ends(config, checkpoint, "transformer.wte.weight".into(), head::Default::Untied)?;
-    Ok(Blueprint {
-        family: FAMILY.name,
+    let sizes = Sizes {
         vocab_size: config.size("vocab_size")?,
         d_model,
         layers,
@@ -60,20 +60,16 @@ fn blueprint(config: &Config<'_>, checkpoint: &Checkpoint) -> Result<Blueprint, 
         head_dim,
         d_ff: doubled / 2,
         context_len: config.size_or("max_position_embeddings", 8192)?,
-        norm: Norm::Rms { eps: config.norm_eps("layer_norm_epsilon", 1e-6)? },
-        positions: Positions::Rotary(rope),
+    };
+    windows::none(config, layers)?;
+    let blocks = (0..layers).map(|layer| block(&format!("transformer.h.{layer}"), others, sizes.d_ff)).collect();
+    let tensors = ModelTensors::new(embedding, NormTensors::rms("transformer.ln_f"), head, blocks);
+    let norm = Norm::Rms { eps: config.norm_eps("layer_norm_epsilon", 1e-6)?, offset: 0.0 };
+    let positions = Positions::Rotary(Rotary::everywhere(rope, layers));
+    let feed_forward = FeedForward::Gated(Activation::Silu);
+    Ok(Blueprint {
         log_n: required_flag(config, "use_logn_attn")?.then_some(seq_length),
-        qk_norm: QkNorm::Absent,
-        windows: windows::none(config, layers)?,
-        score_scales: vec![score_scale(head_dim); layers],
-        feed_forward: FeedForward::Gated(Activation::Silu),
-        tensors: ModelTensors {
-            embedding,
-            positions: None,
-            final_norm: norm("transformer.ln_f"),
-            head,
-            blocks: (0..layers).map(|layer| block(&format!("transformer.h.{layer}"), others)).collect(),
-        },
+        ..Blueprint::new(FAMILY.name, sizes, norm, positions, feed_forward, tensors)
     })
 }
 
@@ -81,30 +77,19 @@ fn required_flag(config: &Config<'_>, key: &str) -> Result<bool, Error> {
     if config.has(key) { config.flag(key, false) } else { Err(config.wrong(key, "true or false")) }
 }
 
-fn block(name: &str, others: Bias) -> BlockTensors {
-    let part = |tensor: &str, part: (usize, usize), bias: Bias| {
-        let of = |kind: &str| TensorPart {
-            tensor: format!("{name}.{tensor}.{kind}"),
-            part,
-            orientation: Orientation::OutIn,
-        };
-        LinearTensors { weight: of("weight"), bias: (bias == Bias::Present).then(|| of("bias")) }
+fn block(name: &str, others: Bias, d_ff: usize) -> BlockTensors {
+    let linear = |tensor: &str, bias| LinearTensors::named(&format!("{name}.{tensor}"), bias);
+    let fused = linear("attn.c_attn", Bias::Present);
+    let mlp = MlpTensors {
+        gate: Some(linear("mlp.w2", others)),
+        up: linear("mlp.w1", others),
+        down: linear("mlp.c_proj", others),
+        width: d_ff,
     };
-    BlockTensors {
-        attention_norm: norm(&format!("{name}.ln_1")),
-        query: part("attn.c_attn", (0, 3), Bias::Present),
-        key: part("attn.c_attn", (1, 3), Bias::Present),
-        value: part("attn.c_attn", (2, 3), Bias::Present),
-        output: part("attn.c_proj", (0, 1), others),
-        query_norm: None,
-        key_norm: None,
-        feed_forward_norm: norm(&format!("{name}.ln_2")),
-        gate: Some(part("mlp.w2", (0, 1), others)),
-        up: part("mlp.w1", (0, 1), others),
-        down: part("mlp.c_proj", (0, 1), others),
-    }
-}
-
-fn norm(name: &str) -> NormTensors {
-    NormTensors { weight: format!("{name}.weight"), bias: None }
+    BlockTensors::new(
+        NormTensors::rms(&format!("{name}.ln_1")),
+        [fused.part(0, 3), fused.part(1, 3), fused.part(2, 3), linear("attn.c_proj", others)],
+        Some(NormTensors::rms(&format!("{name}.ln_2"))),
+        mlp,
+    )
 }

@@ -4,9 +4,10 @@
 //! from `max_window_layers` on see a window of `sliding_window` tokens; `layer_types` says so block by block. The
 //! published checkpoints set `sliding_window` without using it. Absent keys: 32 key/value heads, context 32768.
 
-use super::projections::{self, Bias, Variant};
+use super::projections::{self, Variant};
+use super::tensors::Bias;
 use super::{Family, windows};
-use crate::blueprint::{Blueprint, QkNorm};
+use crate::blueprint::Blueprint;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::error::Error;
@@ -17,20 +18,16 @@ pub(super) const FAMILY: Family = Family {
     description: "Qwen1.5, Qwen2 and Qwen2.5, dense: the Llama layout with query, key and value biases and an optional \
                   sliding window",
     paper: "Yang et al. 2024, arXiv:2407.10671; Qwen Team 2024, arXiv:2412.15115",
+    switches: &[],
     blueprint,
 };
 
 fn blueprint(config: &Config<'_>, checkpoint: &Checkpoint) -> Result<Blueprint, Error> {
     let variant = Variant {
-        family: FAMILY.name,
-        head_dim: projections::head_dim(config)?,
-        default_kv_heads: 32,
-        default_context_len: 32_768,
+        default_kv_heads: Some(32),
         query_key_value: Bias::Present,
-        output: Bias::Absent,
-        feed_forward: Bias::Absent,
-        qk_norm: QkNorm::Absent,
-        windows: windows::from_max_window_layers(config, config.layers("num_hidden_layers")?)?,
+        ..Variant::new(config, FAMILY.name, 32_768)?
     };
-    projections::blueprint(config, checkpoint, variant)
+    let blueprint = projections::blueprint(config, checkpoint, variant)?;
+    Ok(Blueprint { windows: windows::from_max_window_layers(config, blueprint.layers)?, ..blueprint })
 }

@@ -4,7 +4,8 @@
 //! attention. Windows follow the rule of Qwen2. Absent keys: heads of 128 dimensions (not hidden_size / heads), 32
 //! key/value heads, context 32768.
 
-use super::projections::{self, Bias, Variant};
+use super::projections::{self, Variant};
+use super::tensors::Bias;
 use super::{Family, windows};
 use crate::blueprint::{Blueprint, QkNorm};
 use crate::checkpoint::Checkpoint;
@@ -16,21 +17,19 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["Qwen3ForCausalLM"],
     description: "Qwen3, dense: the Llama layout with normalised queries and keys and an optional sliding window",
     paper: "Yang et al. 2025, arXiv:2505.09388",
+    switches: &[],
     blueprint,
 };
 
 fn blueprint(config: &Config<'_>, checkpoint: &Checkpoint) -> Result<Blueprint, Error> {
     let attention = Bias::from_flag(config, "attention_bias")?;
     let variant = Variant {
-        family: FAMILY.name,
-        head_dim: config.size_or("head_dim", 128)?,
-        default_kv_heads: 32,
-        default_context_len: 32_768,
+        default_kv_heads: Some(32),
         query_key_value: attention,
         output: attention,
-        feed_forward: Bias::Absent,
-        qk_norm: QkNorm::PerHead,
-        windows: windows::from_max_window_layers(config, config.layers("num_hidden_layers")?)?,
+        ..Variant::new(config, FAMILY.name, 32_768)?.with_head_dim(config, 128)?
     };
-    projections::blueprint(config, checkpoint, variant)
+    let mut blueprint = projections::blueprint(config, checkpoint, variant)?;
+    projections::normalize_queries_and_keys(&mut blueprint, QkNorm::PerHead);
+    Ok(Blueprint { windows: windows::from_max_window_layers(config, blueprint.layers)?, ..blueprint })
 }

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::blueprint::{Blueprint, LinearTensors, NormTensors, Orientation, Positions, TensorPart};
+use crate::blueprint::{
+    Blueprint, FeedForwardTensors, LinearTensors, MlpTensors, NormTensors, Orientation, Positions, TensorPart,
+};
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::prequantized::{Prequantized, is_zero};
@@ -14,34 +16,53 @@ const DERIVED: &[&str] = &["rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bi
 
 impl Blueprint {
     /// Shape that each tensor of the checkpoint must have, by name.
-    pub fn expected_shapes(&self) -> BTreeMap<&str, Vec<usize>> {
+    pub fn expected_shapes<'b>(&'b self) -> BTreeMap<&'b str, Vec<usize>> {
         let mut shapes = Shapes(BTreeMap::new());
-        let (d_model, d_ff) = (self.d_model, self.d_ff);
+        let (d_model, width) = (self.d_model, self.embedding_width);
         let query_len = self.heads.saturating_mul(self.head_dim);
         let key_len = self.kv_heads.saturating_mul(self.head_dim);
-        shapes.insert(&self.tensors.embedding, vec![self.vocab_size, d_model]);
-        if let (Some(table), Positions::Learned { rows }) = (&self.tensors.positions, &self.positions) {
+        shapes.insert(&self.tensors.embedding, vec![self.vocab_size, width]);
+        shapes.norm(&self.tensors.embedding_norm, d_model);
+        if let Some([first, last]) = &self.tensors.projections {
+            shapes.linear(first, d_model, width);
+            shapes.linear(last, width, d_model);
+        }
+        if let (Some(table), Positions::Learned { rows, .. }) = (&self.tensors.positions, &self.positions) {
             shapes.insert(table, vec![*rows, d_model]);
         }
         shapes.norm(&self.tensors.final_norm, d_model);
         if let Some(head) = &self.tensors.head {
-            shapes.linear(head, self.vocab_size, d_model);
+            shapes.linear(head, self.vocab_size, width);
         }
         for block in &self.tensors.blocks {
-            shapes.norm(&block.attention_norm, d_model);
+            let norms = [&block.attention_norm, &block.attention_output_norm];
+            for norm in norms.into_iter().chain([&block.feed_forward_norm, &block.feed_forward_output_norm]) {
+                shapes.norm(norm, d_model);
+            }
             shapes.linear(&block.query, query_len, d_model);
             shapes.linear(&block.key, key_len, d_model);
             shapes.linear(&block.value, key_len, d_model);
             shapes.linear(&block.output, d_model, query_len);
-            for norm in [&block.query_norm, &block.key_norm].into_iter().flatten() {
-                shapes.insert(norm, vec![self.head_dim]);
+            for heads in block.query_key_norm.iter().flatten() {
+                for norm in &heads.norms {
+                    shapes.insert(&norm.weight, heads.shape.clone());
+                    norm.bias.iter().for_each(|bias| shapes.insert(bias, heads.shape.clone()));
+                }
             }
-            shapes.norm(&block.feed_forward_norm, d_model);
-            if let Some(gate) = &block.gate {
-                shapes.linear(gate, d_ff, d_model);
+            let mut mlp = |mlp: &'b MlpTensors| {
+                mlp.gate.iter().for_each(|gate| shapes.linear(gate, mlp.width, d_model));
+                shapes.linear(&mlp.up, mlp.width, d_model);
+                shapes.linear(&mlp.down, d_model, mlp.width);
+            };
+            match &block.feed_forward {
+                FeedForwardTensors::Dense(dense) => mlp(dense),
+                FeedForwardTensors::Experts(experts) => {
+                    experts.experts.iter().for_each(&mut mlp);
+                    experts.shared.iter().for_each(|(shared, _)| mlp(shared));
+                    shapes.linear(&experts.router, experts.experts.len(), d_model);
+                    experts.shared.iter().for_each(|(_, gate)| shapes.linear(gate, 1, d_model));
+                }
             }
-            shapes.linear(&block.up, d_ff, d_model);
-            shapes.linear(&block.down, d_model, d_ff);
         }
         shapes.0
     }
@@ -50,10 +71,8 @@ impl Blueprint {
     /// one count together.
     pub fn matrix_shapes(&self) -> BTreeMap<&str, [usize; 2]> {
         let tensors = &self.tensors;
-        let linears = tensors.blocks.iter().flat_map(|block| {
-            let linears = [&block.query, &block.key, &block.value, &block.output, &block.up, &block.down];
-            linears.into_iter().chain(&block.gate)
-        });
+        let linears =
+            tensors.blocks.iter().flat_map(|block| block.roles().into_iter().filter_map(|role| block.linear(role)));
         let shapes = self.expected_shapes();
         let weights =
             linears.chain(&tensors.head).map(|linear| (linear.weight.tensor.as_str(), linear.weight.orientation));
@@ -132,7 +151,8 @@ impl<'a> Shapes<'a> {
         self.0.insert(name, shape);
     }
 
-    fn norm(&mut self, norm: &'a NormTensors, d_model: usize) {
+    fn norm(&mut self, norm: &'a Option<NormTensors>, d_model: usize) {
+        let Some(norm) = norm else { return };
         self.insert(&norm.weight, vec![d_model]);
         if let Some(bias) = &norm.bias {
             self.insert(bias, vec![d_model]);
@@ -140,7 +160,7 @@ impl<'a> Shapes<'a> {
     }
 
     fn linear(&mut self, linear: &'a LinearTensors, out_features: usize, in_features: usize) {
-        let stored = |part: &TensorPart| out_features.saturating_mul(part.part.1);
+        let stored = |part: &TensorPart| part.tensor_rows(out_features);
         let weight = &linear.weight;
         let shape = match weight.orientation {
             Orientation::OutIn => vec![stored(weight), in_features],

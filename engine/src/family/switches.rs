@@ -1,5 +1,5 @@
-//! Settings by which other families change the computation. A family here would have to ignore them, so a checkpoint
-//! that sets one is refused.
+//! Settings by which some families change the computation. A family that does not read them would have to ignore them,
+//! so its checkpoints that set one are refused.
 
 use serde_json::Value;
 
@@ -43,9 +43,9 @@ const SWITCHES: &[(&str, Neutral)] = &[
     ("use_qk_norm", Neutral::False),
 ];
 
-/// Fails when a switch that no family here implements is set.
-pub(super) fn check(config: &Config<'_>) -> Result<(), Error> {
-    for (key, neutral) in SWITCHES {
+/// Fails when a switch is set that the family does not read.
+pub(super) fn check(config: &Config<'_>, read: &[&str]) -> Result<(), Error> {
+    for (key, neutral) in SWITCHES.iter().filter(|(key, _)| !read.contains(key)) {
         let Some(value) = config.value(key) else {
             continue;
         };

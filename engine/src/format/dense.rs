@@ -1,5 +1,6 @@
 //! Weights in the checkpoint's own precision, read where they lie.
 
+use crate::blueprint::Runs;
 use crate::tensor::{Dtype, TensorBytes};
 use kernels::{DenseRows, DenseType};
 use std::ops::Range;
@@ -59,6 +60,17 @@ impl DenseMatrix {
             }
         }
         Self::new(TensorBytes::from_vec(to), self.dtype, count, self.rows)
+    }
+
+    /// Runs of rows, one after the other, in a buffer of its own.
+    pub(crate) fn gathered(&self, runs: Runs) -> Self {
+        let Runs { first, len, stride, count, .. } = runs;
+        let row_bytes = self.columns * self.dtype.bytes();
+        let mut bytes = Vec::with_capacity(count * len * row_bytes);
+        for run in 0..count {
+            bytes.extend_from_slice(&self.as_bytes()[(first + run * stride) * row_bytes..][..len * row_bytes]);
+        }
+        Self::new(TensorBytes::from_vec(bytes), self.dtype, count * len, self.columns)
     }
 
     /// Gives the memory of these weights back where they lie in a mapped file; they take none until they are read again.

@@ -18,13 +18,13 @@ pub(crate) use module::is_zero;
 pub(crate) use nibble::{LAYOUT_VERSION, matrix_name};
 pub(crate) use words::pack_dense;
 
+use crate::blueprint::Runs;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::error::Error;
 use crate::input_map::InputMap;
 use crate::linear::Weights;
 use module::Module;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// How a checkpoint stores its quantized matrices.
@@ -46,10 +46,22 @@ enum Format {
 pub(crate) struct MatrixPart {
     /// [out_features, in_features] of the whole tensor.
     pub(crate) shape: [usize; 2],
-    /// Which of its rows.
-    pub(crate) rows: Range<usize>,
-    /// Index of the part.
-    pub(crate) index: usize,
+    /// How many of its rows.
+    pub(crate) rows: usize,
+    /// (index, number of parts).
+    pub(crate) part: (usize, usize),
+    /// Which rows, where parts are not equal.
+    pub(crate) runs: Option<Runs>,
+}
+
+impl MatrixPart {
+    /// Row `row` of the part, as a row of the whole.
+    fn row_of_whole(&self, row: usize) -> usize {
+        match self.runs {
+            None => self.part.0 * self.rows + row,
+            Some(runs) => runs.first + row / runs.len * runs.stride + row % runs.len,
+        }
+    }
 }
 
 const KEY: &str = "quantization_config";
@@ -142,7 +154,7 @@ impl Prequantized {
             Format::CompressedTensors(format) => format.codes(&module)?,
             Format::Nibble(format) => return format.read(&module, part),
         };
-        let weights = pack::pack(&module, codes, part.rows.clone(), &mut self.maps)?;
+        let weights = pack::pack(&module, codes, part, &mut self.maps)?;
         self.maps.truncate(MAPS);
         // The file's bytes are not needed beside the packed ones.
         for name in self.tensors(checkpoint, weight) {

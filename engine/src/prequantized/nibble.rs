@@ -65,13 +65,12 @@ impl Nibble {
     }
 
     pub(super) fn read(&mut self, module: &Module<'_>, part: &MatrixPart) -> Result<Weights, Error> {
-        let parts = module.shape[0] / part.rows.len().max(1);
-        let name = matrix_name(module.stem, part.index, parts);
+        let name = matrix_name(module.stem, part.part.0, part.part.1);
         for tensor in self.tensors(module.checkpoint, &name) {
             let (dtype, _, bytes) = module.checkpoint.stored(&tensor)?;
             self.reader.offer(tensor, dtype, bytes.as_slice().to_vec());
         }
-        let expected = || format!("a matrix of {} x {} in quantization_config", part.rows.len(), module.shape[1]);
+        let expected = || format!("a matrix of {} x {} in quantization_config", part.rows, module.shape[1]);
         let missing = |found: String| Error::QuantizedMatrix {
             file: module.checkpoint.config_file(),
             tensor: name.clone(),
@@ -79,7 +78,7 @@ impl Nibble {
             found,
         };
         let weights = self.reader.take(&name)?.ok_or_else(|| missing("nothing".into()))?;
-        match (weights.rows(), weights.columns()) == (part.rows.len(), module.shape[1]) {
+        match (weights.rows(), weights.columns()) == (part.rows, module.shape[1]) {
             true => Ok(weights),
             false => Err(missing(format!("{} x {}", weights.rows(), weights.columns()))),
         }

@@ -1,12 +1,12 @@
 //! From codes as a format stores them to a packed matrix.
 
+use super::MatrixPart;
 use super::module::Module;
 use crate::error::Error;
 use crate::format::{GridRow, PackedMatrix, PackedShape, ZeroPoints};
 use crate::input_map::InputMap;
 use crate::linear::{Activations, Weights};
 use kernels::{CodeBits, Kernels};
-use std::ops::Range;
 use std::sync::Arc;
 
 /// A quantized matrix, each number where it can be asked for. Rows are those of the whole tensor.
@@ -30,12 +30,12 @@ pub(super) type GroupGrid<'a> = Box<dyn Fn(usize, usize) -> (f32, u8) + Sync + '
 /// Groups that can be multiplied, the largest first.
 const GROUPS: [usize; 4] = [128, 64, 32, 16];
 
-/// Packs `rows` of a matrix. A group of another size that can be cut into ones of 16, 32, 64 or 128 is: each part has
+/// Packs the rows of `part`. A group of another size that can be cut into ones of 16, 32, 64 or 128 is: each part has
 /// the scale of the whole. Features whose groups are not neighbours are put in an order in which they are.
 pub(super) fn pack(
     module: &Module<'_>,
     codes: Codes<'_>,
-    rows: Range<usize>,
+    part: &MatrixPart,
     maps: &mut Vec<Arc<InputMap>>,
 ) -> Result<Weights, Error> {
     let [_, columns] = module.shape;
@@ -56,9 +56,9 @@ pub(super) fn pack(
         order.sort_by_key(|&feature| of_features[feature as usize]);
         order
     });
-    let shape = PackedShape { rows: rows.len(), columns, bits: codes.bits, group, zero_points: codes.zero_points };
+    let shape = PackedShape { rows: part.rows, columns, bits: codes.bits, group, zero_points: codes.zero_points };
     let matrix = PackedMatrix::build(Kernels::best(), shape, |row: GridRow<'_>| {
-        let of_whole = rows.start + row.row;
+        let of_whole = part.row_of_whole(row.row);
         match &order {
             None => (codes.codes)(of_whole, row.codes),
             Some(order) => {

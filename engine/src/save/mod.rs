@@ -14,7 +14,7 @@ pub use directory::Existing;
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::linear::Weights;
-use crate::model::{BlockInput, Model};
+use crate::model::Model;
 use crate::prequantized::Prequantized;
 use directory::Output;
 use serde_json::{Map, Value, json};
@@ -105,8 +105,8 @@ fn matrices(model: &Model) -> Vec<Matrix<'_>> {
     let embedding = Matrix { is_linear: false, ..whole(stem(&tensors.embedding), &model.embedding) };
     let mut matrices = vec![embedding];
     for (names, block) in tensors.blocks.iter().zip(&model.blocks) {
-        for role in BlockInput::ALL.iter().flat_map(|input| input.roles()) {
-            let (Some(names), Some(linear)) = (names.linear(*role), block.linear(*role)) else { continue };
+        for role in names.roles() {
+            let (Some(names), Some(linear)) = (names.linear(role), block.linear(role)) else { continue };
             let part = &names.weight;
             let is_linear = part.orientation == crate::blueprint::Orientation::OutIn;
             matrices.push(Matrix { stem: stem(&part.tensor), part: part.part, is_linear, weights: &linear.weights });
@@ -122,8 +122,8 @@ fn unquantized(model: &Model) -> Vec<String> {
     let tensors = &model.blueprint.tensors;
     let mut names = Vec::new();
     for (block_names, block) in tensors.blocks.iter().zip(&model.blocks) {
-        for role in BlockInput::ALL.iter().flat_map(|input| input.roles()) {
-            let (Some(linear_names), Some(linear)) = (block_names.linear(*role), block.linear(*role)) else { continue };
+        for role in block_names.roles() {
+            let (Some(linear_names), Some(linear)) = (block_names.linear(role), block.linear(role)) else { continue };
             if matches!(linear.weights, Weights::Dense(_)) {
                 let tensor = &linear_names.weight.tensor;
                 names.push(tensor.strip_suffix(".weight").unwrap_or(tensor).to_string());

@@ -3,7 +3,7 @@
 
 use engine::checkpoint::{Checkpoint, OpenOptions};
 use engine::error::Error;
-use engine::model::{BlockInput, Model, Role};
+use engine::model::{Mlp, Model, Role};
 use serde_json::{Value, json};
 use std::path::Path;
 use tempfile::TempDir;
@@ -85,9 +85,9 @@ pub const LINEARS: [(Role, &str, usize, usize); 7] = [
     (Role::Key, "self_attn.k_proj", 32, 64),
     (Role::Value, "self_attn.v_proj", 32, 64),
     (Role::Output, "self_attn.o_proj", 64, 64),
-    (Role::Gate, "mlp.gate_proj", 96, 64),
-    (Role::Up, "mlp.up_proj", 96, 64),
-    (Role::Down, "mlp.down_proj", 64, 96),
+    (Role::Gate(Mlp::Dense), "mlp.gate_proj", 96, 64),
+    (Role::Up(Mlp::Dense), "mlp.up_proj", 96, 64),
+    (Role::Down(Mlp::Dense), "mlp.down_proj", 64, 96),
 ];
 
 /// The matrices of a block. Those of an input have their groups in the same order.
@@ -96,7 +96,7 @@ pub fn matrices(drawn: Drawn) -> Vec<Matrix> {
     let mut order = Vec::new();
     let mut matrices = Vec::new();
     for (role, _, rows, columns) in LINEARS {
-        let first = BlockInput::ALL.iter().any(|input| input.roles()[0] == role);
+        let first = matches!(role, Role::Query | Role::Output | Role::Gate(_) | Role::Down(_));
         if first {
             order = if drawn.ordered { numbers.order(columns) } else { (0..columns).collect() };
         }

@@ -11,7 +11,7 @@ use super::spelling::nearest;
 use super::table::{Cell, FormatFlag, Record};
 use clap::{Args, Subcommand};
 use engine::blueprint::Blueprint;
-use engine::model::{BlockInput, Role};
+use engine::model::Role;
 use quant::explain::{Errors, Explanation, Spread, explain};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -106,12 +106,12 @@ fn find(name: &str, blueprint: &Blueprint) -> Result<(String, Option<usize>, Rol
     let stem = |tensor: &str| tensor.strip_suffix(".weight").unwrap_or(tensor).to_string();
     let mut known = Vec::new();
     for (index, block) in tensors.blocks.iter().enumerate() {
-        for role in BlockInput::ALL.iter().flat_map(|input| input.roles()) {
-            let Some(names) = block.linear(*role) else { continue };
+        for role in block.roles() {
+            let Some(names) = block.linear(role) else { continue };
             let part = &names.weight;
             let name = stem(&part.tensor);
             let name = if part.part.1 == 1 { name } else { format!("{name}:{role}") };
-            known.push((name, Some(index), *role));
+            known.push((name, Some(index), role));
         }
     }
     let head = tensors.head.as_ref().map_or("lm_head".into(), |head| stem(&head.weight.tensor));
@@ -213,6 +213,7 @@ fn error_object(errors: &Errors) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::model::Mlp;
 
     #[test]
     fn numbers_are_short() {
@@ -225,7 +226,7 @@ mod tests {
         let checkpoint = engine::builtin::checkpoint().unwrap();
         let blueprint = engine::family::blueprint(&checkpoint).unwrap();
         let found = |name: &str| find(name, &blueprint);
-        let down = ("model.layers.1.mlp.down_proj".to_string(), Some(1), Role::Down);
+        let down = ("model.layers.1.mlp.down_proj".to_string(), Some(1), Role::Down(Mlp::Dense));
         assert_eq!(found("model.layers.1.mlp.down_proj").unwrap(), down);
         assert_eq!(found("model.layers.1.mlp.down_proj.weight").unwrap(), down);
         assert_eq!(found("lm_head").unwrap().2, Role::Head);

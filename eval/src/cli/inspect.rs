@@ -2,10 +2,12 @@
 
 use super::failure::Failure;
 use super::loading::Source;
-use engine::blueprint::{Blueprint, FeedForward, Norm, Positions};
+use engine::blueprint::{Blueprint, ExpertTensors, FeedForward, FeedForwardTensors, LinearTensors, Norm, Positions};
 use engine::checkpoint::Checkpoint;
 use engine::family;
+use engine::model::Role;
 use engine::prequantized::Prequantized;
+use engine::rope::{Pairing, Rope};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -74,29 +76,29 @@ fn elements(checkpoint: &Checkpoint, name: &str) -> u64 {
 pub const PARTS: [&str; 6] = ["embedding", "positions", "attention", "feed_forward", "norms", "head"];
 
 /// Elements and bytes of each of [`PARTS`]; a tied head counts nothing.
-pub fn parts(checkpoint: &Checkpoint, blueprint: &Blueprint) -> Vec<(&'static str, u64, u64)> {
+pub fn parts<'b>(checkpoint: &Checkpoint, blueprint: &'b Blueprint) -> Vec<(&'static str, u64, u64)> {
     let tensors = &blueprint.tensors;
-    let mut part_of: BTreeMap<&str, usize> = BTreeMap::new();
-    if let Some(head) = &tensors.head {
-        let names = [Some(&head.weight), head.bias.as_ref()].into_iter().flatten();
-        part_of.extend(names.map(|part| (part.tensor.as_str(), 5)));
+    // What is nothing else is a norm.
+    let mut part_of: BTreeMap<&str, usize> = blueprint.expected_shapes().into_keys().map(|name| (name, 4)).collect();
+    let mut put = |linear: &'b LinearTensors, part: usize| {
+        part_of.extend(
+            [Some(&linear.weight), linear.bias.as_ref()].into_iter().flatten().map(|it| (it.tensor.as_str(), part)),
+        );
+    };
+    for block in &tensors.blocks {
+        for role in block.roles() {
+            let part = if matches!(role, Role::Gate(_) | Role::Up(_) | Role::Down(_)) { 3 } else { 2 };
+            block.linear(role).into_iter().for_each(|linear| put(linear, part));
+        }
+        if let FeedForwardTensors::Experts(experts) = &block.feed_forward {
+            put(&experts.router, 3);
+            experts.shared.iter().for_each(|(_, gate)| put(gate, 3));
+        }
     }
+    tensors.head.iter().for_each(|head| put(head, 5));
+    tensors.projections.iter().flatten().for_each(|linear| put(linear, 0));
     part_of.insert(&tensors.embedding, 0);
     part_of.extend(tensors.positions.iter().map(|name| (name.as_str(), 1)));
-    for block in &tensors.blocks {
-        let attention = [&block.query, &block.key, &block.value, &block.output].map(|linear| (linear, 2));
-        let feed_forward = block.gate.iter().chain([&block.up, &block.down]).map(|linear| (linear, 3));
-        for (linear, part) in attention.into_iter().chain(feed_forward) {
-            part_of.insert(&linear.weight.tensor, part);
-            part_of.extend(linear.bias.iter().map(|bias| (bias.tensor.as_str(), part)));
-        }
-        let head_norms = [&block.query_norm, &block.key_norm].into_iter().flatten();
-        part_of.extend(head_norms.map(|name| (name.as_str(), 4)));
-    }
-    let norms = tensors.blocks.iter().flat_map(|block| [&block.attention_norm, &block.feed_forward_norm]);
-    for norm in norms.chain([&tensors.final_norm]) {
-        part_of.extend([Some(&norm.weight), norm.bias.as_ref()].into_iter().flatten().map(|name| (name.as_str(), 4)));
-    }
     let mut sizes = PARTS.map(|part| (part, 0, 0));
     let prequantized = Prequantized::of(checkpoint).ok().flatten();
     let shapes = blueprint.matrix_shapes();
@@ -118,14 +120,27 @@ pub fn parts(checkpoint: &Checkpoint, blueprint: &Blueprint) -> Vec<(&'static st
 /// The switches of a blueprint in words.
 pub fn architecture(blueprint: &Blueprint) -> Vec<(&'static str, String)> {
     let norm = match blueprint.norm {
-        Norm::Rms { eps } => format!("RMSNorm, eps {eps:e}"),
+        Norm::Rms { eps, offset } => {
+            format!("RMSNorm, eps {eps:e}{}", if offset == 0.0 { "" } else { ", weights plus 1" })
+        }
         Norm::Layer { eps } => format!("LayerNorm, eps {eps:e}"),
     };
     let positions = match &blueprint.positions {
-        Positions::Rotary(rope) => {
-            format!("rotary, base {}, {} dimensions a head, scaling {:?}", rope.theta, rope.rotary_dim, rope.scaling)
+        Positions::Rotary(rotary) => {
+            let rope = |rope: &Rope| {
+                let Rope { theta, rotary_dim, scaling, pairing } = rope;
+                let pairs = if *pairing == Pairing::Halves { "" } else { " in pairs of neighbours" };
+                format!("rotary, base {theta}, {rotary_dim} dimensions a head{pairs}, scaling {scaling:?}")
+            };
+            let mut text = rotary.ropes.iter().map(rope).collect::<Vec<_>>().join("; ");
+            let without = rotary.of_layer.iter().filter(|rope| rope.is_none()).count();
+            if without > 0 {
+                text += &format!("; none in {without} of {} blocks", blueprint.layers);
+            }
+            text
         }
-        Positions::Learned { rows } => format!("learned, {rows} rows"),
+        Positions::Learned { rows, .. } => format!("learned, {rows} rows"),
+        Positions::Alibi { .. } => "linear biases on scores (ALiBi)".into(),
     };
     let feed_forward = match blueprint.feed_forward {
         FeedForward::Gated(activation) => format!("gated, {activation:?}"),
@@ -141,6 +156,7 @@ pub fn architecture(blueprint: &Blueprint) -> Vec<(&'static str, String)> {
         ("blocks", blueprint.layers.to_string()),
         ("d_model", blueprint.d_model.to_string()),
         ("d_ff", format!("{} ({feed_forward})", blueprint.d_ff)),
+        ("experts", experts(blueprint)),
         ("heads", format!("{} of {}, {} for keys and values", blueprint.heads, blueprint.head_dim, blueprint.kv_heads)),
         ("vocabulary", blueprint.vocab_size.to_string()),
         ("norm", norm),
@@ -148,6 +164,26 @@ pub fn architecture(blueprint: &Blueprint) -> Vec<(&'static str, String)> {
         ("sliding_window", window),
         ("head", if blueprint.tensors.head.is_some() { "own weights" } else { "tied to the embedding" }.to_string()),
     ]
+}
+
+/// Experts of blocks that have some.
+fn experts(blueprint: &Blueprint) -> String {
+    let of_blocks: Vec<&ExpertTensors> = (blueprint.tensors.blocks.iter())
+        .filter_map(|block| match &block.feed_forward {
+            FeedForwardTensors::Experts(experts) => Some(experts),
+            FeedForwardTensors::Dense(_) => None,
+        })
+        .collect();
+    let (Some(first), Some(routing)) = (of_blocks.first(), blueprint.routing) else { return "none".into() };
+    let width = first.experts.first().map_or(0, |expert| expert.width);
+    let shared = first.shared.as_ref().map_or(String::new(), |(mlp, _)| format!(", and a shared one of {}", mlp.width));
+    format!(
+        "{} of {width}, {} a token{shared}, in {} of {} blocks",
+        first.experts.len(),
+        routing.top_k,
+        of_blocks.len(),
+        blueprint.layers
+    )
 }
 
 /// How deep below a directory checkpoints are looked for.

@@ -25,7 +25,6 @@ use crate::scheduler::SchedulerOptions;
 use crate::task::{Inputs, OnOverflow, Suite, TaskId, TaskOptions};
 use datasets::DataRoots;
 use directory::RunDirectory;
-use engine::blueprint::Positions;
 use engine::checkpoint::Checkpoint;
 use engine::decoder::Decoder;
 use engine::family;
@@ -167,7 +166,7 @@ pub fn run(plan: &Plan<'_>, observer: &mut dyn Observer) -> Result<RunSummary, E
     let blueprint = family::blueprint(plan.checkpoint)?;
     plan.tokenizer.check_fits(blueprint.vocab_size)?;
     let mut options = plan.options.clone();
-    if options.on_overflow == OnOverflow::Extend && matches!(blueprint.positions, Positions::Learned { .. }) {
+    if options.on_overflow == OnOverflow::Extend && blueprint.positions.limit().is_some() {
         // A table of positions ends.
         options.on_overflow = OnOverflow::Error;
     }

@@ -10,7 +10,6 @@ mod scoring;
 mod tree;
 
 use crate::request::{Outcome, Request};
-use engine::blueprint::Positions;
 use engine::decoder::{Chunk, Decoder, NumericalFailure};
 use engine::kv_cache::{KvCache, KvPrefix};
 use engine::tokenizer::{SpecialText, Tokenizer};
@@ -90,10 +89,9 @@ struct Run<'r> {
 impl<'r> Run<'r> {
     fn new(requests: &'r [(usize, Request)], decoder: &Decoder<'_>) -> Self {
         let reads_whole = decoder.reads_whole();
-        let sharing_key = |request: usize, sequence_len| match &decoder.blueprint().positions {
-            _ if reads_whole => request as u64,
-            Positions::Rotary(rope) => rope.sharing_key(sequence_len),
-            Positions::Learned { .. } => 0,
+        let sharing_key = |request: usize, sequence_len| match reads_whole {
+            true => request as u64,
+            false => decoder.blueprint().positions.sharing_key(sequence_len),
         };
         let sequences: Vec<Sequence<'r>> = requests
             .iter()
@@ -181,10 +179,7 @@ impl<'a> Scheduler<'a> {
         for stream in &mut streams {
             let position = stream.cache.len();
             let prompt_len = run.sequences[stream.request].sequence_len;
-            let sequence_len = match &self.decoder.blueprint().positions {
-                Positions::Rotary(rope) => rope.generation_len(prompt_len, position),
-                Positions::Learned { .. } => position + 1,
-            };
+            let sequence_len = self.decoder.blueprint().positions.generation_len(prompt_len, position);
             let tokens = &stream.generated[stream.generated.len() - 1..];
             chunks.push(Chunk { cache: &mut stream.cache, tokens, sequence_len, wanted: 0..1 });
         }

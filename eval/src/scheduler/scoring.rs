@@ -41,14 +41,14 @@ impl Scores {
 }
 
 /// Reads the distributions at the targets of several chunks, the head applied to all of them together; of each chunk,
-/// hidden states [last position - first position + 1, d_model] of consecutive positions.
+/// hidden states [last position - first position + 1, embedding_width] of consecutive positions.
 pub fn read(decoder: &Decoder<'_>, chunks: &[(&[f32], &[Target])]) -> Vec<Vec<Distribution>> {
-    let d_model = decoder.blueprint().d_model;
+    let width = decoder.blueprint().embedding_width;
     let (mut rows, mut tokens) = (Vec::new(), Vec::new());
     for (hidden, targets) in chunks {
         for target in *targets {
             let row = target.position - targets[0].position;
-            rows.extend_from_slice(&hidden[row * d_model..(row + 1) * d_model]);
+            rows.extend_from_slice(&hidden[row * width..(row + 1) * width]);
             tokens.push(target.readers.iter().filter_map(|&(_, token)| token).collect());
         }
     }

@@ -92,10 +92,10 @@ impl Build<'_> {
         meter.begin(layer);
         let mut block = builder.block(layer)?;
         let decoder = Decoder::new(&model, self.runtime);
-        for inputs in self.rounds() {
+        for inputs in self.rounds(&block) {
             let is_wanted = |input: &BlockInput| input.roles().contains(&role);
             // What is quantized before in this block matters where inputs are gathered anew.
-            let mut gathering = self.gathering(&model, layer, &block, inputs, sequences.len(), &mut meter);
+            let mut gathering = self.gathering(&model, layer, &block, &inputs, sequences.len(), &mut meter);
             if inputs.len() > 1 {
                 gathering.parts.retain(|(input, _)| is_wanted(input));
             }

@@ -6,7 +6,6 @@ use crate::recipe::Recipe;
 use crate::statistics::InputStatistics;
 use engine::blueprint::Blueprint;
 use engine::checkpoint::Checkpoint;
-use engine::model::{BlockInput, Role};
 use std::fmt;
 
 /// Parts of the peak, in bytes.
@@ -46,16 +45,29 @@ impl MemoryNeed {
         available: Option<u64>,
     ) -> Result<Self, Error> {
         let (mut quantized, mut largest_block, mut largest_matrix) = (0, 0, 0);
-        for tensors in &blueprint.tensors.blocks {
+        let (mut hessians, true_sequential) = (0, recipe.is_true_sequential());
+        for (layer, tensors) in blueprint.tensors.blocks.iter().enumerate() {
+            let inputs =
+                tensors.inputs().into_iter().map(|input| InputStatistics::bytes(input.columns(blueprint, layer)));
+            // One kind of input after the other: of an expert's there are as many as experts.
+            let of_block = if true_sequential {
+                inputs.clone().max().unwrap_or(0) * tensors.mlps().len() as u64
+            } else {
+                inputs.sum()
+            };
+            hessians = hessians.max(of_block);
             let mut block = 0;
-            for role in BlockInput::ALL.iter().flat_map(|input| input.roles()) {
-                let (Some(names), columns) = (tensors.linear(*role), columns(blueprint, *role)) else { continue };
+            for (role, columns) in tensors.inputs().into_iter().flat_map(|input| {
+                let columns = input.columns(blueprint, layer);
+                input.roles().into_iter().map(move |role| (role, columns))
+            }) {
+                let Some(names) = tensors.linear(role) else { continue };
                 let tensor = &names.weight.tensor;
                 let shape = checkpoint.shape(tensor)?;
                 let weights = shape.iter().product::<usize>() as u64 / names.weight.part.1 as u64;
                 largest_matrix = largest_matrix.max(weights);
                 block += weights * checkpoint.tensor(tensor)?.dtype.bytes() as u64;
-                if let Some(scheme) = recipe.scheme_of(tensor, *role) {
+                if let Some(scheme) = recipe.scheme_of(tensor, role) {
                     let group = scheme.group.unwrap_or(columns).max(1) as u64;
                     quantized += weights * u64::from(scheme.bits.bits()) / 8 + weights.div_ceil(group) * 5;
                     quantized += (weights as f64 * recipe.method().extra_bits / 8.0) as u64;
@@ -63,13 +75,9 @@ impl MemoryNeed {
             }
             largest_block = largest_block.max(block);
         }
-        let inputs = BlockInput::ALL.map(|input| InputStatistics::bytes(input.columns(blueprint)));
-        let widest = inputs.into_iter().max().unwrap_or(0);
-        let (widest, inputs) = match recipe.method().needs {
-            Needs::Inputs => (widest, inputs.iter().sum()),
-            _ => (0, 0),
-        };
-        let hessians = if recipe.is_true_sequential() { widest } else { inputs };
+        if recipe.method().needs != Needs::Inputs {
+            hessians = 0;
+        }
         let parts = vec![
             ("quantized weights", quantized),
             ("one block as it is stored", largest_block),
@@ -81,11 +89,6 @@ impl MemoryNeed {
         ];
         Ok(Self { parts, available })
     }
-}
-
-fn columns(blueprint: &Blueprint, role: Role) -> usize {
-    let input = BlockInput::ALL.into_iter().find(|input| input.roles().contains(&role));
-    input.map_or(blueprint.d_model, |input| input.columns(blueprint))
 }
 
 impl fmt::Display for MemoryNeed {

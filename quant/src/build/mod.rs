@@ -187,8 +187,8 @@ impl Build<'_> {
     ) -> Result<Option<Vec<LayerReport>>, Error> {
         let decoder = Decoder::new(model, self.runtime);
         let mut reports = Vec::new();
-        for inputs in self.rounds() {
-            let mut gathering = self.gathering(model, layer, block, inputs, sequences, meter);
+        for inputs in self.rounds(block) {
+            let mut gathering = self.gathering(model, layer, block, &inputs, sequences, meter);
             if !gathering.parts.is_empty() && walk.watch(decoder, layer, block, &mut gathering)?.is_break() {
                 return Ok(None);
             }
@@ -224,7 +224,7 @@ impl Build<'_> {
             Needs::Magnitudes => InputStatistics::of_magnitudes(columns),
             _ => InputStatistics::new(columns, sequences),
         };
-        let parts = parts.map(|input| (input, statistics(input.columns(&model.blueprint))));
+        let parts = parts.map(|input| (input, statistics(input.columns(&model.blueprint, layer))));
         Gathering { runtime: self.runtime, parts: parts.collect(), meter }
     }
 
@@ -239,6 +239,7 @@ impl Build<'_> {
         meter: &mut Meter<'_>,
     ) -> Result<Vec<LayerReport>, Error> {
         let sources = sources(model, layer, block, input);
+        let is_unseen = statistics.tokens == 0;
         let started = Instant::now();
         let chosen =
             self.runtime.run(|| self.recipe.choose_site(self.runtime.kernels(), &sources, Some(statistics)))?;
@@ -250,7 +251,7 @@ impl Build<'_> {
             meter.solved(rows, columns);
             if !matches!(weights, Weights::Dense(_)) {
                 let (tensor, role) = (source.tensor, source.role);
-                let report = LayerReport { tensor, role, layer, rows, columns, loss, outliers, seconds };
+                let report = LayerReport { tensor, role, layer, rows, columns, loss, outliers, is_unseen, seconds };
                 meter.observer.layer(&report);
                 reports.push(report);
             }
@@ -260,15 +261,22 @@ impl Build<'_> {
     }
 
     /// Inputs that are gathered in one pass, pass after pass.
-    fn rounds(&self) -> &'static [&'static [BlockInput]] {
-        const TOGETHER: &[&[BlockInput]] = &[&BlockInput::ALL];
-        const IN_TURN: &[&[BlockInput]] =
-            &[&[BlockInput::Attention], &[BlockInput::Output], &[BlockInput::FeedForward], &[BlockInput::Down]];
-        if self.recipe.is_true_sequential() { IN_TURN } else { TOGETHER }
+    fn rounds(&self, block: &Block) -> Vec<Vec<BlockInput>> {
+        let all = block.inputs();
+        if !self.recipe.is_true_sequential() {
+            return vec![all];
+        }
+        let of = |is_wanted: fn(&BlockInput) -> bool| all.iter().copied().filter(is_wanted).collect();
+        vec![
+            of(|input| *input == BlockInput::Attention),
+            of(|input| *input == BlockInput::Output),
+            of(|input| matches!(input, BlockInput::FeedForward(_))),
+            of(|input| matches!(input, BlockInput::Down(_))),
+        ]
     }
 }
 
 /// The matrices of a block that read `input`, in the order of application.
 fn sources(model: &Model, layer: usize, block: &Block, input: BlockInput) -> Vec<LinearSource> {
-    input.roles().iter().filter_map(|role| block.source(&model.blueprint, layer, *role)).collect()
+    input.roles().into_iter().filter_map(|role| block.source(&model.blueprint, layer, role)).collect()
 }

@@ -3,8 +3,8 @@
 use super::{Build, BuildObserver, Progress, Stage};
 use crate::method::Needs;
 use crate::statistics::InputStatistics;
-use engine::blueprint::Blueprint;
-use engine::model::{BlockInput, Model};
+use engine::blueprint::{Blueprint, FeedForwardTensors};
+use engine::model::{BlockInput, Mlp, Model};
 use engine::runtime::Runtime;
 use engine::walk::Watch;
 use std::ops::ControlFlow;
@@ -39,14 +39,13 @@ pub(super) struct Passing<'m, 'a>(pub(super) &'m mut Meter<'a>);
 impl<'a> Meter<'a> {
     pub(super) fn new(build: &Build<'a>, model: &Model, tokens: usize, observer: &'a mut dyn BuildObserver) -> Self {
         let blueprint = &model.blueprint;
-        let (token, solving) = costs(blueprint);
-        let squares: f64 = BlockInput::ALL.iter().map(|input| square(input.columns(blueprint))).sum();
+        let Costs { token, squares, solving } = Costs::of(blueprint);
         // Hessians and what is solved with them.
         let (squares, solving) = match build.recipe.method().needs {
             Needs::Inputs => (squares, solving),
             _ => (0.0, 0.0),
         };
-        let passes = build.rounds().len() as f64;
+        let passes = if build.recipe.is_true_sequential() { 4.0 } else { 1.0 };
         let block = tokens as f64 * ((passes + 1.0) * token + squares / 2.0) + solving;
         Self {
             observer,
@@ -115,18 +114,46 @@ impl Watch for Passing<'_, '_> {
     }
 }
 
-/// Products of a token in a block, and of quantizing the block's matrices.
-fn costs(blueprint: &Blueprint) -> (f64, f64) {
-    let (query, kv) = (blueprint.heads * blueprint.head_dim, blueprint.kv_heads * blueprint.head_dim);
-    let up = if blueprint.tensors.blocks.iter().any(|block| block.gate.is_some()) { 2 } else { 1 };
-    let matrices = [
-        (query + 2 * kv, blueprint.d_model),
-        (blueprint.d_model, query),
-        (up * blueprint.d_ff, blueprint.d_model),
-        (blueprint.d_model, blueprint.d_ff),
-    ];
-    let token = matrices.iter().map(|&(rows, columns)| (rows * columns) as f64).sum();
-    (token, matrices.iter().map(|&(rows, columns)| rows as f64 * square(columns)).sum())
+/// Products in a block, on average over the model.
+struct Costs {
+    /// Of a token in its matrices.
+    token: f64,
+    /// Of a token in its Hessians: squares of the features of its inputs.
+    squares: f64,
+    /// Of quantizing its matrices.
+    solving: f64,
+}
+
+impl Costs {
+    fn of(blueprint: &Blueprint) -> Self {
+        let mut costs = Self { token: 0.0, squares: 0.0, solving: 0.0 };
+        let shapes = blueprint.matrix_shapes();
+        for (layer, block) in blueprint.tensors.blocks.iter().enumerate() {
+            // A token goes to some of the experts.
+            let share = match (&block.feed_forward, blueprint.routing) {
+                (FeedForwardTensors::Experts(experts), Some(routing)) => {
+                    routing.top_k as f64 / experts.experts.len() as f64
+                }
+                _ => 1.0,
+            };
+            for input in block.inputs() {
+                let share = match input {
+                    BlockInput::FeedForward(Mlp::Expert(_)) | BlockInput::Down(Mlp::Expert(_)) => share,
+                    _ => 1.0,
+                };
+                let columns = input.columns(blueprint, layer);
+                costs.squares += share * square(columns);
+                for names in input.roles().into_iter().filter_map(|role| block.linear(role)) {
+                    let of_tensor = shapes.get(names.weight.tensor.as_str()).map_or(0, |[rows, _]| *rows);
+                    let rows = of_tensor as f64 / names.weight.part.1 as f64;
+                    costs.token += share * rows * columns as f64;
+                    costs.solving += rows * square(columns);
+                }
+            }
+        }
+        let layers = blueprint.layers as f64;
+        Self { token: costs.token / layers, squares: costs.squares / layers, solving: costs.solving / layers }
+    }
 }
 
 fn square(columns: usize) -> f64 {

@@ -95,7 +95,7 @@ fn smoothing(site: &Site<'_>) -> Result<Option<Arc<InputMap>>, Error> {
 
 /// Whether an input of this layer is what a norm gives.
 fn reads_norm(role: Role) -> bool {
-    matches!(role, Role::Query | Role::Key | Role::Value | Role::Gate | Role::Up)
+    matches!(role, Role::Query | Role::Key | Role::Value | Role::Gate(_) | Role::Up(_))
 }
 
 /// 1 / s, rounded once to the f32 that activations are multiplied with; 1 where that would be no scale.
@@ -127,7 +127,7 @@ mod tests {
     use crate::recipe::Recipe;
     use crate::statistics::InputStatistics;
     use engine::linear::Linear;
-    use engine::model::LinearSource;
+    use engine::model::{LinearSource, Mlp};
     use engine::runtime::{IsaChoice, Runtime};
 
     const COLUMNS: usize = 96;
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn scales_move_no_product() {
-        let sources = [layer(Role::Gate, 20), layer(Role::Up, 33)];
+        let sources = [layer(Role::Gate(Mlp::Dense), 20), layer(Role::Up(Mlp::Dense), 33)];
         let weights = quantized("smoothquant:w8a8", &sources);
         let map = weights[0].input_map().unwrap();
         assert!(Arc::ptr_eq(map, weights[1].input_map().unwrap()), "one map for all that read the input");
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn inputs_that_come_from_no_norm_are_smoothed_where_asked() {
-        let sources = [layer(Role::Down, 24)];
+        let sources = [layer(Role::Down(Mlp::Dense), 24)];
         assert_eq!(loss("smoothquant:w8a8", &sources), loss("rtn:w8a8", &sources));
         assert!(loss("smoothquant:w8a8:inputs=all", &sources) * 4.0 < loss("rtn:w8a8", &sources));
         let kept = quantized("smoothquant:w8a8:*.up_proj=none", &sources);

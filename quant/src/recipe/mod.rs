@@ -32,7 +32,7 @@ use crate::statistics::InputStatistics;
 use engine::blueprint::Blueprint;
 use engine::kv_cache::KvPrecision;
 use engine::linear::{Activations, Weights};
-use engine::model::{BlockInput, Builder, LinearSource, Role};
+use engine::model::{Builder, LinearSource, Role};
 use kernels::{CodeBits, Kernels};
 use std::fmt;
 use std::str::FromStr;
@@ -217,7 +217,7 @@ impl Recipe {
     }
 
     /// The weights to run `sources` with, layers that read one input, in their order; embedding and head are rounded to
-    /// nearest whatever the method.
+    /// nearest whatever the method, and so is what no token of the calibration text came to.
     ///
     /// # Errors
     /// As [`Self::choose_with`], and what the method finds.
@@ -237,7 +237,9 @@ impl Recipe {
             layers.push(SiteLayer { source: source.clone(), scheme });
         }
         let nearest = self.nearest_choices();
-        let (method, choices) = match self.method.needs.calibration() && layers.iter().all(is_outside_blocks) {
+        let is_unseen = inputs.as_ref().is_some_and(|inputs| inputs.tokens == 0);
+        let is_blind = self.method.needs.calibration() && layers.iter().all(is_outside_blocks);
+        let (method, choices) = match is_unseen || is_blind {
             true => (crate::method::RTN, &nearest),
             false => (self.method, &self.choices),
         };
@@ -286,10 +288,8 @@ impl Recipe {
     }
 
     fn check_patterns(&self, blueprint: &Blueprint) -> Result<(), Error> {
-        let roles = BlockInput::ALL.iter().flat_map(|input| input.roles());
-        let roles: Vec<Role> = roles.copied().collect();
         let blocks = blueprint.tensors.blocks.iter();
-        let mut tensors = blocks.flat_map(|block| roles.iter().filter_map(|role| block.linear(*role)));
+        let mut tensors = blocks.flat_map(|block| block.roles().into_iter().filter_map(|role| block.linear(role)));
         let unmatched =
             self.patterns().find(|pattern| !tensors.clone().any(|names| pattern.matches(&names.weight.tensor)));
         match unmatched {

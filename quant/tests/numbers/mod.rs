@@ -3,7 +3,7 @@
 
 use engine::format::{DenseMatrix, PackedMatrix};
 use engine::linear::Weights;
-use engine::model::{LinearSource, Role};
+use engine::model::{LinearSource, Mlp, Role};
 use engine::runtime::{IsaChoice, Runtime};
 use engine::tensor::{Dtype, TensorBytes};
 use quant::Recipe;
@@ -70,7 +70,12 @@ pub fn matrix(values: &[f32], columns: usize) -> DenseMatrix {
 }
 
 pub fn source(matrix: DenseMatrix) -> LinearSource {
-    LinearSource { tensor: "model.layers.0.mlp.up_proj.weight".into(), role: Role::Up, layer: Some(0), matrix }
+    LinearSource {
+        tensor: "model.layers.0.mlp.up_proj.weight".into(),
+        role: Role::Up(Mlp::Dense),
+        layer: Some(0),
+        matrix,
+    }
 }
 
 /// The weights that `recipe` makes of `values` [.., columns].

@@ -2,7 +2,8 @@
 //!
 //! # Formula
 //! For query i with visible positions a..b: score_j = scale * (q_i . k_j), m = max score_j, p_j = exp(score_j - m),
-//! out_i = (sum over j of p_j v_j) / (sum over j of p_j).
+//! out_i = (sum over j of p_j v_j) / (sum over j of p_j). Before the maximum, scores may be bent below a cap and get a bias
+//! for their distance ([`ScoreTerms`]).
 //!
 //! # Shapes
 //! queries, out: f32 [queries, head_dim]; visible: one range of absolute positions a query; keys and values lie in
@@ -51,6 +52,7 @@ mod tile;
 
 use crate::lanes::{LANES, Lanes};
 use crate::math;
+use crate::pointwise::{self, Pointwise};
 pub use block::{CodeBlock, write_block, write_code_block};
 pub(crate) use code_values::CodeValues;
 pub(crate) use codes::CodeScores;
@@ -84,9 +86,31 @@ pub struct KeyValueSpan<M> {
     pub queries: Range<usize>,
 }
 
+/// What else enters scores.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ScoreTerms<'a> {
+    /// score = cap * tanh(score / cap), before a bias (Gemma 2).
+    pub soft_cap: Option<f32>,
+    /// What distance adds.
+    pub alibi: Alibi<'a>,
+}
+
+/// Attention with linear biases (Press et al. 2022): of query i and position j, slope * (j - i); the slope of query i is
+/// number i mod their count.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Alibi<'a> {
+    /// Nothing.
+    #[default]
+    Absent,
+    /// As the formula has it.
+    Exact(&'a [f32]),
+    /// factor * (bf16(slope * j) - bf16(slope * i)), slopes themselves of bf16: Falcon, whose biases are bf16 in any model.
+    Bf16(&'a [f32], f32),
+}
+
 /// What the queries of one call share.
 #[derive(Clone, Copy, Debug)]
-pub struct AttentionShape {
+pub struct AttentionShape<'a> {
     /// Width of a head.
     pub head_dim: usize,
     /// Key/value heads in a block.
@@ -95,6 +119,42 @@ pub struct AttentionShape {
     pub kv_head: usize,
     /// Factor on scores.
     pub scale: f32,
+    /// What else enters them.
+    pub terms: ScoreTerms<'a>,
+}
+
+impl ScoreTerms<'_> {
+    /// Scores of query `query`, at position `at`, of the positions from `start` on.
+    #[inline(always)]
+    fn apply<S: Lanes>(&self, s: S, query: usize, at: usize, start: usize, row: &mut [f32]) {
+        if let Some(cap) = self.soft_cap {
+            pointwise::apply(s, Pointwise::SoftCap(cap), row);
+        }
+        match self.alibi {
+            Alibi::Absent => {}
+            Alibi::Exact(slopes) => {
+                let slope = slopes[query % slopes.len()];
+                for (score, position) in row.iter_mut().zip(start..) {
+                    // Positions are far below 2^24: the distance is exact.
+                    *score += slope * (position as f32 - at as f32);
+                }
+            }
+            Alibi::Bf16(slopes, factor) => {
+                let slope = slopes[query % slopes.len()];
+                let bias = |position: usize| round_to_bf16(slope * position as f32);
+                for (score, position) in row.iter_mut().zip(start..) {
+                    *score += factor * (bias(position) - bias(at));
+                }
+            }
+        }
+    }
+}
+
+/// x rounded to bfloat16, ties to even; x is finite.
+#[inline(always)]
+fn round_to_bf16(x: f32) -> f32 {
+    let bits = x.to_bits();
+    f32::from_bits((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000)
 }
 
 /// Elements from one query's scores to the next one's, of `positions` positions: room for a whole block before the
@@ -105,7 +165,7 @@ pub fn score_stride(positions: usize) -> usize {
 
 /// Queries whose scores are held together.
 pub(crate) struct Group<'a> {
-    pub(crate) shape: AttentionShape,
+    pub(crate) shape: AttentionShape<'a>,
     /// What each query of the whole call sees.
     visible: &'a [Range<usize>],
     /// Which queries of the call.
@@ -134,7 +194,7 @@ impl<'a> Group<'a> {
     }
 
     /// The queries of a call, cut into groups.
-    pub(crate) fn all(shape: AttentionShape, visible: &'a [Range<usize>]) -> impl Iterator<Item = Group<'a>> {
+    pub(crate) fn all(shape: AttentionShape<'a>, visible: &'a [Range<usize>]) -> impl Iterator<Item = Group<'a>> {
         (0..visible.len()).step_by(QUERY_GROUP).map(move |first| {
             let members = first..visible.len().min(first + QUERY_GROUP);
             let columns = hull(&visible[members.clone()]);
@@ -205,6 +265,8 @@ pub(crate) fn softmax<S: Lanes>(s: S, group: &Group<'_>, scores: &mut [f32], den
         let (from, to) = (seen.start - start + BLOCK_POSITIONS, seen.end - start + BLOCK_POSITIONS);
         row[..from].fill(0.0);
         row[to..].fill(0.0);
+        let query = group.members.start + index;
+        group.shape.terms.apply(s, query, seen.end - 1, seen.start, &mut row[from..to]);
         denominators[index] = softmax_terms(s, &mut row[from..to]);
     }
 }

@@ -96,7 +96,7 @@ impl Kernels {
     /// If lengths disagree, a query sees nothing, or a range ends beyond the spans.
     pub fn attend(
         &self,
-        shape: AttentionShape,
+        shape: AttentionShape<'_>,
         queries: &[f32],
         visible: &[Range<usize>],
         spans: &[KeyValueSpan<&[f32]>],
@@ -122,7 +122,7 @@ impl Kernels {
     pub fn attend_codes(
         &self,
         bits: KvBits,
-        shape: AttentionShape,
+        shape: AttentionShape<'_>,
         queries: QueryCodes<'_>,
         visible: &[Range<usize>],
         spans: &[KeyValueSpan<CodeBlocks<'_>>],
@@ -146,7 +146,7 @@ impl Kernels {
     /// Calls `body` with each group of queries, its scores, denominators and outputs.
     fn each_group<M>(
         &self,
-        shape: AttentionShape,
+        shape: AttentionShape<'_>,
         visible: &[Range<usize>],
         spans: &[KeyValueSpan<M>],
         scores: &mut [f32],

@@ -4,7 +4,7 @@
 
 #![allow(clippy::disallowed_methods)]
 
-use super::{erf_lanes, exp, exp_f32, exp_lanes, ln, pow, sin_cos};
+use super::{erf_lanes, exp, exp_f32, exp_lanes, ln, pow, sin_cos, tanh_lanes};
 use crate::lanes::LANES;
 use crate::lanes::scalar::Scalar;
 
@@ -331,6 +331,17 @@ fn assert_erf_bounds(stride: usize) {
     let [normal, subnormal] = worst_errors(stride, |x| erf_lanes(Scalar, x), erf_series);
     println!("erf: (error in ULP, argument) {normal:?}, subnormal {subnormal:?}");
     assert!(normal.0 <= 1.28 && subnormal.0 <= 0.51, "{normal:?}, subnormal {subnormal:?}");
+}
+
+fn assert_tanh_bounds(stride: usize) {
+    let [normal, subnormal] = worst_errors(stride, |x| tanh_lanes(Scalar, x), f64::tanh);
+    println!("tanh: (error in ULP, argument) {normal:?}, subnormal {subnormal:?}");
+    assert!(normal.0 <= 1.9 && subnormal.0 <= 0.51, "{normal:?}, subnormal {subnormal:?}");
+}
+
+#[test]
+fn tanh_keeps_its_bounds() {
+    assert_tanh_bounds(257);
 }
 
 #[test]

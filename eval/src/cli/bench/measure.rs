@@ -1,7 +1,6 @@
 //! One test: what is timed, and the check that every repetition gave the same bits.
 
 use super::super::failure::Failure;
-use engine::blueprint::Positions;
 use engine::decoder::{Chunk, Decoder};
 use engine::kv_cache::{KvCache, KvPrefix};
 use engine::model::Model;
@@ -68,10 +67,10 @@ impl<'a> Bench<'a> {
         repetitions: usize,
         next: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Measured>, Failure> {
-        if let Positions::Learned { rows } = self.decoder.blueprint().positions
-            && test.depth + test.tokens() > rows
+        if let Some(limit) = self.decoder.blueprint().positions.limit()
+            && test.depth + test.tokens() > limit
         {
-            return Err(engine::Error::ContextLength { position: rows, limit: rows }.into());
+            return Err(engine::Error::ContextLength { position: limit, limit }.into());
         }
         let tokens = self.tokens(test.depth + test.tokens());
         let mut cache = self.decoder.cache_after(&KvPrefix::default());
