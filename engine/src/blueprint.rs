@@ -333,6 +333,7 @@ pub struct HeadNormTensors {
 
 /// What a block has for a feed-forward layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // one a block
 pub enum FeedForwardTensors {
     /// One for all tokens.
     Dense(MlpTensors),

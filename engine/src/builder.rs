@@ -146,7 +146,7 @@ impl<'a> Builder<'a> {
                     Some((mlp, gate)) => Some((self.mlp(mlp)?, self.kept(gate, 1)?)),
                     None => None,
                 };
-                FeedForwardLayers::Experts(Box::new(ExpertLayers { router, experts, shared }))
+                FeedForwardLayers::Experts(ExpertLayers { router, experts, shared })
             }
         };
         Ok(Block {

@@ -169,11 +169,12 @@ pub struct Block {
 
 /// What a block has for a feed-forward layer.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // one a block
 pub enum FeedForwardLayers {
     /// One for all tokens.
     Dense(MlpLayers),
     /// Some for each token.
-    Experts(Box<ExpertLayers>),
+    Experts(ExpertLayers),
 }
 
 /// A feed-forward layer.

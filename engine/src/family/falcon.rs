@@ -90,10 +90,11 @@ fn blueprint(config: &Config<'_>, checkpoint: &Checkpoint) -> Result<Blueprint, 
     };
     let blocks = (0..layers).map(block).collect();
     let tensors = ModelTensors::new(embedding, NormTensors::layer("transformer.ln_f"), head, blocks);
+    // Read, so that what is unknown is refused, even where nothing is rotated.
+    let rope = rotary::rope(config, Heads::whole(sizes.head_dim, sizes.context_len))?;
     let positions = if config.flag("alibi", false)? {
         Positions::Alibi { slopes: alibi::slopes_in_bf16(heads), rounding: AlibiRounding::Bf16 }
     } else {
-        let rope = rotary::rope(config, Heads::whole(sizes.head_dim, sizes.context_len))?;
         Positions::Rotary(Rotary::everywhere(rope, layers))
     };
     let norm = Norm::Layer { eps: config.norm_eps("layer_norm_epsilon", 1e-5)? };

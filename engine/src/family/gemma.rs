@@ -6,7 +6,7 @@
 
 use super::projections::{self, Variant};
 use super::tensors::Bias;
-use super::{Family, head, windows};
+use super::{Family, activation, head, windows};
 use crate::blueprint::{Activation, Blueprint, Norm};
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
@@ -29,6 +29,8 @@ fn blueprint(config: &Config<'_>, checkpoint: &Checkpoint) -> Result<Blueprint, 
 /// What the three generations share.
 pub(super) fn variant(config: &Config<'_>, family: &'static str, kv_heads: usize) -> Result<Variant, Error> {
     let attention = Bias::from_flag(config, "attention_bias")?;
+    // Not looked at by the published code; what nobody knows is refused all the same.
+    activation(config, "hidden_act", Activation::GeluTanh)?;
     Ok(Variant {
         default_kv_heads: Some(kv_heads),
         norm: Norm::Rms { eps: config.norm_eps("rms_norm_eps", 1e-6)?, offset: 1.0 },

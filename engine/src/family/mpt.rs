@@ -32,7 +32,7 @@ fn blueprint(config: &Config<'_>, checkpoint: &Checkpoint) -> Result<Blueprint, 
     if !matches!(config.text("norm_type")?, None | Some("low_precision_layernorm" | "layernorm")) {
         return Err(config.unsupported("norm_type", "low_precision_layernorm"));
     }
-    if !matches!(config.text("logit_scale")?, None) {
+    if config.value("logit_scale").is_some() {
         return Err(config.unsupported("logit_scale", "null"));
     }
     let layers = config.layers("n_layers")?;

@@ -51,8 +51,13 @@ fn a_checkpoint_is_described_or_refused_with_a_reason() {
     assert_eq!(bytes, builtin["bytes"].as_u64().unwrap());
     let Some(golden) = shared("golden/A") else { return };
     let bloom = nibble(&["models", "show", text(&golden.join("bloom")), "--format", "json"]).json();
-    assert_eq!(bloom["supported"], false);
-    assert!(bloom["reason"].as_str().unwrap().contains("BloomForCausalLM"), "{bloom}");
+    assert_eq!((&bloom["supported"], &bloom["family"]), (&Value::Bool(true), &Value::from("bloom")));
+    let other = tempfile::tempdir().unwrap();
+    std::fs::copy(golden.join("bloom/model.safetensors"), other.path().join("model.safetensors")).unwrap();
+    std::fs::write(other.path().join("config.json"), r#"{"architectures": ["MambaForCausalLM"]}"#).unwrap();
+    let mamba = nibble(&["models", "show", text(other.path()), "--format", "json"]).json();
+    assert_eq!(mamba["supported"], false);
+    assert!(mamba["reason"].as_str().unwrap().contains("MambaForCausalLM"), "{mamba}");
     let listed = nibble(&["models", "ls", text(&golden), "--format", "json"]).json();
     assert!(listed.as_array().unwrap().len() > 20);
 }

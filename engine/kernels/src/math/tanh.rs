@@ -10,7 +10,7 @@ use crate::lanes::Lanes;
 const BORDER: f32 = 0.625;
 
 /// Coefficients of p, ascending.
-const P: [f32; 5] = [-3.333_328_2e-1, 1.333_144_2e-1, -5.373_971_6e-2, 2.063_908_9e-2, -5.704_988_7e-3];
+const P: [f32; 5] = [-3.333_328e-1, 1.333_144_2e-1, -5.373_971_5e-2, 2.063_908_8e-2, -5.704_988_7e-3];
 
 /// tanh x, within 2 ULP of the exact value over all f32; odd, NaN for NaN.
 #[inline(always)]
