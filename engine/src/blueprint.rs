@@ -474,6 +474,11 @@ impl TensorPart {
         Self { tensor: name.into(), part: (0, 1), runs: None, orientation: Orientation::OutIn }
     }
 
+    /// Rows of this part of a tensor that has `total`.
+    pub fn rows_of(&self, total: usize) -> usize {
+        self.runs.map_or(total / self.part.1, |runs| runs.len * runs.count)
+    }
+
     /// Rows of the tensor, of which this part has `rows`.
     pub(crate) fn tensor_rows(&self, rows: usize) -> usize {
         self.runs.map_or(rows.saturating_mul(self.part.1), |runs| runs.total)

@@ -175,6 +175,20 @@ fn no_value_of_any_key_causes_a_panic() {
     }
 }
 
+/// A family is listed with the reference checkpoints that it was verified with: all there are of it.
+#[test]
+fn families_name_what_they_were_verified_with() {
+    let Some(shared) = shared("golden/A") else {
+        return;
+    };
+    for family in family::all() {
+        let of_family = |name: &String| variant(&shared, name).family == family.name;
+        let expected: Vec<String> = names(&shared).into_iter().filter(of_family).collect();
+        assert_eq!(family.verified, expected, "{}", family.name);
+        assert!(!expected.is_empty(), "{}", family.name);
+    }
+}
+
 #[test]
 fn llama_variants() {
     let Some(shared) = shared("golden/A") else {

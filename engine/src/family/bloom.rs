@@ -21,6 +21,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["BloomForCausalLM"],
     description: "BLOOM and BLOOMZ 560M to 176B: ALiBi, normalised embeddings",
     paper: "BigScience Workshop 2022, arXiv:2211.05100",
+    verified: &["bloom"],
     switches: &[],
     blueprint,
 };

@@ -20,6 +20,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["CohereForCausalLM"],
     description: "Command R and Aya 23: parallel halves, LayerNorm, scaled logits",
     paper: "Cohere 2024, Command R; Aryabumi et al. 2024, arXiv:2405.15032",
+    verified: &["cohere"],
     switches: &["logit_scale", "use_qk_norm"],
     blueprint,
 };

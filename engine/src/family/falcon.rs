@@ -24,6 +24,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["FalconForCausalLM"],
     description: "Falcon 7B, 11B, 40B, 180B and RW: multi-query or grouped attention, parallel halves or ALiBi",
     paper: "Almazrouei et al. 2023, arXiv:2311.16867",
+    verified: &["falcon-40b-style", "falcon-7b-style", "falcon-rw-style"],
     switches: &["alibi", "parallel_attn"],
     blueprint,
 };

@@ -17,6 +17,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["GemmaForCausalLM"],
     description: "Gemma 2B and 7B: the Llama layout with scaled embeddings and GELU",
     paper: "Gemma Team 2024, arXiv:2403.08295",
+    verified: &["gemma"],
     switches: &[],
     blueprint,
 };

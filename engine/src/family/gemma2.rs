@@ -18,6 +18,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["Gemma2ForCausalLM"],
     description: "Gemma 2: Gemma with norms around the halves, soft caps and alternating windows",
     paper: "Gemma Team 2024, arXiv:2408.00118",
+    verified: &["gemma2"],
     switches: &["attn_logit_softcapping", "final_logit_softcapping", "query_pre_attn_scalar"],
     blueprint,
 };

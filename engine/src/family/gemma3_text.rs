@@ -17,6 +17,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["Gemma3ForCausalLM"],
     description: "Gemma 3 (text): Gemma 2 with normalised queries and keys and local windows with a base of their own",
     paper: "Gemma Team 2025, arXiv:2503.19786",
+    verified: &["gemma3"],
     switches: &["attn_logit_softcapping", "final_logit_softcapping", "query_pre_attn_scalar"],
     blueprint,
 };

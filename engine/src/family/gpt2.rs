@@ -20,6 +20,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["GPT2LMHeadModel"],
     description: "GPT-2 and models in its layout: LayerNorm, learned positions, fused query/key/value, plain MLP",
     paper: "Radford et al. 2019, Language Models are Unsupervised Multitask Learners",
+    verified: &["gpt2"],
     switches: &[],
     blueprint,
 };

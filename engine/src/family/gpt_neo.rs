@@ -20,6 +20,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["GPTNeoForCausalLM"],
     description: "GPT-Neo 125M to 2.7B and TinyStories models: learned positions, alternating local windows",
     paper: "Black et al. 2021, GPT-Neo; Gao et al. 2020, arXiv:2101.00027",
+    verified: &["gpt_neo"],
     switches: &[],
     blueprint,
 };

@@ -22,6 +22,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["GPTNeoXForCausalLM"],
     description: "GPT-NeoX-20B, Pythia, Dolly, RedPajama-INCITE: parallel halves, partly rotated heads",
     paper: "Black et al. 2022, arXiv:2204.06745; Biderman et al. 2023, arXiv:2304.01373",
+    verified: &["gpt_neox"],
     switches: &["partial_rotary_factor", "rotary_pct", "use_parallel_residual"],
     blueprint,
 };

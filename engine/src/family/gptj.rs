@@ -23,6 +23,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["GPTJForCausalLM"],
     description: "GPT-J 6B: parallel halves, rotated neighbours",
     paper: "Wang and Komatsuzaki 2021, GPT-J-6B",
+    verified: &["gptj"],
     switches: &[],
     blueprint,
 };

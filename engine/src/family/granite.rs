@@ -17,6 +17,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["GraniteForCausalLM"],
     description: "Granite 3, dense: the Llama layout with scaled embeddings, scores, residuals and logits",
     paper: "Granite Team 2024, Granite 3.0 Language Models; Yang et al. 2022, arXiv:2203.03466",
+    verified: &["granite"],
     switches: &["attention_multiplier", "embedding_multiplier", "logits_scaling", "residual_multiplier"],
     blueprint,
 };

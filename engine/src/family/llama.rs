@@ -18,6 +18,7 @@ pub(super) const FAMILY: Family = Family {
     description: "Llama 1 to 3.3 and models in its layout: RMSNorm, RoPE (linear, dynamic, llama3, yarn and longrope \
                   scaling), grouped-query attention, SwiGLU",
     paper: "Touvron et al. 2023, arXiv:2302.13971; Grattafiori et al. 2024, arXiv:2407.21783",
+    verified: &["llama-bias", "llama-dynamic", "llama-linear", "llama-llama3rope", "llama-plain", "llama-yarn"],
     switches: &[],
     blueprint,
 };

@@ -15,6 +15,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["MistralForCausalLM"],
     description: "Mistral 7B and its dense successors: the Llama layout with a sliding window in every block",
     paper: "Jiang et al. 2023, arXiv:2310.06825",
+    verified: &["mistral", "mistral-nosw"],
     switches: &[],
     blueprint,
 };

@@ -20,6 +20,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["MixtralForCausalLM"],
     description: "Mixtral 8x7B and 8x22B: the Llama layout with experts",
     paper: "Jiang et al. 2024, arXiv:2401.04088",
+    verified: &["mixtral"],
     switches: &["num_local_experts"],
     blueprint,
 };

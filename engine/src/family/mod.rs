@@ -28,6 +28,8 @@ pub struct Family {
     pub description: &'static str,
     /// Where the architecture is described.
     pub paper: &'static str,
+    /// Reference checkpoints whose logits and greedy continuations agree with PyTorch in float64 (`engine/tests/golden.rs`).
+    pub verified: &'static [&'static str],
     /// Settings of `switches.rs` that it reads itself.
     switches: &'static [&'static str],
     blueprint: fn(&Config<'_>, &Checkpoint) -> Result<Blueprint, Error>,

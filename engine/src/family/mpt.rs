@@ -21,6 +21,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["MptForCausalLM", "MPTForCausalLM"],
     description: "MPT 7B and 30B: ALiBi, no biases",
     paper: "MosaicML 2023, Introducing MPT-7B; Press et al. 2022, arXiv:2108.12409",
+    verified: &["mpt"],
     switches: &[],
     blueprint,
 };

@@ -17,6 +17,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["Olmo2ForCausalLM"],
     description: "OLMo 2: the Llama layout with norms after attention and feed-forward layer",
     paper: "OLMo team 2025, arXiv:2501.00656",
+    verified: &["olmo2"],
     switches: &[],
     blueprint,
 };

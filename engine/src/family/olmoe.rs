@@ -17,6 +17,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["OlmoeForCausalLM"],
     description: "OLMoE-1B-7B: the Llama layout with experts and normalised queries and keys",
     paper: "Muennighoff et al. 2024, arXiv:2409.02060",
+    verified: &["olmoe"],
     switches: &["num_experts", "num_local_experts", "clip_qkv"],
     blueprint,
 };

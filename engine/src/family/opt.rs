@@ -21,6 +21,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["OPTForCausalLM"],
     description: "OPT 125M to 66B: learned positions, both orders of norms, projected embeddings",
     paper: "Zhang et al. 2022, arXiv:2205.01068",
+    verified: &["opt-125m-style", "opt-350m-style"],
     switches: &[],
     blueprint,
 };

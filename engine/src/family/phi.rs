@@ -21,6 +21,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["PhiForCausalLM"],
     description: "Phi-1, Phi-1.5 and Phi-2: parallel halves, LayerNorm, partly rotated heads, plain MLP",
     paper: "Li et al. 2023, arXiv:2309.05463",
+    verified: &["phi"],
     switches: &["partial_rotary_factor", "qk_layernorm"],
     blueprint,
 };

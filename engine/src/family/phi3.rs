@@ -19,6 +19,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["Phi3ForCausalLM"],
     description: "Phi-3, Phi-3.5 and Phi-4, dense: the Llama layout, fused projections, LongRoPE",
     paper: "Abdin et al. 2024, arXiv:2404.14219; arXiv:2412.08905",
+    verified: &["phi3", "phi3-longrope"],
     switches: &["partial_rotary_factor"],
     blueprint,
 };

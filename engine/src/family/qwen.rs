@@ -21,6 +21,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["QWenLMHeadModel"],
     description: "first-generation Qwen 1.8B to 72B: RMSNorm, RoPE with dynamic NTK, log-n attention, SwiGLU",
     paper: "Bai et al. 2023, arXiv:2309.16609",
+    verified: &["qwen1", "qwen1-plain"],
     switches: &[],
     blueprint,
 };

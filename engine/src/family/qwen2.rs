@@ -18,6 +18,7 @@ pub(super) const FAMILY: Family = Family {
     description: "Qwen1.5, Qwen2 and Qwen2.5, dense: the Llama layout with query, key and value biases and an optional \
                   sliding window",
     paper: "Yang et al. 2024, arXiv:2407.10671; Qwen Team 2024, arXiv:2412.15115",
+    verified: &["qwen2-tied", "qwen2-untied"],
     switches: &[],
     blueprint,
 };

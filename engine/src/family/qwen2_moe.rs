@@ -17,6 +17,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["Qwen2MoeForCausalLM"],
     description: "Qwen1.5-MoE and Qwen2-57B-A14B: the Qwen2 layout with experts and a shared one",
     paper: "Yang et al. 2024, arXiv:2407.10671",
+    verified: &["qwen2_moe"],
     switches: &["num_experts", "num_local_experts"],
     blueprint,
 };

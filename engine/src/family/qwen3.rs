@@ -17,6 +17,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["Qwen3ForCausalLM"],
     description: "Qwen3, dense: the Llama layout with normalised queries and keys and an optional sliding window",
     paper: "Yang et al. 2025, arXiv:2505.09388",
+    verified: &["qwen3"],
     switches: &[],
     blueprint,
 };

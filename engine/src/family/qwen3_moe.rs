@@ -16,6 +16,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["Qwen3MoeForCausalLM"],
     description: "Qwen3-30B-A3B, Qwen3-235B-A22B: the Qwen3 layout with experts",
     paper: "Yang et al. 2025, arXiv:2505.09388",
+    verified: &["qwen3_moe"],
     switches: &["num_experts", "num_local_experts"],
     blueprint,
 };

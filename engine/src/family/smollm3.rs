@@ -18,6 +18,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["SmolLM3ForCausalLM"],
     description: "SmolLM3: the Llama layout with some blocks without positions",
     paper: "Bakouch et al. 2025, SmolLM3: smol, multilingual, long-context reasoner; Yang et al. 2025, arXiv:2501.18795",
+    verified: &["smollm3"],
     switches: &["no_rope_layers"],
     blueprint,
 };

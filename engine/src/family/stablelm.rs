@@ -18,6 +18,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["StableLmForCausalLM"],
     description: "StableLM 3B, 1.6B and 12B: the Llama layout with LayerNorm and partly rotated heads",
     paper: "Bellagente et al. 2024, arXiv:2402.17834",
+    verified: &["stablelm"],
     switches: &["partial_rotary_factor", "qk_layernorm", "use_parallel_residual"],
     blueprint,
 };

@@ -17,6 +17,7 @@ pub(super) const FAMILY: Family = Family {
     architectures: &["Starcoder2ForCausalLM"],
     description: "StarCoder2: grouped-query attention with biases and windows, LayerNorm, plain MLP",
     paper: "Lozhkov et al. 2024, arXiv:2402.19173",
+    verified: &["starcoder2"],
     switches: &[],
     blueprint,
 };

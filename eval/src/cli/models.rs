@@ -186,11 +186,29 @@ fn push_blueprint(record: &mut Record, source: &Source, summary: &Summary) {
         objects.insert(part.into(), json!({"parameters": parameters, "bytes": bytes}));
     }
     record.push("parts", Cell::new(lines.join("\n"), objects));
+    if summary.quantization.is_none() {
+        push_memory(record, source, blueprint);
+    }
     let context_len = blueprint.context_len;
     record.push("context", Cell::new(format!("{context_len} tokens"), context_len));
     for (name, text) in inspect::architecture(blueprint) {
         record.push(name, text);
     }
+}
+
+/// Recipes whose memory is shown, besides those of the paper.
+const OTHER_RECIPES: &str = "rtn:w4g128,awq:w4g128,hqq:w4g64,nf4:w4g64";
+
+/// What the weights take under common recipes.
+fn push_memory(record: &mut Record, source: &Source, blueprint: &engine::blueprint::Blueprint) {
+    let recipes = ["paper", OTHER_RECIPES].into_iter().filter_map(|list| quant::Recipe::parse_list(list).ok());
+    let (mut lines, mut objects) = (Vec::new(), serde_json::Map::new());
+    for recipe in recipes.flatten() {
+        let Ok(bytes) = quant::build::model_bytes(&source.checkpoint, blueprint, &recipe) else { continue };
+        lines.push(format!("{:<13} {:>10}", recipe.to_string(), human_bytes(bytes)));
+        objects.insert(recipe.to_string(), bytes.into());
+    }
+    record.push("memory", Cell::new(lines.join("\n"), objects));
 }
 
 /// A number in full, with its short form where that says more.
@@ -199,12 +217,12 @@ fn spelled(number: u64, short: fn(u64) -> String) -> String {
 }
 
 fn families(arguments: &FamiliesArguments, context: &mut Context<'_>) -> Outcome {
-    let columns =
-        [("family", Align::Left), ("architectures", Align::Left), ("members", Align::Left), ("paper", Align::Left)];
+    let columns = ["family", "architectures", "members", "verified", "paper"].map(|name| (name, Align::Left));
     let mut table = Table::new(&columns);
     for family in family::all() {
         let architectures = Cell::new(family.architectures.join(", "), json!(family.architectures));
-        table.push(vec![family.name.into(), architectures, family.description.into(), family.paper.into()]);
+        let verified = Cell::new(family.verified.join(", "), json!(family.verified));
+        table.push(vec![family.name.into(), architectures, family.description.into(), verified, family.paper.into()]);
     }
     table.write(arguments.format.format, context.out)?;
     Ok(Status::Done)

@@ -57,21 +57,10 @@ impl MemoryNeed {
             };
             hessians = hessians.max(of_block);
             let mut block = 0;
-            for (role, columns) in tensors.inputs().into_iter().flat_map(|input| {
-                let columns = input.columns(blueprint, layer);
-                input.roles().into_iter().map(move |role| (role, columns))
-            }) {
-                let Some(names) = tensors.linear(role) else { continue };
-                let tensor = &names.weight.tensor;
-                let shape = checkpoint.shape(tensor)?;
-                let weights = shape.iter().product::<usize>() as u64 / names.weight.part.1 as u64;
-                largest_matrix = largest_matrix.max(weights);
-                block += weights * checkpoint.tensor(tensor)?.dtype.bytes() as u64;
-                if let Some(scheme) = recipe.scheme_of(tensor, role) {
-                    let group = scheme.group.unwrap_or(columns).max(1) as u64;
-                    quantized += weights * u64::from(scheme.bits.bits()) / 8 + weights.div_ceil(group) * 5;
-                    quantized += (weights as f64 * recipe.method().extra_bits / 8.0) as u64;
-                }
+            for matrix in matrices(checkpoint, blueprint, layer, recipe)? {
+                largest_matrix = largest_matrix.max(matrix.weights);
+                block += matrix.stored_bytes;
+                quantized += matrix.quantized_bytes.unwrap_or(0);
             }
             largest_block = largest_block.max(block);
         }
@@ -89,6 +78,57 @@ impl MemoryNeed {
         ];
         Ok(Self { parts, available })
     }
+}
+
+/// A matrix of a block.
+struct MatrixSize {
+    weights: u64,
+    /// As the checkpoint has it.
+    stored_bytes: u64,
+    /// As the recipe makes it, about; none where it stays as it is.
+    quantized_bytes: Option<u64>,
+}
+
+/// The matrices of block `layer`.
+fn matrices(
+    checkpoint: &Checkpoint,
+    blueprint: &Blueprint,
+    layer: usize,
+    recipe: &Recipe,
+) -> Result<Vec<MatrixSize>, Error> {
+    let (shapes, mut sizes) = (blueprint.matrix_shapes(), Vec::new());
+    let Some(block) = blueprint.tensors.blocks.get(layer) else { return Ok(sizes) };
+    for role in block.roles() {
+        let Some(names) = block.linear(role) else { continue };
+        let tensor = names.weight.tensor.as_str();
+        let [rows, columns] = shapes.get(tensor).copied().unwrap_or_default();
+        let weights = (names.weight.rows_of(rows) * columns) as u64;
+        let quantized_bytes = recipe.scheme_of(tensor, role).map(|scheme| {
+            let group = scheme.group.unwrap_or(columns).max(1) as u64;
+            let extra = (weights as f64 * recipe.method().extra_bits / 8.0) as u64;
+            weights * u64::from(scheme.bits.bits()) / 8 + weights.div_ceil(group) * 5 + extra
+        });
+        let stored_bytes = weights * checkpoint.tensor(tensor)?.dtype.bytes() as u64;
+        sizes.push(MatrixSize { weights, stored_bytes, quantized_bytes });
+    }
+    Ok(sizes)
+}
+
+/// Bytes that a model quantized by `recipe` takes, about: outliers are guessed, embedding and head counted as they are
+/// stored.
+///
+/// # Errors
+/// Tensors that `checkpoint` lacks.
+pub fn model_bytes(checkpoint: &Checkpoint, blueprint: &Blueprint, recipe: &Recipe) -> Result<u64, Error> {
+    let mut bytes = checkpoint.weight_bytes();
+    for layer in 0..blueprint.layers {
+        for matrix in matrices(checkpoint, blueprint, layer, recipe)? {
+            if let Some(quantized) = matrix.quantized_bytes {
+                bytes = bytes.saturating_sub(matrix.stored_bytes) + quantized;
+            }
+        }
+    }
+    Ok(bytes)
 }
 
 impl fmt::Display for MemoryNeed {

@@ -10,7 +10,7 @@ mod memory;
 mod pass;
 
 pub use layer::QuantizedLayer;
-pub use memory::MemoryNeed;
+pub use memory::{MemoryNeed, model_bytes};
 
 use crate::cache::BlockCache;
 use crate::calibration::Calibration;

@@ -145,7 +145,7 @@ impl Costs {
                 costs.squares += share * square(columns);
                 for names in input.roles().into_iter().filter_map(|role| block.linear(role)) {
                     let of_tensor = shapes.get(names.weight.tensor.as_str()).map_or(0, |[rows, _]| *rows);
-                    let rows = of_tensor as f64 / names.weight.part.1 as f64;
+                    let rows = names.weight.rows_of(of_tensor) as f64;
                     costs.token += share * rows * columns as f64;
                     costs.solving += rows * square(columns);
                 }
