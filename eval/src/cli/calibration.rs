@@ -184,6 +184,8 @@ pub struct BuildReporter {
     verbosity: Verbosity,
     recipe: String,
     progress: Option<Progress>,
+    /// Matrices that no token of the calibration text came to.
+    unseen: usize,
 }
 
 /// Steps of a progress bar.
@@ -192,13 +194,20 @@ const STEPS: f64 = 1000.0;
 impl BuildReporter {
     /// A reporter that has nothing to say yet.
     pub fn new(verbosity: Verbosity, recipe: String) -> Self {
-        Self { verbosity, recipe, progress: None }
+        Self { verbosity, recipe, progress: None, unseen: 0 }
     }
 
-    /// Takes the progress bar away.
+    /// Takes the progress bar away, and says what has to be said of the whole.
     pub fn finish(&mut self) {
         if let Some(mut progress) = self.progress.take() {
             progress.finish();
+        }
+        if self.unseen > 0 {
+            self.verbosity.note(format!(
+                "{}: no token of the calibration text came to the experts of {} matrices: they were rounded to nearest; more \
+                 text reaches more of them",
+                self.recipe, self.unseen
+            ));
         }
     }
 
@@ -229,6 +238,7 @@ impl BuildObserver for BuildReporter {
     }
 
     fn layer(&mut self, report: &LayerReport) {
+        self.unseen += usize::from(report.is_unseen);
         if self.verbosity == Verbosity::Detailed {
             self.note(&layer_line(report));
         }
@@ -243,6 +253,9 @@ fn layer_line(report: &LayerReport) -> String {
     }
     if let Some(share) = report.outlier_share() {
         text += &format!(", outliers {:.3} %", 100.0 * share);
+    }
+    if report.is_unseen {
+        text += ", no token: rounded to nearest";
     }
     format!("{text}, {:.2} s", report.seconds)
 }
