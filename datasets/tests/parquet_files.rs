@@ -30,7 +30,7 @@ fn without_the_feature_the_error_names_it() {
 #[cfg(feature = "parquet")]
 mod with_the_feature {
     use super::*;
-    use datasets::{arc, boolq, ifeval, snli, truthfulqa};
+    use datasets::{Pinning, arc, boolq, ifeval, mmlu, snli, truthfulqa};
 
     #[test]
     fn strings_lists_structures_integers_and_booleans_are_read() {
@@ -59,33 +59,21 @@ mod with_the_feature {
         let questions = truthfulqa::read_generation(&roots(&dir)).unwrap().content;
         assert_eq!(questions[0].correct_answers, ["It can strike the same place again", "Yes"]);
 
+        let dir = dir_with("mmlu.parquet", "mmlu/virology/validation-00000-of-00001.parquet");
+        let allowing = roots(&dir).with_pinning(Pinning::Allow);
+        let loaded = mmlu::read(&allowing, "virology", mmlu::Split::Validation).unwrap();
+        assert_eq!((loaded.content[0].choices[2].as_str(), loaded.content[0].answer), ("c", 2));
+        assert_eq!(loaded.files[0].name, "mmlu/virology/validation-00000-of-00001.parquet");
+
+        let dir = dir_with("truthfulqa_mc.parquet", "truthful_qa/multiple_choice/validation-00000-of-00001.parquet");
+        let questions = truthfulqa::read(&roots(&dir)).unwrap().content;
+        let named = |text: &str, correct| (text.to_owned(), correct);
+        assert_eq!(questions[0].mc1, [named("Yes", true), named("No", false)]);
+        assert_eq!(questions[0].mc2, [named("Yes", true), named("It can", true), named("Never", false)]);
+
         let dir = dir_with("ifeval.parquet", "ifeval/data/train-00000-of-00001.parquet");
         let prompts = ifeval::read(&roots(&dir)).unwrap().content;
         assert!(prompts[0].instructions[0].settings.is_empty(), "nulls are dropped");
         assert_eq!(prompts[0].instructions[1].settings["num_words"], 3);
-    }
-
-    /// Every file that is one byte too short or has one byte changed is read or refused, and never ends the program.
-    #[test]
-    fn damaged_files_are_refused_without_a_panic() {
-        // The hook would print every panic that is caught.
-        std::panic::set_hook(Box::new(|_| {}));
-        for fixture in ["arc.parquet", "ifeval.parquet"] {
-            let dir = dir_with(fixture, "gsm8k/main/test-00000-of-00001.parquet");
-            let path = dir.path().join("gsm8k/main/test-00000-of-00001.parquet");
-            let bytes = std::fs::read(&path).unwrap();
-            for at in 0..bytes.len() {
-                let mut damaged = bytes.clone();
-                damaged[at] ^= 0xff;
-                std::fs::write(&path, &damaged).unwrap();
-                // Another data set's columns: what can be decoded is refused for its missing fields.
-                assert!(gsm8k::read(&roots(&dir), gsm8k::Split::Test).is_err());
-            }
-            for len in 0..bytes.len() {
-                std::fs::write(&path, &bytes[..len]).unwrap();
-                assert!(gsm8k::read(&roots(&dir), gsm8k::Split::Test).is_err());
-            }
-        }
-        let _ = std::panic::take_hook();
     }
 }

@@ -6,6 +6,8 @@ python make.py
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+TARGETS = pa.struct([("choices", pa.list_(pa.string())), ("labels", pa.list_(pa.int32()))])
+
 TABLES = {
     "gsm8k": {
         "question": ["Ann has 3 pens and buys 4. How many has she?", "A rope of 1,200 cm is cut in 2. How long is a part?"],
@@ -38,6 +40,17 @@ TABLES = {
         "correct_answers": pa.array([["It can strike the same place again", "Yes"]], pa.list_(pa.string())),
         "incorrect_answers": pa.array([["No", "Never"]], pa.list_(pa.string())),
         "source": ["https://example.org/lightning"],
+    },
+    "mmlu": {
+        "question": ["Which letter is third?"],
+        "subject": ["virology"],
+        "choices": pa.array([["a", "b", "c", "d"]], pa.list_(pa.string())),
+        "answer": pa.array([2], pa.int64()),
+    },
+    "truthfulqa_mc": {
+        "question": ["Does lightning strike twice?"],
+        "mc1_targets": pa.array([{"choices": ["Yes", "No"], "labels": [1, 0]}], TARGETS),
+        "mc2_targets": pa.array([{"choices": ["Yes", "It can", "Never"], "labels": [1, 1, 0]}], TARGETS),
     },
     "ifeval": {
         "key": pa.array([1], pa.int64()),
