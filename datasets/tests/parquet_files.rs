@@ -30,7 +30,7 @@ fn without_the_feature_the_error_names_it() {
 #[cfg(feature = "parquet")]
 mod with_the_feature {
     use super::*;
-    use datasets::{Pinning, arc, boolq, ifeval, mmlu, snli, truthfulqa};
+    use datasets::{Pinning, arc, boolq, ifeval, mmlu, snli, truthfulqa, wikitext};
 
     #[test]
     fn strings_lists_structures_integers_and_booleans_are_read() {
@@ -70,6 +70,13 @@ mod with_the_feature {
         let named = |text: &str, correct| (text.to_owned(), correct);
         assert_eq!(questions[0].mc1, [named("Yes", true), named("No", false)]);
         assert_eq!(questions[0].mc2, [named("Yes", true), named("It can", true), named("Never", false)]);
+
+        let dir = dir_with("wikitext.parquet", "wikitext2/wikitext-2-raw-v1/test-00000-of-00001.parquet");
+        let error = wikitext::read(&roots(&dir), wikitext::Split::Test).unwrap_err();
+        assert!(error.to_string().contains("its text has SHA-256"), "{error}");
+        let allowing = roots(&dir).with_pinning(Pinning::Allow);
+        let raw = wikitext::read(&allowing, wikitext::Split::Test).unwrap().content;
+        assert_eq!(raw, " \n = One = \n \n Text of one . \n");
 
         let dir = dir_with("ifeval.parquet", "ifeval/data/train-00000-of-00001.parquet");
         let prompts = ifeval::read(&roots(&dir)).unwrap().content;

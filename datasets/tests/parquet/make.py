@@ -52,6 +52,7 @@ TABLES = {
         "mc1_targets": pa.array([{"choices": ["Yes", "No"], "labels": [1, 0]}], TARGETS),
         "mc2_targets": pa.array([{"choices": ["Yes", "It can", "Never"], "labels": [1, 1, 0]}], TARGETS),
     },
+    "wikitext": {"text": ["", " = One = \n", "", " Text of one . \n"]},
     "ifeval": {
         "key": pa.array([1], pa.int64()),
         "prompt": ["Write three words without commas."],
