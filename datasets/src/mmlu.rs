@@ -4,17 +4,38 @@
 //! question, A, B, C, D, answer letter; UTF-8, fields with commas, quotes or line breaks in double quotes. The five
 //! `dev` rows of a subject are its few-shot examples, in file order.
 //!
+//! The Hugging Face copy (cais/mmlu) has columns `question`, `subject`, `choices`, `answer` (an index) in
+//! `<subject>/{dev,validation,test}-00000-of-00001.parquet`.
+//!
 //! Files are pinned by the SHA-256 of their parsed rows, so that another quoting of the same rows is still official;
 //! the digest of the bytes is recorded beside it.
 //!
 //! Scripts that read these files with pandas see the choice `None` as a missing value and print `nan` (10 test and 2
 //! validation rows). Here, as in the Hugging Face copy, the text stays as it is.
 
-use crate::catalogue::{FileCheck, MMLU, file_check};
-use crate::manifest::{Loaded, Pin, check_pin};
+use crate::catalogue::{Dataset, FileCheck, file_check};
+use crate::manifest::{Loaded, check_pin};
+use crate::nearest::nearest;
+use crate::rows::{self, wrong};
 use crate::source::{Source, hex};
-use crate::{DataRoots, Error, Result};
+use crate::{DataRoots, Error, Result, pins};
 use sha2::{Digest, Sha256};
+
+/// Measuring Massive Multitask Language Understanding.
+pub static MMLU: Dataset = Dataset {
+    name: "mmlu",
+    title: "Measuring Massive Multitask Language Understanding",
+    description: "57 subjects of four-choice questions: 14,042 test, 1,531 validation, 285 development (5 a subject)",
+    licence: "MIT",
+    source: "data.tar of hendrycks/test on GitHub (the same rows as cais/mmlu on the Hugging Face hub)",
+    paper: "Hendrycks et al., Measuring Massive Multitask Language Understanding, ICLR 2021",
+    layout: &[
+        "mmlu/{dev,test,val}/<subject>_{dev,test,val}.csv",
+        "mmlu/data/{dev,test,val}/...",
+        "mmlu/<subject>/{dev,test,validation}-00000-of-00001.parquet",
+    ],
+    examine: check,
+};
 
 /// A question with four choices.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +66,14 @@ impl Split {
             Split::Dev => "dev",
             Split::Validation => "val",
             Split::Test => "test",
+        }
+    }
+
+    /// The word in the file names of the Hugging Face copy.
+    fn hub_name(self) -> &'static str {
+        match self {
+            Split::Validation => "validation",
+            _ => self.name(),
         }
     }
 }
@@ -169,37 +198,10 @@ pub static SUBJECTS: [Subject; 57] = [
 pub fn find_subject(name: &str) -> Result<&'static Subject> {
     SUBJECTS.iter().find(|subject| subject.name == name).ok_or_else(|| Error::UnknownSubject {
         dataset: MMLU.name,
+        what: "subject",
         name: name.to_owned(),
-        did_you_mean: nearest(name),
+        did_you_mean: nearest(name, SUBJECTS.iter().map(|subject| subject.name)),
     })
-}
-
-/// The subject with the smallest edit distance, if that is below a third of the longer name.
-fn nearest(name: &str) -> Option<&'static str> {
-    let mut best: Option<(usize, &'static str)> = None;
-    for subject in &SUBJECTS {
-        let distance = edit_distance(name, subject.name);
-        if best.is_none_or(|(smallest, _)| distance < smallest) {
-            best = Some((distance, subject.name));
-        }
-    }
-    best.filter(|(distance, other)| 3 * distance <= name.len().max(other.len())).map(|(_, other)| other)
-}
-
-/// Levenshtein distance in bytes.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut next = vec![i + 1];
-        for ((j, y), window) in b.bytes().enumerate().zip(row.windows(2)) {
-            let replace = window[0] + usize::from(x != y);
-            let delete = window[1] + 1;
-            let insert = next[j] + 1;
-            next.push(replace.min(delete).min(insert));
-        }
-        row = next;
-    }
-    row[b.len()]
 }
 
 /// Reads the questions of one subject.
@@ -209,18 +211,24 @@ fn edit_distance(a: &str, b: &str) -> usize {
 ///
 /// # Errors
 /// [`Error::UnknownSubject`], [`Error::Missing`], [`Error::Pin`], or, with the row, [`Error::Utf8`], [`Error::Empty`],
-/// [`Error::Csv`], [`Error::Columns`], [`Error::Answer`].
+/// [`Error::Csv`], [`Error::Columns`], [`Error::Answer`]; for other layouts [`Error::Row`], [`Error::Item`].
 pub fn read(roots: &DataRoots, subject: &str, split: Split) -> Result<Loaded<Vec<MultipleChoice>>> {
     let subject = find_subject(subject)?;
     let word = split.name();
-    let file = format!("{word}/{}_{word}.csv", subject.name);
-    let name = format!("mmlu/{file}");
-    let candidates = ["mmlu/", "mmlu/data/", "", "data/"].iter().map(|prefix| format!("{prefix}{file}")).collect();
+    let files = [
+        format!("{word}/{}_{word}.csv", subject.name),
+        format!("{}/{}-00000-of-00001.parquet", subject.name, split.hub_name()),
+    ];
+    let name = format!("mmlu/{}", files[0]);
+    let folders = ["mmlu/", "mmlu/data/", "", "data/"];
+    let candidates =
+        files.iter().flat_map(|file| folders.iter().map(move |folder| format!("{folder}{file}"))).collect();
     let path = roots.find(&MMLU, &name, candidates)?;
-    let source = Source::read(&path, name)?;
-    let questions = parse(&source)?;
+    let hub = path.extension().is_some_and(|ending| ending == "parquet");
+    let source = Source::read(&path, if hub { format!("mmlu/{}", files[1]) } else { name })?;
+    let questions = if hub { parse_hub(&source) } else { parse(&source) }?;
 
-    let pin = pinned(word, subject.name);
+    let pin = pins::mmlu_rows(word, subject.name);
     let digest = digest_of_rows(&questions);
     let (status, edition) = check_pin(roots.pinning(), pin.as_slice(), &digest, "rows", &source.name, source.label())?;
     let file = source.identity(status, edition);
@@ -261,6 +269,27 @@ pub(crate) fn parse(source: &Source) -> Result<Vec<MultipleChoice>> {
     Ok(questions)
 }
 
+/// Parses rows of the Hugging Face copy.
+fn parse_hub(source: &Source) -> Result<Vec<MultipleChoice>> {
+    #[derive(serde::Deserialize)]
+    struct Row {
+        question: String,
+        choices: Vec<String>,
+        #[serde(deserialize_with = "rows::integer")]
+        answer: i64,
+    }
+    rows::parse(source, "rows of question, choices and answer", |row: Row| {
+        let choices = match <[String; 4]>::try_from(row.choices) {
+            Ok(choices) => choices,
+            Err(choices) => return wrong("four choices", choices.len().to_string()),
+        };
+        match usize::try_from(row.answer) {
+            Ok(answer) if answer < 4 => Ok(Some(MultipleChoice { question: row.question, choices, answer })),
+            _ => wrong("an answer from 0 to 3", row.answer.to_string()),
+        }
+    })
+}
+
 /// SHA-256 over every field of every row in order: its length in bytes (u64, little-endian), then its bytes.
 fn digest_of_rows(questions: &[MultipleChoice]) -> String {
     let mut hasher = Sha256::new();
@@ -278,18 +307,8 @@ fn digest_of_rows(questions: &[MultipleChoice]) -> String {
     hex(&hasher.finalize())
 }
 
-/// The digest of the official rows, from the table `pins/mmlu.txt`.
-fn pinned(split: &str, subject: &str) -> Option<Pin> {
-    let table = include_str!("../pins/mmlu.txt");
-    let entry = table.lines().find_map(|line| {
-        let (key, sha256) = line.split_once(' ')?;
-        (key.split_once('/')? == (split, subject)).then_some(sha256)
-    })?;
-    Some(Pin { edition: "data.tar", sha256: entry })
-}
-
 /// Every file of the benchmark.
-pub(crate) fn check(roots: &DataRoots) -> Vec<FileCheck> {
+fn check(roots: &DataRoots) -> Vec<FileCheck> {
     let mut checks = Vec::new();
     for split in [Split::Dev, Split::Validation, Split::Test] {
         for subject in &SUBJECTS {
