@@ -235,6 +235,8 @@ mod tests {
             totals: [5, 4, 3, 2],
         };
         assert_eq!(counts, expected);
+        // Of references as close, the shorter.
+        assert_eq!(Bleu::default().segment("a b c", &["a b c d", "a b"]).unwrap().reference_words, 2);
         assert_eq!(Bleu::default().segment("a", &[]), Err(Error::NoReferences));
     }
 
