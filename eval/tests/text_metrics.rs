@@ -2,8 +2,9 @@
 //!
 //! `fixtures/text_metrics.json` holds texts of our own making, each with what sacreBLEU 2.6.0, rouge-score 0.1.2 and
 //! NLTK 3.10.4 made of it under Python 3.11: sentences in many scripts, entities, odd white space, and garbled copies.
-//! Words of `ter` are chosen so that every bound of the search decides one. The same was compared on 4,000 generated segments of this kind, 700 more for TER (runs shifted far, up to 700 words
-//! against a few), texts of 6,000 words, and the stems of 300,000 words.
+//! The cases of `ter` are those where bounds and ties of its search decide. The same was compared on 4,000 generated
+//! segments of this kind, 700 more for TER (runs shifted far, up to 700 words against a few), texts of 6,000 words, and
+//! the stems of 300,000 words.
 
 mod fixture;
 
