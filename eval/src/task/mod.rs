@@ -21,7 +21,7 @@ pub mod truthfulqa;
 pub use card::{Entry, Protocol};
 pub use frame::Frame;
 pub use id::{TaskId, find, parse};
-pub use options::{Concession, OnOverflow, PromptForm, TaskOptions};
+pub use options::{Concession, DEFAULT_SEED, GenerationOptions, OnOverflow, PromptForm, TaskOptions};
 pub(crate) use sample::hexadecimal;
 pub use sample::{Comparison, Item, MetricValue, NO_FILTER, PairedTest, Prepared, Sample, hash_text};
 pub use suite::{Group, Suite};
