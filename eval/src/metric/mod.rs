@@ -66,6 +66,9 @@ pub enum Error {
         /// number of false answers
         wrong: usize,
     },
+    /// nothing to compare a generated text with
+    #[error("needs at least one reference to compare the text with")]
+    NoReferences,
     /// every answer has probability 0
     #[error("every answer has the log-likelihood -inf: their shares are undefined")]
     AllImpossible,
@@ -80,6 +83,23 @@ pub enum Error {
     Statistics(#[from] crate::statistics::Error),
 }
 
+/// The sum of the counts of segments.
+///
+/// # Errors
+/// [`Error::NoUnits`] without segments.
+fn sum<'a, T>(segments: impl IntoIterator<Item = &'a T>) -> Result<T, Error>
+where
+    T: Default + std::ops::AddAssign<&'a T> + 'a,
+{
+    let mut segments = segments.into_iter().peekable();
+    segments.peek().ok_or(Error::NoUnits { unit: "segments" })?;
+    let mut sum = T::default();
+    for segment in segments {
+        sum += segment;
+    }
+    Ok(sum)
+}
+
 macro_rules! registry {
     ($($file:ident),* $(,)?) => {
         $(pub mod $file;)*
@@ -91,7 +111,13 @@ macro_rules! registry {
     };
 }
 
-registry! { accuracy, exact_match, truthful, truthful_text, perplexity }
+registry! {
+    accuracy, bleu, chrf, exact_match, perplexity, rouge, ter, truthful, truthful_text,
+}
+
+mod ngram;
+mod python_text;
+pub mod signature;
 
 /// The metric with this key.
 pub fn find(key: &str) -> Option<&'static Metric> {
@@ -137,7 +163,9 @@ mod tests {
         assert_eq!(keys.len(), metrics().count());
         assert!(find("acc").is_some_and(Metric::higher_is_better));
         assert!(find("word_perplexity").is_some_and(|metric| !metric.higher_is_better()));
-        assert_eq!(find("bleu"), None);
+        assert_eq!(find("rougeL").map(Metric::higher_is_better), Some(true));
+        assert_eq!(find("ter").map(Metric::higher_is_better), Some(false));
+        assert_eq!(find("bertscore"), None);
     }
 
     #[test]
