@@ -331,8 +331,7 @@ impl<'a> Scheduler<'a> {
                 Request::Score { .. } => finished.push((request, run.scores[request].take_outcome())),
                 Request::Generate { max_new_tokens, stop, decoding, key, .. } => {
                     let cache = self.decoder.cache_after(&prefix);
-                    let limits =
-                        Limits { max_new_tokens: *max_new_tokens, stop, decoding: *decoding, key: *key };
+                    let limits = Limits { max_new_tokens: *max_new_tokens, stop, decoding: *decoding, key: *key };
                     let reserved = run.tree.nodes[reading_node].tokens.len() + max_new_tokens;
                     let stream = Stream::new(request, cache, reserved, limits, self.tokenizer);
                     let next = run.scores[request].next_token();

@@ -64,10 +64,12 @@ impl FromStr for GenerationOptions {
         for part in text.split(',').map(str::trim) {
             let (key, value) = part.split_once('=').ok_or_else(|| format!("`{part}`: expected KEY=VALUE"))?;
             let is_first = match key {
-                "temperature" => temperature.replace(number(value, |it| it >= 0.0, "a number of at least 0")?).is_none(),
-                "top_p" => {
-                    top_p.replace(number(value, |it| it > 0.0 && it <= 1.0, "a number above 0 and at most 1")?).is_none()
+                "temperature" => {
+                    temperature.replace(number(value, |it| it >= 0.0, "a number of at least 0")?).is_none()
                 }
+                "top_p" => top_p
+                    .replace(number(value, |it| it > 0.0 && it <= 1.0, "a number above 0 and at most 1")?)
+                    .is_none(),
                 "top_k" => top_k.replace(count(value)?).is_none(),
                 "do_sample" => do_sample.replace(truth(value)?).is_none(),
                 "max_gen_toks" => max_new_tokens.replace(count(value)?).is_none(),
@@ -205,10 +207,18 @@ mod tests {
         assert_eq!(read("temperature=0.7,do_sample=False").unwrap().decoding, Some(Decoding::Greedy));
         let only = read("max_gen_toks=8").unwrap();
         assert_eq!((only.decoding, only.max_new_tokens), (None, Some(8)));
-        for bad in
-            ["", "temperature", "temperature=-1", "top_p=0", "top_p=0.9", "top_k=x", "beams=4", "top_k=1,top_k=1",
-             "do_sample=true,temperature=0", "do_sample=maybe"]
-        {
+        for bad in [
+            "",
+            "temperature",
+            "temperature=-1",
+            "top_p=0",
+            "top_p=0.9",
+            "top_k=x",
+            "beams=4",
+            "top_k=1,top_k=1",
+            "do_sample=true,temperature=0",
+            "do_sample=maybe",
+        ] {
             assert!(read(bad).is_err(), "{bad}");
         }
     }

@@ -135,8 +135,17 @@ mod tests {
         // r = random.Random(1234); r.sample(range(7473), 5), then r.sample(range(21), 5), (22, 5), (30, 8), (1000, 6), (3, 3)
         let mut random = PythonRandom::new(1234);
         let shapes = [(7473, 5), (21, 5), (22, 5), (30, 8), (1000, 6), (3, 3)];
-        let drawn: Vec<Vec<usize>> = shapes.iter().map(|&(population, count)| random.sample(population, count)).collect();
-        assert_eq!(drawn, [[6374, 3610, 957, 61, 742], [18, 1, 2, 3, 11], [7, 0, 11, 20, 19], [15, 19, 14, 4, 2, 5, 22, 3], [865, 14, 515, 498, 901, 988], [0, 2, 1]]);
+        let drawn: Vec<Vec<usize>> =
+            shapes.iter().map(|&(population, count)| random.sample(population, count)).collect();
+        let expected: [&[usize]; 6] = [
+            &[6374, 3610, 957, 61, 742],
+            &[18, 1, 2, 3, 11],
+            &[7, 0, 11, 20, 19],
+            &[15, 19, 14, 4, 2, 5, 22, 3],
+            &[865, 14, 515, 498, 901, 988],
+            &[0, 2, 1],
+        ];
+        assert_eq!(drawn, expected);
         assert_eq!(random.sample(2, 5).len(), 2);
     }
 }
