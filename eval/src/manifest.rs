@@ -60,7 +60,6 @@ impl Manifest {
         calibration: Option<&Calibration>,
         suite: &Suite<'_>,
         options: &TaskOptions,
-        seed: u64,
     ) -> Self {
         let files: Map<String, Value> =
             model.files.iter().map(|(name, sha256)| (name.clone(), sha256.as_str().into())).collect();
@@ -93,7 +92,7 @@ impl Manifest {
                 "prompt_form": options.prompt_form.name(),
                 "double_bos": options.double_bos.name(),
                 "shown_answers": options.shown_answers.name(),
-                "seed": seed,
+                "seed": options.seed,
             },
         });
         if let (Some(calibration), Value::Object(fields)) = (calibration, &mut value) {

@@ -1,9 +1,10 @@
 //! What a task asks of a model, in tokens, and what comes back.
 
 use engine::decoder::NumericalFailure;
+use engine::generate::{Decoding, DrawKey};
 
 /// One question to a model.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     /// The log-probabilities of `tokens[first_scored..]`, each given all tokens before it.
     Score {
@@ -15,14 +16,18 @@ pub enum Request {
         /// length are made for it. lm-evaluation-harness leaves the last token out, the perplexity windows do not.
         sequence_len: usize,
     },
-    /// A greedy continuation.
+    /// A continuation.
     Generate {
         /// The sequence to continue; not empty.
         prompt: Vec<u32>,
         /// Tokens to generate at most.
         max_new_tokens: usize,
-        /// Strings that end the text; cut off.
+        /// Strings that end the text; cut off. One that is the text of a single token ends it as an end token does.
         stop: Vec<String>,
+        /// How each token is chosen.
+        decoding: Decoding,
+        /// What draws are for; the position is filled in. Of greedy continuations it means nothing.
+        key: DrawKey,
     },
 }
 
@@ -38,7 +43,7 @@ pub enum Outcome {
     },
     /// To [`Request::Generate`].
     Generated {
-        /// New tokens, the end token left out.
+        /// New tokens, an end token left out; those of a stop string are in it.
         tokens: Vec<u32>,
         /// Their text, cut before the first stop string.
         text: String,

@@ -51,7 +51,6 @@ impl<'a> Setting<'a> {
             roots: &DataRoots::default(),
             options: TaskOptions { limit: Some(2), ..TaskOptions::default() },
             quantization: Quantization { calibration, cache: self.cache.clone(), available_bytes: None },
-            seed: 1234,
             scheduler: SchedulerOptions::default(),
             output: Some(self.output),
             existing: Existing::Resume,

@@ -34,7 +34,6 @@ fn samples(tasks: &str, options: TaskOptions, data: &Path, output: &Path) {
             roots: &DataRoots::new(&[data.to_path_buf()]),
             options,
             quantization: Quantization::default(),
-            seed: 1234,
             scheduler: SchedulerOptions::default(),
             output: Some(output),
             existing: Existing::Resume,

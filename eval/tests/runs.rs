@@ -68,7 +68,6 @@ impl<'a> Setting<'a> {
                 tasks: &tasks,
                 roots: &DataRoots::default(),
                 options: self.options.clone(),
-                seed: 1234,
                 quantization: Quantization::default(),
                 scheduler: SchedulerOptions { batch_tokens: self.batch_tokens, ..SchedulerOptions::default() },
                 output: self.output,

@@ -2,6 +2,7 @@
 //! computed once.
 
 use engine::decoder::{Chunk, Decoder};
+use engine::generate::{Decoding, DrawKey, Generator, PREFILL_CHUNK, Sampling, Settings};
 use engine::kv_cache::KvPrefix;
 use engine::model::Model;
 use engine::runtime::{IsaChoice, Runtime};
@@ -58,7 +59,17 @@ fn requests() -> Vec<(usize, Request)> {
             requests.push(Request::loglikelihood(&context, &[20 + choice]));
             requests.push(Request::loglikelihood(&context, &[30 + choice, 31, 32 + choice]));
         }
-        requests.push(Request::Generate { prompt: context, max_new_tokens: 5 + question as usize, stop: vec![] });
+        let drawn = Sampling { temperature: 1.5, top_k: Some(60), top_p: 0.95 };
+        let ways = [Decoding::Greedy, Decoding::Sampled(drawn), Decoding::Sampled(Sampling { top_k: None, ..drawn })];
+        for (sample, decoding) in ways.into_iter().enumerate() {
+            requests.push(Request::Generate {
+                prompt: context.clone(),
+                max_new_tokens: 5 + 4 * question as usize,
+                stop: vec![],
+                decoding,
+                key: DrawKey { seed: 7, item: u64::from(question), sample: sample as u32, position: 0 },
+            });
+        }
     }
     requests.push(Request::window(&header));
     requests.into_iter().enumerate().collect()
@@ -76,7 +87,9 @@ fn answers_do_not_depend_on_sharing_batch_or_order() {
     assert_eq!(expected.len(), requests.len());
     assert!(computed * 5 < requested, "computed {computed} of {requested} tokens");
     for (batch_tokens, batch_sequences) in [(1, 1), (7, 2), (64, 3), (1000, 1000)] {
-        let options = SchedulerOptions { batch_tokens, batch_sequences };
+        // Room for one text at a time, then for some.
+        let cache_bytes = decoder.cache_bytes_per_token() * batch_tokens;
+        let options = SchedulerOptions { batch_tokens, batch_sequences, cache_bytes };
         let mut shuffled = requests.clone();
         shuffled.reverse();
         shuffled.rotate_left(batch_tokens % 11);
@@ -95,6 +108,75 @@ fn answers_do_not_depend_on_sharing_batch_or_order() {
     }
 }
 
+/// A continuation by the scheduler, alone.
+fn continued(decoder: Decoder<'_>, tokenizer: &Tokenizer, request: &Request) -> (Vec<u32>, String) {
+    match answers(decoder, tokenizer, SchedulerOptions::default(), &[(0, request.clone())]).0.remove(&0) {
+        Some(Outcome::Generated { tokens, text }) => (tokens, text),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn continuations_are_those_of_the_generator() {
+    let model = Model::unquantized(&engine::builtin::checkpoint().unwrap()).unwrap();
+    let tokenizer = Tokenizer::bytes_only().unwrap();
+    let runtime = Runtime::new(Some(2), IsaChoice::Best).unwrap();
+    let decoder = Decoder::new(&model, &runtime);
+    let mut drawn = Vec::new();
+    for (_, request) in requests() {
+        let Request::Generate { prompt, max_new_tokens, stop, decoding, key } = &request else { continue };
+        let settings = Settings {
+            decoding: *decoding,
+            key: *key,
+            max_new_tokens: *max_new_tokens,
+            eos_ids: tokenizer.eos_ids().to_vec(),
+            stop: stop.clone(),
+            prefill_chunk: PREFILL_CHUNK,
+        };
+        let generator = Generator::new(&model, &runtime, Some(&tokenizer), settings);
+        let expected = generator.run(prompt, &mut |_| std::ops::ControlFlow::Continue(())).unwrap();
+        assert_eq!(continued(decoder, &tokenizer, &request).0, expected.tokens);
+        if matches!(decoding, Decoding::Sampled(_)) {
+            drawn.push(expected.tokens);
+        }
+    }
+    drawn.sort();
+    drawn.dedup();
+    assert!(drawn.len() > 8, "every draw has its own key");
+}
+
+/// The text of a free continuation is cut at strings that lie in it, wherever its tokens, which are bytes, begin.
+#[test]
+fn stop_strings_cut_texts_across_tokens() {
+    let model = Model::unquantized(&engine::builtin::checkpoint().unwrap()).unwrap();
+    let tokenizer = Tokenizer::bytes_only().unwrap();
+    let runtime = Runtime::new(Some(2), IsaChoice::Best).unwrap();
+    let decoder = Decoder::new(&model, &runtime);
+    let ascii = Sampling { temperature: 0.7, top_k: None, top_p: 1.0 };
+    let of = |stop: Vec<String>, max_new_tokens| Request::Generate {
+        prompt: vec![256, 72, 105],
+        max_new_tokens,
+        stop,
+        decoding: Decoding::Sampled(ascii),
+        key: DrawKey::default(),
+    };
+    let (tokens, whole) = continued(decoder, &tokenizer, &of(vec![], 120));
+    let letters: Vec<(usize, char)> = whole.char_indices().collect();
+    let mut found = 0;
+    for window in letters.windows(3).filter(|window| window.iter().all(|(_, it)| *it != char::REPLACEMENT_CHARACTER)) {
+        let stop: String = window.iter().map(|(_, letter)| letter).collect();
+        let end = whole.find(&stop).unwrap();
+        let (cut, text) = continued(decoder, &tokenizer, &of(vec!["never there".into(), stop.clone()], 120));
+        assert_eq!(text, whole[..end], "{stop:?}");
+        assert!(tokens.starts_with(&cut) && cut.len() < tokens.len() || text.len() + 8 > whole.len(), "{stop:?}");
+        found += 1;
+    }
+    assert!(found > 3, "{whole:?}");
+    // An empty string stops nothing; no tokens are no text.
+    assert_eq!(continued(decoder, &tokenizer, &of(vec![String::new()], 120)), (tokens, whole));
+    assert_eq!(continued(decoder, &tokenizer, &of(vec![], 0)), (vec![], String::new()));
+}
+
 /// LLM.int8() with outliers of whole sequences: they are read whole, whatever the batch, and their prefixes by nobody else.
 #[test]
 fn sequences_whose_tokens_depend_on_each_other_are_read_whole() {
@@ -108,7 +190,7 @@ fn sequences_whose_tokens_depend_on_each_other_are_read_whole() {
     let (expected, requested, computed) = answers(decoder, &tokenizer, SchedulerOptions::default(), &requests);
     assert!(computed >= requested, "computed {computed} of {requested} tokens");
     for (batch_tokens, batch_sequences) in [(1, 1), (70, 3), (1000, 1000)] {
-        let options = SchedulerOptions { batch_tokens, batch_sequences };
+        let options = SchedulerOptions { batch_tokens, batch_sequences, ..SchedulerOptions::default() };
         let mut shuffled = requests.clone();
         shuffled.reverse();
         assert_eq!(answers(decoder, &tokenizer, options, &shuffled).0, expected, "{options:?}");

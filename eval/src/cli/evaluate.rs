@@ -4,6 +4,7 @@ use super::Context;
 use super::calibration::CalibrationFlags;
 use super::failure::{Failure, Outcome, Status};
 use super::loading::{self, ModelFlags, Source, recipes};
+use super::machine;
 use super::observer::Reporter;
 use super::progress::Verbosity;
 use super::runtime::RuntimeFlags;
@@ -14,8 +15,9 @@ use engine::builtin;
 use eval::report;
 use eval::runner::{self, Existing, Plan, RunSummary};
 use eval::scheduler::SchedulerOptions;
-use eval::task::{self, Concession, OnOverflow, PromptForm, TaskId, TaskOptions};
+use eval::task::{self, Concession, DEFAULT_SEED, GenerationOptions, OnOverflow, PromptForm, TaskId, TaskOptions};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// Evaluate recipes of a model on benchmarks
 ///
@@ -69,8 +71,12 @@ pub struct Arguments {
     #[arg(long, value_name = "N", help_heading = "Tasks")]
     window: Option<usize>,
     /// Seed of everything that draws
-    #[arg(long, value_name = "S", default_value_t = 1234, help_heading = "Tasks")]
+    #[arg(long, value_name = "S", default_value_t = DEFAULT_SEED, help_heading = "Tasks")]
     seed: u64,
+    /// How texts are generated, where not as the protocol says: temperature, top_p, top_k, do_sample, max_gen_toks; results
+    /// say so
+    #[arg(long, value_name = "KEY=VALUE,...", value_parser = GenerationOptions::from_str, help_heading = "Tasks")]
+    gen_kwargs: Option<GenerationOptions>,
     /// What to do with a prompt that is longer than the model's context; results say so
     #[arg(long, value_name = "ACTION", value_enum, default_value_t = Overflow::Extend, help_heading = "Exceptions")]
     on_overflow: Overflow,
@@ -130,6 +136,13 @@ impl From<Overflow> for OnOverflow {
     }
 }
 
+/// Half of the memory that can be had is for keys and values, where the system tells.
+fn cache_limit() -> SchedulerOptions {
+    let options = SchedulerOptions::default();
+    let half = machine::memory().map(|memory| memory.available as usize / 2);
+    SchedulerOptions { cache_bytes: half.unwrap_or(options.cache_bytes), ..options }
+}
+
 fn batch_size(text: &str) -> Result<usize, String> {
     match text {
         "auto" => Ok(SchedulerOptions::default().batch_sequences),
@@ -172,10 +185,10 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
         roots: &DataRoots::new(&data).with_pinning(pinning),
         options: arguments.options(),
         quantization: arguments.calibration.quantization(),
-        seed: arguments.seed,
         scheduler: SchedulerOptions {
             batch_tokens: arguments.batch_tokens as usize,
             batch_sequences: arguments.batch_size,
+            ..cache_limit()
         },
         output: arguments.output_path.as_deref(),
         existing: if arguments.overwrite { Existing::Overwrite } else { Existing::Resume },
@@ -242,6 +255,8 @@ impl Arguments {
             prompt_form: if self.apply_chat_template { PromptForm::Chat } else { PromptForm::Plain },
             double_bos: concession(self.allow_double_bos),
             shown_answers: concession(self.allow_shown_answers),
+            generation: self.gen_kwargs.unwrap_or_default(),
+            seed: self.seed,
         }
     }
 

@@ -35,7 +35,7 @@ pub static CHRF_PLUS_PLUS: Metric = Metric {
 pub(super) const METRICS: &[&Metric] = &[&CHRF, &CHRF_PLUS_PLUS];
 
 /// The longest character n-grams that count.
-const CHARACTER_ORDERS: usize = 6;
+pub const CHARACTER_ORDERS: usize = 6;
 /// The longest word n-grams that count in chrF++.
 const WORD_ORDERS: usize = 2;
 

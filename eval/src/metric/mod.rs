@@ -111,7 +111,9 @@ macro_rules! registry {
     };
 }
 
-registry! { accuracy, bleu, chrf, perplexity, rouge, ter, truthful }
+registry! {
+    accuracy, bleu, chrf, exact_match, perplexity, rouge, ter, truthful, truthful_text,
+}
 
 mod ngram;
 mod python_text;

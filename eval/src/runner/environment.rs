@@ -83,6 +83,7 @@ impl Invocation {
                 "ask_seconds": recipe.ask_seconds,
                 "tokens_requested": recipe.counts.requested,
                 "tokens_computed": recipe.counts.computed,
+                "tokens_generated": recipe.counts.generated,
             });
             (recipe.name.clone(), fields)
         });

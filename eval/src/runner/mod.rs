@@ -56,8 +56,6 @@ pub struct Plan<'a> {
     pub options: TaskOptions,
     /// Calibration text, and where finished blocks are kept.
     pub quantization: Quantization,
-    /// Seed of everything that draws.
-    pub seed: u64,
     /// How much is computed together; changes no bit.
     pub scheduler: SchedulerOptions,
     /// Run directory; without one nothing is written.
@@ -177,7 +175,7 @@ pub fn run(plan: &Plan<'_>, observer: &mut dyn Observer) -> Result<RunSummary, E
     observer.phase(Phase::HashingModel);
     let hashes = plan.checkpoint.sha256()?;
     let identity = identity(plan, &hashes);
-    let manifest = Manifest::new(&identity, &recipes, calibration.as_ref(), &suite, &options, plan.seed);
+    let manifest = Manifest::new(&identity, &recipes, calibration.as_ref(), &suite, &options);
     let mut directory = RunDirectory::open(plan.output, plan.existing, &manifest, &identity.digest())?;
     let mut invocation = Invocation::begin(plan.runtime);
 

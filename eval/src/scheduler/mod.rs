@@ -2,20 +2,23 @@
 //!
 //! Requests become a prefix tree. Ready nodes are taken from a stack, so that a branch is finished, and its cache
 //! freed, before the next is begun; as many as fit a batch are computed together. A sequence that generates takes one
-//! token of every batch, beside the prompts that are still being read. None of this can change a bit of an answer:
+//! token of every batch, beside the prompts that are still being read: as texts end, new prompts come in, as long as the
+//! keys and values of all of them find room. None of this can change a bit of an answer:
 //! the decoder gives the same result whatever shares a batch. (Where the tokens of a sequence depend on each other, as with
 //! LLM.int8()'s `outliers=per_call`, sequences are read whole, and prefixes are not shared.)
 
 mod scoring;
+mod stream;
 mod tree;
 
 use crate::request::{Outcome, Request};
 use engine::decoder::{Chunk, Decoder, NumericalFailure};
 use engine::kv_cache::{KvCache, KvPrefix};
-use engine::tokenizer::{SpecialText, Tokenizer};
-use scoring::{Scores, Target};
+use engine::tokenizer::Tokenizer;
+use scoring::{Scores, Target, Wanted};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use stream::{Limits, Stream};
 use tree::{Sequence, Tree};
 
 /// How much is computed together.
@@ -25,11 +28,13 @@ pub struct SchedulerOptions {
     pub batch_tokens: usize,
     /// Sequences of one batch.
     pub batch_sequences: usize,
+    /// Bytes of keys and values that texts may take together, before further prompts are read.
+    pub cache_bytes: usize,
 }
 
 impl Default for SchedulerOptions {
     fn default() -> Self {
-        Self { batch_tokens: 512, batch_sequences: 256 }
+        Self { batch_tokens: 512, batch_sequences: 256, cache_bytes: 4 << 30 }
     }
 }
 
@@ -45,10 +50,12 @@ pub enum Continue {
 /// Work asked for and work done, in tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenCounts {
-    /// Tokens of all requests, as if each were computed alone.
+    /// Tokens of all requests and of their texts, as if each were computed alone.
     pub requested: usize,
     /// Tokens that went through the decoder.
     pub computed: usize,
+    /// Tokens generated.
+    pub generated: usize,
 }
 
 /// Answers requests with one model.
@@ -57,13 +64,6 @@ pub struct Scheduler<'a> {
     tokenizer: Option<&'a Tokenizer>,
     options: SchedulerOptions,
     counts: TokenCounts,
-}
-
-/// One token at a time after a prompt.
-struct Stream {
-    request: usize,
-    cache: KvCache,
-    generated: Vec<u32>,
 }
 
 /// A node being computed.
@@ -83,7 +83,7 @@ struct Run<'r> {
     scores: Vec<Scores>,
     /// Nodes ready to be read, the next one last.
     ready: Vec<Reading>,
-    streams: Vec<Stream>,
+    streams: Vec<Stream<'r>>,
 }
 
 impl<'r> Run<'r> {
@@ -114,17 +114,35 @@ impl<'r> Run<'r> {
         Self { requests, sequences, tree, scores, ready: Vec::new(), streams: Vec::new() }
     }
 
+    /// Positions that the texts which begin at the end of a node take, its own included; 0 if none begins there.
+    fn reserved(&self, node: usize) -> usize {
+        let node = &self.tree.nodes[node];
+        let ended = self.tree.order[node.members.clone()]
+            .iter()
+            .take_while(|&&request| self.sequences[request].tokens.len() == node.tokens.end);
+        let wanted = ended.filter_map(|&request| match &self.requests[request].1 {
+            Request::Generate { max_new_tokens, .. } => Some(node.tokens.len() + max_new_tokens),
+            Request::Score { .. } => None,
+        });
+        wanted.sum()
+    }
+
     /// What is read off the hidden states of `positions` of a node, ascending.
     fn targets(&self, node: usize, positions: Range<usize>) -> Vec<Target> {
         let mut targets: BTreeMap<usize, Target> = BTreeMap::new();
         for &request in &self.tree.order[self.tree.nodes[node].members.clone()] {
-            let (first, scored) = match &self.requests[request].1 {
-                Request::Score { tokens, first_scored, .. } => (first_scored - 1, Some(tokens)),
-                Request::Generate { prompt, .. } => (prompt.len() - 1, None),
+            let request_itself = &self.requests[request].1;
+            let first = match request_itself {
+                Request::Score { first_scored, .. } => first_scored - 1,
+                Request::Generate { prompt, .. } => prompt.len() - 1,
             };
             for position in positions.start.max(first)..positions.end.min(self.sequences[request].tokens.len()) {
                 let target = targets.entry(position).or_insert_with(|| Target::at(position));
-                target.readers.push((request, scored.map(|tokens| tokens[position + 1])));
+                let wanted = match request_itself {
+                    Request::Score { tokens, .. } => Wanted::LogProb(tokens[position + 1]),
+                    Request::Generate { decoding, key, .. } => Wanted::next(*decoding, *key, position),
+                };
+                target.readers.push((request, wanted));
             }
         }
         targets.into_values().collect()
@@ -170,10 +188,13 @@ impl<'a> Scheduler<'a> {
     }
 
     /// Computes one batch and returns the requests it finished.
-    fn step(&mut self, run: &mut Run<'_>) -> Result<Vec<(usize, Outcome)>, engine::Error> {
+    fn step<'r>(&mut self, run: &mut Run<'r>) -> Result<Vec<(usize, Outcome)>, engine::Error>
+    where
+        'a: 'r,
+    {
         let limit = self.options.batch_sequences.min(self.options.batch_tokens).max(1);
-        let mut streams: Vec<Stream> = run.streams.drain(..run.streams.len().min(limit)).collect();
-        let mut readings = self.take_readings(run, streams.len());
+        let mut streams: Vec<Stream<'r>> = run.streams.drain(..run.streams.len().min(limit)).collect();
+        let mut readings = self.take_readings(run, &streams);
 
         let mut chunks = Vec::with_capacity(streams.len() + readings.len());
         for stream in &mut streams {
@@ -202,10 +223,7 @@ impl<'a> Scheduler<'a> {
         }
         let outputs = self.decoder.forward(&mut chunks)?;
         drop(chunks);
-        let next = |stream: &Stream| {
-            vec![Target { readers: vec![(stream.request, None)], ..Target::at(stream.cache.len() - 1) }]
-        };
-        let targets: Vec<Vec<Target>> = streams.iter().map(next).chain(targets).collect();
+        let targets: Vec<Vec<Target>> = streams.iter().map(|stream| vec![stream.target()]).chain(targets).collect();
         let mut scored = self.score(&mut run.scores, &targets, outputs).into_iter();
 
         let mut finished = Vec::new();
@@ -225,14 +243,25 @@ impl<'a> Scheduler<'a> {
         Ok(finished)
     }
 
-    /// Takes ready nodes off the stack, as many as fit beside `streams` tokens, with the tokens to read now of each.
-    fn take_readings(&self, run: &mut Run<'_>, streams: usize) -> Vec<(Reading, usize)> {
-        let mut room = self.options.batch_tokens.max(1).saturating_sub(streams);
-        let slots = self.options.batch_sequences.max(1).saturating_sub(streams);
+    /// Takes ready nodes off the stack, as many as fit beside `streams`, with the tokens to read now of each.
+    fn take_readings(&self, run: &mut Run<'_>, streams: &[Stream<'_>]) -> Vec<(Reading, usize)> {
+        let mut room = self.options.batch_tokens.max(1).saturating_sub(streams.len());
+        let slots = self.options.batch_sequences.max(1).saturating_sub(streams.len());
+        // Positions that texts may still take. A prompt that was begun is read to its end.
+        let positions = self.options.cache_bytes / self.decoder.cache_bytes_per_token().max(1);
+        let reserved: usize = streams.iter().chain(&run.streams).map(|stream| stream.reserved).sum();
+        let mut free = positions.saturating_sub(reserved);
+        let mut is_idle = streams.is_empty() && run.streams.is_empty();
         let reads_whole = self.decoder.reads_whole();
         let mut taken = Vec::new();
         while room > 0 && taken.len() < slots {
             let Some(reading) = run.ready.pop() else { break };
+            let takes = run.reserved(reading.node);
+            if reading.done == 0 && takes > free && !is_idle {
+                run.ready.push(reading);
+                break;
+            }
+            (free, is_idle) = (free.saturating_sub(takes), is_idle && takes == 0);
             let left = run.tree.nodes[reading.node].tokens.len() - reading.done;
             if reads_whole && left > room && !taken.is_empty() {
                 run.ready.push(reading);
@@ -264,14 +293,16 @@ impl<'a> Scheduler<'a> {
     }
 
     /// Takes in one batch's part of a node: failures, children, streams.
-    fn advance_reading(
-        &self,
-        run: &mut Run<'_>,
+    fn advance_reading<'r>(
+        &mut self,
+        run: &mut Run<'r>,
         mut reading: Reading,
         count: usize,
         outcome: Result<(), NumericalFailure>,
         finished: &mut Vec<(usize, Outcome)>,
-    ) {
+    ) where
+        'a: 'r,
+    {
         let node = &run.tree.nodes[reading.node];
         let members = node.members.clone();
         if let Err(failure) = outcome {
@@ -284,7 +315,7 @@ impl<'a> Scheduler<'a> {
             run.ready.push(reading);
             return;
         }
-        let (end, children) = (node.tokens.end, node.children.clone());
+        let (end, children, reading_node) = (node.tokens.end, node.children.clone(), reading.node);
         let prefix = reading.cache.freeze();
         for place in members {
             let request = run.tree.order[place];
@@ -293,9 +324,11 @@ impl<'a> Scheduler<'a> {
             }
             match &run.requests[request].1 {
                 Request::Score { .. } => finished.push((request, run.scores[request].take_outcome())),
-                Request::Generate { .. } => {
+                Request::Generate { max_new_tokens, stop, decoding, key, .. } => {
                     let cache = self.decoder.cache_after(&prefix);
-                    let stream = Stream { request, cache, generated: Vec::new() };
+                    let limits = Limits { max_new_tokens: *max_new_tokens, stop, decoding: *decoding, key: *key };
+                    let reserved = run.tree.nodes[reading_node].tokens.len() + max_new_tokens;
+                    let stream = Stream::new(request, cache, reserved, limits, self.tokenizer);
                     let next = run.scores[request].next_token();
                     self.extend_stream(run, stream, next, finished);
                 }
@@ -306,25 +339,22 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    /// Adds a token to a stream and ends it where the request says so.
-    fn extend_stream(&self, run: &mut Run<'_>, mut stream: Stream, next: u32, finished: &mut Vec<(usize, Outcome)>) {
-        let Request::Generate { max_new_tokens, stop, .. } = &run.requests[stream.request].1 else {
-            return;
-        };
-        let ended = self.tokenizer.is_some_and(|tokenizer| tokenizer.eos_ids().contains(&next));
-        if !ended && *max_new_tokens > 0 {
-            stream.generated.push(next);
-        }
-        let text = match self.tokenizer {
-            Some(tokenizer) => tokenizer.decode(&stream.generated, SpecialText::Skip).unwrap_or_default(),
-            None => String::new(),
-        };
-        let cut = stop.iter().filter_map(|stop| text.find(stop.as_str())).min();
-        if ended || cut.is_some() || stream.generated.len() >= *max_new_tokens {
-            let text = text[..cut.unwrap_or(text.len())].to_string();
-            finished.push((stream.request, Outcome::Generated { tokens: stream.generated, text }));
-        } else {
+    /// Adds a token to a stream; one that ends with it is finished.
+    fn extend_stream<'r>(
+        &mut self,
+        run: &mut Run<'r>,
+        mut stream: Stream<'r>,
+        next: u32,
+        finished: &mut Vec<(usize, Outcome)>,
+    ) where
+        'a: 'r,
+    {
+        if !stream.push(next) {
             run.streams.push(stream);
+            return;
         }
+        self.counts.requested += stream.generated.len();
+        self.counts.generated += stream.generated.len();
+        finished.push((stream.request, stream.outcome(self.tokenizer)));
     }
 }

@@ -7,14 +7,16 @@ use super::Inputs;
 use super::choices::{ChoicePrompt, Joining, Place};
 use super::frame::Frame;
 use super::id::TaskId;
-use super::options::{Concession, OnOverflow, PromptForm};
+use super::options::{Concession, GenerationOptions, OnOverflow, PromptForm};
 use super::prompt::{Conversation, PromptEncoder};
 use super::sample::{Item, Prepared, Sample};
 use crate::error::Error;
 use crate::request::{Outcome, Request};
 use engine::chat_template::Message;
+use engine::generate::{Decoding, DrawKey, Sampling};
 use engine::tokenizer::Specials;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 /// A worked example.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +54,8 @@ pub struct Asker<'a> {
     conversation: Option<Conversation<'a>>,
     /// Whether replies are asked for without the tokens that the tokenizer would add: the template has them.
     specials: Specials,
+    /// How tokens of replies are chosen.
+    decoding: Decoding,
 }
 
 impl<'a> Asker<'a> {
@@ -64,7 +68,7 @@ impl<'a> Asker<'a> {
             PromptForm::Plain => None,
             PromptForm::Chat => Some(Conversation::new(inputs, id, "plain prompts (no --apply_chat_template)")?),
         };
-        Ok(Self { encoder: PromptEncoder::new(inputs.tokenizer)?, conversation, specials: Specials::AsConfigured })
+        Self::new(inputs, conversation, Specials::AsConfigured)
     }
 
     /// Always in the chat template.
@@ -73,7 +77,19 @@ impl<'a> Asker<'a> {
     /// [`Error::NoChatTemplate`], which names `alternative`.
     pub fn chat(id: &TaskId, inputs: &Inputs<'a>, alternative: &str) -> Result<Self, Error> {
         let conversation = Some(Conversation::new(inputs, id, alternative)?);
-        Ok(Self { encoder: PromptEncoder::new(inputs.tokenizer)?, conversation, specials: Specials::Bare })
+        Self::new(inputs, conversation, Specials::Bare)
+    }
+
+    fn new(inputs: &Inputs<'a>, conversation: Option<Conversation<'a>>, specials: Specials) -> Result<Self, Error> {
+        let encoder = PromptEncoder::new(inputs.tokenizer)?;
+        let decoding = inputs.options.generation.decoding.unwrap_or(Decoding::Greedy);
+        Ok(Self { encoder, conversation, specials, decoding })
+    }
+
+    /// Draws replies, as a protocol has it; what the options say comes first.
+    pub fn drawing(self, inputs: &Inputs<'_>, sampling: Sampling) -> Self {
+        let decoding = inputs.options.generation.decoding.unwrap_or(Decoding::Sampled(sampling));
+        Self { decoding, ..self }
     }
 
     /// What stands between question and answer: a space, nothing in a chat template.
@@ -150,9 +166,11 @@ impl<'a> Asker<'a> {
         limits: ReplyLimits<'_>,
     ) -> Result<Prepared, Error> {
         refuse_shown_answer(frame, document, question)?;
-        // At least one token has to be generated.
-        let limit = frame.context_len.saturating_sub(1);
         let on_overflow = frame.options.on_overflow;
+        let wanted = wanted_tokens(frame, limits);
+        // At least one token has to be generated; lm-evaluation-harness cuts until all of them find room.
+        let room = if on_overflow == OnOverflow::Left { wanted.max(1) } else { 1 };
+        let limit = frame.context_len.saturating_sub(room);
         let mut shots = question.examples.len();
         let (text, mut tokens) = loop {
             let text = self.text(question, shots)?;
@@ -180,7 +198,7 @@ impl<'a> Asker<'a> {
                     let reason = format!("{} tokens do not fit in the context of {limit}", tokens.len());
                     return Ok(Prepared::Skipped(reason));
                 }
-                OnOverflow::Left => {
+                OnOverflow::Left if limit > 0 => {
                     let cut = tokens.len() - limit;
                     tokens.drain(..cut);
                     item.prompt_tokens = tokens.len();
@@ -189,12 +207,11 @@ impl<'a> Asker<'a> {
                 OnOverflow::Extend => {
                     item.notes.insert("tokens_beyond_context".into(), (tokens.len() - limit).into());
                 }
-                OnOverflow::DropShots | OnOverflow::Error => {
+                OnOverflow::Left | OnOverflow::DropShots | OnOverflow::Error => {
                     return Err(Error::ContextOverflow { task: task(), document, tokens: tokens.len(), limit });
                 }
             }
         }
-        let wanted = limits.max_new_tokens;
         let max_new_tokens = match on_overflow {
             OnOverflow::Extend => wanted,
             _ => wanted.min(frame.context_len - tokens.len()),
@@ -203,7 +220,29 @@ impl<'a> Asker<'a> {
             item.notes.insert("max_new_tokens".into(), max_new_tokens.into());
         }
         let stop = limits.stop.iter().map(|stop| stop.to_string()).collect();
-        Ok(Prepared::Ready(item, vec![Request::Generate { prompt: tokens, max_new_tokens, stop }]))
+        let key = DrawKey { seed: frame.options.seed, item: draw_item(&frame.id, document), ..DrawKey::default() };
+        let request = Request::Generate { prompt: tokens, max_new_tokens, stop, decoding: self.decoding, key };
+        Ok(Prepared::Ready(item, vec![request]))
+    }
+
+    /// Adds to a configuration how replies are generated.
+    pub fn describe_reply(&self, frame: &Frame, limits: ReplyLimits<'_>, fields: &mut Map<String, Value>) {
+        fields.insert("output_type".into(), "generate_until".into());
+        let decoding = match self.decoding {
+            Decoding::Greedy => "greedy".to_string(),
+            Decoding::Sampled(Sampling { temperature, top_k, top_p }) => {
+                let top_k = top_k.map(|top_k| format!(", top_k {top_k}")).unwrap_or_default();
+                let seed = frame.options.seed;
+                format!("drawn: temperature {temperature}{top_k}, top_p {top_p}, seed {seed}, task and document")
+            }
+        };
+        fields.insert("decoding".into(), decoding.into());
+        fields.insert("max_new_tokens".into(), wanted_tokens(frame, limits).into());
+        fields.insert("stop".into(), limits.stop.into());
+        if frame.options.generation != GenerationOptions::default() {
+            let note = "decoding or max_new_tokens are not the protocol's: --gen_kwargs";
+            fields.insert("generation_note".into(), note.into());
+        }
     }
 
     /// Adds to a configuration what every prompt is subject to.
@@ -220,6 +259,18 @@ impl<'a> Asker<'a> {
             fields.insert("shown_answers".into(), frame.options.shown_answers.name().into());
         }
     }
+}
+
+/// Tokens of a reply at most: what the options say, or else the protocol.
+fn wanted_tokens(frame: &Frame, limits: ReplyLimits<'_>) -> usize {
+    frame.options.generation.max_new_tokens.unwrap_or(limits.max_new_tokens)
+}
+
+/// The number of a document in the keys of draws: the first eight bytes, as a little-endian number, of the SHA-256 of the
+/// task's full id, a line break and the document's number in decimal.
+fn draw_item(task: &str, document: usize) -> u64 {
+    let digest = Sha256::digest(format!("{task}\n{document}"));
+    digest.iter().take(8).rev().fold(0, |number, &byte| number << 8 | u64::from(byte))
 }
 
 /// A generated answer.

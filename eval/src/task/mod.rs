@@ -7,21 +7,28 @@
 mod ask;
 mod card;
 mod choices;
+mod examples;
+mod flores;
 mod frame;
+mod gsm8k;
 mod id;
 pub mod mmlu;
 mod nearest;
 mod options;
 pub mod perplexity;
 mod prompt;
+mod python_random;
 mod sample;
 mod suite;
+mod summarization;
 pub mod truthfulqa;
+mod truthfulqa_gen;
 
 pub use card::{Entry, Protocol};
 pub use frame::Frame;
 pub use id::{TaskId, find, parse};
-pub use options::{Concession, OnOverflow, PromptForm, TaskOptions};
+pub use options::{Concession, DEFAULT_SEED, GenerationOptions, OnOverflow, PromptForm, TaskOptions};
+pub(crate) use prompt::python_strip;
 pub(crate) use sample::hexadecimal;
 pub use sample::{Comparison, Item, MetricValue, NO_FILTER, PairedTest, Prepared, Sample, hash_text};
 pub use suite::{Group, Suite};
@@ -40,6 +47,12 @@ static ENTRIES: &[&Entry] = &[
     &truthfulqa::TRUTHFULQA,
     &truthfulqa::TRUTHFULQA_MC1,
     &truthfulqa::TRUTHFULQA_MC2,
+    &truthfulqa_gen::TRUTHFULQA_GEN,
+    &gsm8k::GSM8K,
+    &gsm8k::GSM8K_COT,
+    &flores::FLORES200,
+    &summarization::CNN_DAILYMAIL,
+    &summarization::XSUM,
 ];
 
 /// Every line of the registry.

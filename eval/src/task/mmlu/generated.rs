@@ -53,11 +53,9 @@ impl Task for Generated<'_> {
     fn configuration(&self) -> Map<String, Value> {
         let mut fields = Map::new();
         let mut set = |name: &str, value: Value| fields.insert(name.into(), value);
-        set("output_type", "generate_until".into());
         set("doc_to_text", format!("{INSTRUCTION}\n\n{{question}}\nA. {{A}}\nB. {{B}}\nC. {{C}}\nD. {{D}}\n").into());
-        set("decoding", "greedy".into());
-        set("max_new_tokens", LIMITS.max_new_tokens.into());
         set("extraction", "QwenLM/Qwen, eval/evaluate_chat_mmlu.py: always gives a letter".into());
+        self.asker.describe_reply(&self.subject.frame, LIMITS, &mut fields);
         self.asker.describe(&self.subject.frame, &mut fields);
         fields
     }
