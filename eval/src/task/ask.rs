@@ -249,6 +249,18 @@ impl<'o> Reply<'o> {
     }
 }
 
+/// The first `shots` worked examples.
+///
+/// # Errors
+/// [`Error::TooFewExamples`].
+pub fn first_examples<Q>(id: &TaskId, mut questions: Vec<Q>, shots: usize) -> Result<Vec<Q>, Error> {
+    if shots > questions.len() {
+        return Err(Error::TooFewExamples { task: id.to_string(), wanted: shots, available: questions.len() });
+    }
+    questions.truncate(shots);
+    Ok(questions)
+}
+
 /// Refuses a worked example that is the question itself, unless the options allow it.
 fn refuse_shown_answer(frame: &Frame, document: usize, question: &Question<'_>) -> Result<(), Error> {
     let shown = question.examples.iter().position(|example| example.question == question.text);
