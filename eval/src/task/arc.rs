@@ -9,16 +9,19 @@
 //! `lm_eval/tasks/arc`.
 
 use super::card::{Entry, LM_EVAL, ONLY_LM_EVAL, Protocol, find_protocol};
-use super::likeliest::{ChoiceQuestion, Choices, Scores, Wording, add_zero_shot};
+use super::likeliest::{ChoiceQuestion, Choices, Scores, ZeroShot, add_zero_shot};
 use super::{Inputs, Suite, TaskId};
 use crate::error::Error;
+use datasets::Dataset;
 use datasets::arc::{self, ARC as DATASET, Question, Set, Split};
+
+static DATASETS: &[&Dataset] = &[&DATASET];
 
 const fn entry(name: &'static str, summary: &'static str, names: fn() -> Vec<String>) -> Entry {
     Entry {
         name,
         summary,
-        datasets: &[&DATASET],
+        datasets: DATASETS,
         split: "test",
         variants: &[],
         protocols: PROTOCOLS,
@@ -52,9 +55,13 @@ const PROTOCOLS: &[Protocol] = &[Protocol {
 fn build<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<(), Error> {
     let set = if id.name == "arc_easy" { Set::Easy } else { Set::Challenge };
     let loaded = arc::read(inputs.roots, set, Split::Test)?;
-    let words = "Question: {question}\nAnswer:";
-    let wording = |asker: &_| Wording::zero_shot(asker, words, Choices::Own, Scores::AccAndNorm);
-    add_zero_shot(id, inputs, suite, loaded, wording, |asked: Question| ChoiceQuestion {
+    let words = ZeroShot {
+        version: 1.0,
+        doc_to_text: "Question: {question}\nAnswer:",
+        choices: Choices::Own,
+        scores: Scores::AccAndNorm,
+    };
+    add_zero_shot(id, inputs, suite, words, loaded, |asked: Question| ChoiceQuestion {
         text: format!("Question: {}\nAnswer:", asked.question),
         choices: asked.choices,
         answer: asked.answer,

@@ -9,7 +9,7 @@
 //! and the likelier of " no" and " yes". Source: EleutherAI/lm-evaluation-harness, `lm_eval/tasks/super_glue/boolq`.
 
 use super::card::{Entry, LM_EVAL, ONLY_LM_EVAL, Protocol, find_protocol};
-use super::likeliest::{ChoiceQuestion, Choices, Scores, Wording, add_zero_shot};
+use super::likeliest::{ChoiceQuestion, Choices, Scores, ZeroShot, add_zero_shot};
 use super::{Inputs, Suite, TaskId};
 use crate::error::Error;
 use datasets::boolq::{self, Answer, BOOLQ as DATASET, Item, Split};
@@ -39,9 +39,13 @@ const PROTOCOLS: &[Protocol] = &[Protocol {
 
 fn build<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<(), Error> {
     let loaded = boolq::read(inputs.roots, Split::Validation)?;
-    let words = "{passage}\nQuestion: {question}?\nAnswer:";
-    let wording = |asker: &_| Wording::zero_shot(asker, words, Choices::Fixed(&["no", "yes"]), Scores::Acc);
-    add_zero_shot(id, inputs, suite, loaded, wording, |asked: Item| ChoiceQuestion {
+    let words = ZeroShot {
+        version: 2.0,
+        doc_to_text: "{passage}\nQuestion: {question}?\nAnswer:",
+        choices: Choices::Fixed(&["no", "yes"]),
+        scores: Scores::Acc,
+    };
+    add_zero_shot(id, inputs, suite, words, loaded, |asked: Item| ChoiceQuestion {
         text: format!("{}\nQuestion: {}?\nAnswer:", asked.passage, asked.question),
         choices: Vec::new(),
         answer: match asked.answer {

@@ -39,8 +39,8 @@ pub struct Wording {
     pub description: String,
     /// Worked examples, their answers with what joins them.
     pub examples: Vec<Example>,
-    /// Where these are from, for results.
-    pub fewshot_sampler: &'static str,
+    /// Where these are from, for results; `None` where there are never any.
+    pub fewshot_sampler: Option<&'static str>,
     /// The text of a question as a pattern, for results.
     pub doc_to_text: &'static str,
     /// What joins an answer to its question.
@@ -53,20 +53,17 @@ pub struct Wording {
     pub scores: Scores,
 }
 
-impl Wording {
-    /// Without description and worked examples, answers joined by what the asker joins them with.
-    pub fn zero_shot(asker: &Asker<'_>, doc_to_text: &'static str, choices: Choices, scores: Scores) -> Self {
-        Self {
-            description: String::new(),
-            examples: Vec::new(),
-            fewshot_sampler: "none",
-            doc_to_text,
-            delimiter: asker.delimiter(),
-            joining: Joining::Together,
-            choices,
-            scores,
-        }
-    }
+/// How a benchmark asks that has neither description nor worked examples.
+#[derive(Clone, Copy, Debug)]
+pub struct ZeroShot {
+    /// Version of prompts and scoring.
+    pub version: f64,
+    /// The text of a question as a pattern, for results.
+    pub doc_to_text: &'static str,
+    /// What there is to choose from.
+    pub choices: Choices,
+    /// Which scores are reported.
+    pub scores: Scores,
 }
 
 /// A question with its answer.
@@ -92,9 +89,7 @@ pub struct LikeliestChoice<'a> {
     pub questions: Vec<ChoiceQuestion>,
 }
 
-/// Adds a benchmark that is asked without description and worked examples.
-///
-/// `wording` and `question` are what makes it that benchmark.
+/// Adds a benchmark that is asked without description and worked examples; `question` makes its documents.
 ///
 /// # Errors
 /// A variant, which such a benchmark has none of; a chat template that is asked for and missing.
@@ -102,14 +97,23 @@ pub fn add_zero_shot<'a, D>(
     id: &TaskId,
     inputs: &Inputs<'a>,
     suite: &mut Suite<'a>,
+    words: ZeroShot,
     loaded: Loaded<Vec<D>>,
-    wording: impl Fn(&Asker<'_>) -> Wording,
     question: impl Fn(D) -> ChoiceQuestion,
 ) -> Result<(), Error> {
     id.without_variant()?;
     let asker = Asker::lm_eval(id, inputs)?;
-    let (frame, documents) = Frame::new(id, inputs, 1.0, loaded.content, loaded.files);
-    let wording = wording(&asker);
+    let (frame, documents) = Frame::new(id, inputs, words.version, loaded.content, loaded.files);
+    let wording = Wording {
+        description: String::new(),
+        examples: Vec::new(),
+        fewshot_sampler: None,
+        doc_to_text: words.doc_to_text,
+        delimiter: asker.delimiter(),
+        joining: Joining::Together,
+        choices: words.choices,
+        scores: words.scores,
+    };
     let questions = documents.into_iter().map(question).collect();
     suite.add(Box::new(LikeliestChoice { frame, asker, wording, questions })).map(|_| ())
 }
@@ -161,9 +165,9 @@ impl Task for LikeliestChoice<'_> {
         if self.wording.joining == Joining::Apart {
             set("answers", "encoded apart, appended".into());
         }
-        if !self.wording.examples.is_empty() || self.wording.fewshot_sampler != "none" {
+        if let Some(sampler) = self.wording.fewshot_sampler {
             set("fewshot_delimiter", "\n\n".into());
-            set("fewshot_sampler", self.wording.fewshot_sampler.into());
+            set("fewshot_sampler", sampler.into());
         }
         self.asker.describe(&self.frame, &mut fields);
         fields

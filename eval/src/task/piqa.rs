@@ -8,7 +8,7 @@
 //! and the likelier solution, joined by a space. Source: EleutherAI/lm-evaluation-harness, `lm_eval/tasks/piqa`.
 
 use super::card::{Entry, LM_EVAL, ONLY_LM_EVAL, Protocol, find_protocol};
-use super::likeliest::{ChoiceQuestion, Choices, Scores, Wording, add_zero_shot};
+use super::likeliest::{ChoiceQuestion, Choices, Scores, ZeroShot, add_zero_shot};
 use super::{Inputs, Suite, TaskId};
 use crate::error::Error;
 use datasets::piqa::{self, Item, PIQA as DATASET, Split};
@@ -38,9 +38,13 @@ const PROTOCOLS: &[Protocol] = &[Protocol {
 
 fn build<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<(), Error> {
     let loaded = piqa::read(inputs.roots, Split::Validation)?;
-    let words = "Question: {goal}\nAnswer:";
-    let wording = |asker: &_| Wording::zero_shot(asker, words, Choices::Own, Scores::AccAndNorm);
-    add_zero_shot(id, inputs, suite, loaded, wording, |asked: Item| ChoiceQuestion {
+    let words = ZeroShot {
+        version: 1.0,
+        doc_to_text: "Question: {goal}\nAnswer:",
+        choices: Choices::Own,
+        scores: Scores::AccAndNorm,
+    };
+    add_zero_shot(id, inputs, suite, words, loaded, |asked: Item| ChoiceQuestion {
         text: format!("Question: {}\nAnswer:", asked.goal),
         choices: asked.solutions.into(),
         answer: asked.answer,

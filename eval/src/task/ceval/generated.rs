@@ -30,10 +30,7 @@ const SCRIPT: Script = Script {
 /// Missing or damaged data; a model without chat template.
 pub fn task<'a>(id: &TaskId, inputs: &Inputs<'a>) -> Result<LetterInReply<'a>, Error> {
     let subject = Subject::read(id, inputs, 0)?;
-    let lettered = |asked: Question| LetteredQuestion {
-        question: asked.question,
-        choices: asked.choices,
-        answer: asked.answer,
-    };
+    let lettered =
+        |asked: Question| LetteredQuestion { question: asked.question, choices: asked.choices, answer: asked.answer };
     LetterInReply::new(id, inputs, subject.frame, SCRIPT, subject.questions.into_iter().map(lettered).collect())
 }

@@ -49,12 +49,9 @@ pub fn task<'a>(id: &TaskId, inputs: &Inputs<'a>) -> Result<LikeliestChoice<'a>,
         |shown: &Question| Example { question: ask(shown), answer: format!("{joined}{}", letter(shown.answer)) };
     let examination = if harness { "" } else { "考试" };
     let wording = Wording {
-        description: format!(
-            "以下是中国关于{}{examination}的单项选择题，请选出其中的正确答案。\n\n",
-            subject.title
-        ),
+        description: format!("以下是中国关于{}{examination}的单项选择题，请选出其中的正确答案。\n\n", subject.title),
         examples: subject.examples.iter().map(example).collect(),
-        fewshot_sampler: "first_n of dev",
+        fewshot_sampler: Some("first_n of dev"),
         doc_to_text: if harness {
             "{question stripped}\nA. {A}\nB. {B}\nC. {C}\nD. {D}\n答案："
         } else {

@@ -53,7 +53,7 @@ pub fn task<'a>(id: &TaskId, inputs: &Inputs<'a>) -> Result<LikeliestChoice<'a>,
             subject.title
         ),
         examples: subject.examples.iter().map(example).collect(),
-        fewshot_sampler: "first_n of dev",
+        fewshot_sampler: Some("first_n of dev"),
         doc_to_text: if harness {
             "{question stripped}\nA. {A}\nB. {B}\nC. {C}\nD. {D}\nAnswer:"
         } else {
