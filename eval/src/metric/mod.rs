@@ -106,13 +106,13 @@ macro_rules! registry {
 
         /// Every metric, file by file.
         pub fn metrics() -> impl Iterator<Item = &'static Metric> {
-            [$($file::METRICS),*].into_iter().flatten().copied()
+            [$($file::METRICS),*].into_iter().flatten().copied().chain(bbq::category_metrics())
         }
     };
 }
 
 registry! {
-    accuracy, bleu, chrf, exact_match, perplexity, rouge, ter, truthful, truthful_text,
+    accuracy, bbq, bleu, chrf, exact_match, perplexity, rouge, ter, truthful, truthful_text,
 }
 
 mod ngram;

@@ -4,25 +4,36 @@
 //! samples of all documents it makes its metrics. It knows neither models nor the order in which answers arrive. A new
 //! task is a new file and a word in the registry below.
 
+pub mod arc;
 mod ask;
+pub mod bbq;
+pub mod boolq;
 mod card;
+pub mod ceval;
 mod choices;
 mod examples;
 mod flores;
 mod frame;
 mod gsm8k;
+pub mod hellaswag;
 mod id;
+pub mod lambada;
+mod lettered;
+mod likeliest;
 pub mod mmlu;
 mod nearest;
 mod options;
 pub mod perplexity;
+pub mod piqa;
 mod prompt;
 mod python_random;
 mod sample;
+pub mod snli;
 mod suite;
 mod summarization;
 pub mod truthfulqa;
 mod truthfulqa_gen;
+pub mod winogrande;
 
 pub use card::{Entry, Protocol};
 pub use frame::Frame;
@@ -31,7 +42,7 @@ pub use options::{Concession, DEFAULT_SEED, GenerationOptions, OnOverflow, Promp
 pub(crate) use prompt::python_strip;
 pub(crate) use sample::hexadecimal;
 pub use sample::{Comparison, Item, MetricValue, NO_FILTER, PairedTest, Prepared, Sample, hash_text};
-pub use suite::{Group, Suite};
+pub use suite::{Average, Group, Suite};
 
 use crate::error::Error;
 use crate::request::Outcome;
@@ -44,6 +55,9 @@ static ENTRIES: &[&Entry] = &[
     &perplexity::PERPLEXITY,
     &mmlu::MMLU,
     &mmlu::MMLU_SUBJECT,
+    &ceval::CEVAL,
+    &ceval::CEVAL_SUBJECT,
+    &snli::SNLI,
     &truthfulqa::TRUTHFULQA,
     &truthfulqa::TRUTHFULQA_MC1,
     &truthfulqa::TRUTHFULQA_MC2,
@@ -53,6 +67,16 @@ static ENTRIES: &[&Entry] = &[
     &flores::FLORES200,
     &summarization::CNN_DAILYMAIL,
     &summarization::XSUM,
+    &bbq::BBQ,
+    &bbq::BBQ_CATEGORY,
+    &arc::ARC_EASY,
+    &arc::ARC_CHALLENGE,
+    &hellaswag::HELLASWAG,
+    &winogrande::WINOGRANDE,
+    &lambada::LAMBADA_OPENAI,
+    &lambada::LAMBADA_STANDARD,
+    &piqa::PIQA,
+    &boolq::BOOLQ,
 ];
 
 /// Every line of the registry.
