@@ -10,14 +10,20 @@ mod comparison;
 mod directory;
 mod environment;
 mod files;
+mod interval;
+mod noise;
 mod results;
 
 pub use building::{Building, Filed, Quantization, block_cache};
-pub use comparison::Difference;
 pub use directory::Existing;
-pub use files::summary as summary_json;
+pub(crate) use directory::folder_of;
+pub(crate) use files::{COMPARED, RESULTS};
+pub use files::{comparison as comparison_json, summary as summary_json};
+pub use interval::{IntervalMethod, MetricInterval};
+pub use noise::{NoiseFloor, is_rounded};
 pub use results::{ReportedMetric, TaskResult, Variant};
 
+use crate::comparison::Difference;
 use crate::error::Error;
 use crate::journal::Weights;
 use crate::manifest::{Manifest, ModelIdentity};
@@ -55,6 +61,8 @@ pub struct Plan<'a> {
     pub roots: &'a DataRoots,
     /// What is asked of all tasks.
     pub options: TaskOptions,
+    /// Whether it is measured what rounding alone does.
+    pub noise_floor: NoiseFloor,
     /// Calibration text, and where finished blocks are kept.
     pub quantization: Quantization,
     /// Seed of everything that draws.
@@ -162,7 +170,7 @@ impl Observer for Unobserved {
 /// What the plan asks for and is not there; what the options refuse; what cannot be written; a checkpoint that changed
 /// meanwhile, whose results are removed.
 pub fn run(plan: &Plan<'_>, observer: &mut dyn Observer) -> Result<RunSummary, Error> {
-    let recipes = recipe_names(plan)?;
+    let mut recipes = recipe_names(plan)?;
     observer.phase(Phase::ReadingTasks);
     let blueprint = family::blueprint(plan.checkpoint)?;
     plan.tokenizer.check_fits(blueprint.vocab_size)?;
@@ -175,6 +183,15 @@ pub fn run(plan: &Plan<'_>, observer: &mut dyn Observer) -> Result<RunSummary, E
         Inputs { tokenizer: plan.tokenizer, context_len: blueprint.context_len, roots: plan.roots, options: &options };
     let suite = Suite::build(plan.tasks, &inputs)?;
     let calibration = building::calibration(plan, blueprint.context_len, blueprint.vocab_size)?;
+    let reference = recipes.iter().position(|name| name == "none").unwrap_or(0);
+    let mut filed: Vec<Filed> = plan.recipes.iter().map(|recipe| Filed::new(recipe, calibration.as_ref())).collect();
+    let mut built: Vec<&Recipe> = plan.recipes.iter().collect();
+    if plan.noise_floor == NoiseFloor::Measure {
+        let rounded = filed[reference].rounded();
+        recipes.push(rounded.name.clone());
+        filed.push(rounded);
+        built.push(&plan.recipes[reference]);
+    }
     observer.phase(Phase::HashingModel);
     let hashes = plan.checkpoint.sha256()?;
     let identity = identity(plan, &hashes);
@@ -182,11 +199,10 @@ pub fn run(plan: &Plan<'_>, observer: &mut dyn Observer) -> Result<RunSummary, E
     let mut directory = RunDirectory::open(plan.output, plan.existing, &manifest, &identity.digest())?;
     let mut invocation = Invocation::begin(plan.runtime);
 
-    let filed = plan.recipes.iter().map(|recipe| Filed::new(recipe, calibration.as_ref())).collect();
     let run = Run { plan, suite: &suite, filed, calibration: calibration.as_ref(), hashes: &hashes };
     let mut summary = RunSummary { status: Status::Complete, variants: Vec::new(), differences: Vec::new() };
     let per_recipe = suite.tasks().iter().map(|task| task.document_count()).sum::<usize>();
-    for (recipe, filed) in plan.recipes.iter().zip(&run.filed) {
+    for (recipe, filed) in built.into_iter().zip(&run.filed) {
         run.ask(recipe, filed, &mut directory, &mut invocation, observer)?;
         let done = directory.done(&filed.key, &suite);
         if done < per_recipe || directory.journal().weights(&filed.key)?.is_none() {
@@ -195,7 +211,7 @@ pub fn run(plan: &Plan<'_>, observer: &mut dyn Observer) -> Result<RunSummary, E
             break;
         }
         observer.phase(Phase::WritingResults { recipe: &filed.name });
-        let variant = results::variant(plan.model, filed, &suite, directory.journal())?;
+        let variant = results::variant(plan.model, filed, &suite, directory.journal(), plan.seed)?;
         directory.write_variant(&manifest, &suite, &variant)?;
         building::forget(plan, &hashes, recipe, calibration.as_ref())?;
         summary.variants.push(variant);
@@ -207,8 +223,8 @@ pub fn run(plan: &Plan<'_>, observer: &mut dyn Observer) -> Result<RunSummary, E
             return Err(changed.into());
         }
     }
-    let reference = recipes.iter().position(|name| name == "none").unwrap_or(0);
-    summary.differences = comparison::differences(&summary.variants, reference, &suite)?;
+    let (variants, journal) = (&summary.variants, directory.journal());
+    summary.differences = comparison::differences(variants, reference, &suite, journal, plan.seed)?;
     directory.write_summary(&summary, invocation)?;
     Ok(summary)
 }
@@ -217,7 +233,7 @@ pub fn run(plan: &Plan<'_>, observer: &mut dyn Observer) -> Result<RunSummary, E
 struct Run<'a> {
     plan: &'a Plan<'a>,
     suite: &'a Suite<'a>,
-    /// The recipes, in their order.
+    /// The recipes, in their order, and the noise floor.
     filed: Vec<Filed>,
     calibration: Option<&'a Calibration>,
     /// SHA-256 of the checkpoint's files.
@@ -253,7 +269,8 @@ impl Run<'_> {
         };
         journal.append_weights(&filed.key, weights)?;
         observer.phase(Phase::Asking { recipe: &filed.name });
-        let counts = asking::ask(self, filed, Decoder::new(&model, plan.runtime), &missing, journal, observer)?;
+        let decoder = Decoder::new(&model, plan.runtime).with_inputs(filed.rounding);
+        let counts = asking::ask(self, filed, decoder, &missing, journal, observer)?;
         timing.asked(counts);
         journal.sync()
     }
