@@ -10,7 +10,8 @@ use engine::tokenizer::Tokenizer;
 use eval::comparison::Difference;
 use eval::report::{self, Format};
 use eval::runner::{
-    Existing, NoiseFloor, Observer, Phase, Plan, Progress, Quantization, RunSummary, Status, Unobserved, run,
+    Existing, FidelityOptions, NoiseFloor, Observer, Phase, Plan, Progress, Quantization, RunSummary, Status,
+    Unobserved, run,
 };
 use eval::scheduler::SchedulerOptions;
 use eval::task::{self, OnOverflow, TaskOptions};
@@ -33,7 +34,7 @@ struct Setting<'a> {
     batch_tokens: usize,
     options: TaskOptions,
     existing: Existing,
-    noise_floor: NoiseFloor,
+    fidelity: FidelityOptions,
     output: Option<&'a Path>,
     stop: &'a AtomicBool,
 }
@@ -49,7 +50,7 @@ impl<'a> Setting<'a> {
             batch_tokens: 512,
             options: TaskOptions { limit: Some(3), num_fewshot: Some(2), ..TaskOptions::default() },
             existing: Existing::Resume,
-            noise_floor: NoiseFloor::Omit,
+            fidelity: FidelityOptions::default(),
             output: Some(output),
             stop: &NEVER,
         }
@@ -74,7 +75,7 @@ impl<'a> Setting<'a> {
                 roots: &DataRoots::default(),
                 options: self.options.clone(),
                 seed: 1234,
-                noise_floor: self.noise_floor,
+                fidelity: self.fidelity,
                 quantization: Quantization::default(),
                 scheduler: SchedulerOptions { batch_tokens: self.batch_tokens, ..SchedulerOptions::default() },
                 output: self.output,
@@ -440,7 +441,7 @@ fn the_noise_floor_is_one_more_variant() {
     let measured = Setting {
         tasks: "mmlu:builtin@lm-eval,perplexity:builtin@gptq-128",
         recipes: "none,rtn:w2g32",
-        noise_floor: NoiseFloor::Measure,
+        fidelity: FidelityOptions { noise_floor: NoiseFloor::Measure, kl_documents: 2 },
         ..Setting::into(directory.path())
     };
     let summary = measured.run(&mut Unobserved).unwrap();
@@ -456,6 +457,14 @@ fn the_noise_floor_is_one_more_variant() {
     let (rounded, coarse) = (of("none@bf16_noise"), of("rtn:w2g32"));
     assert!(rounded.change() != 0.0 && rounded.noise.is_none(), "{rounded:?}");
     assert_eq!(coarse.noise.map(|noise| (noise.difference, noise.covers)), Some((rounded.change(), false)));
+    // Next-token distributions, at the 127 scored positions of two windows.
+    let (near, far) = (rounded.tokens.as_ref().unwrap(), coarse.tokens.as_ref().unwrap());
+    assert_eq!((near.documents, near.positions), (2, 2 * 127));
+    assert!(near.from_baseline > 0.0 && near.from_variant > 0.0 && near.from_baseline < far.from_baseline);
+    assert!(near.agreement > far.agreement || near.agreement == 1.0, "{near:?} {far:?}");
+    // The four choices share both scored positions, after the prompt and after the space; 2 documents of each subject.
+    let mmlu = summary.differences.iter().find(|it| it.task == "mmlu:builtin@lm-eval" && it.recipe == "rtn:w2g32");
+    assert_eq!(mmlu.and_then(|it| it.tokens.as_ref()).map(|tokens| (tokens.documents, tokens.positions)), Some((4, 8)));
     let table = report::render(&summary, Format::Table);
     assert!(table.contains("~ below the noise floor"), "{table}");
     // Interrupted within the noise floor, the run ends with the same bytes.

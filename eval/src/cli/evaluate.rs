@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use datasets::{DataRoots, Pinning};
 use engine::builtin;
 use eval::report;
-use eval::runner::{self, Existing, NoiseFloor, Plan, RunSummary};
+use eval::runner::{self, Existing, FidelityOptions, NoiseFloor, Plan, RunSummary};
 use eval::scheduler::SchedulerOptions;
 use eval::task::{self, Concession, OnOverflow, PromptForm, TaskId, TaskOptions};
 use std::path::PathBuf;
@@ -78,6 +78,12 @@ pub struct Arguments {
     /// are marked as below the noise floor.
     #[arg(long, help_heading = "Tasks")]
     noise_floor: bool,
+    /// Documents of each task, the first N, on which next-token distributions are compared with the baseline's
+    ///
+    /// Over the whole vocabulary, at every scored position, or after the prompt of what is generated: divergence both ways,
+    /// agreement of the likeliest token, shifts of probability. Baseline and recipe are in memory together meanwhile.
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Tasks")]
+    kl: usize,
     /// What to do with a prompt that is longer than the model's context; results say so
     #[arg(long, value_name = "ACTION", value_enum, default_value_t = Overflow::Extend, help_heading = "Exceptions")]
     on_overflow: Overflow,
@@ -178,7 +184,10 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
         tasks: &tasks,
         roots: &DataRoots::new(&data).with_pinning(pinning),
         options: arguments.options(),
-        noise_floor: if arguments.noise_floor { NoiseFloor::Measure } else { NoiseFloor::Omit },
+        fidelity: FidelityOptions {
+            noise_floor: if arguments.noise_floor { NoiseFloor::Measure } else { NoiseFloor::Omit },
+            kl_documents: arguments.kl,
+        },
         quantization: arguments.calibration.quantization(),
         seed: arguments.seed,
         scheduler: SchedulerOptions {

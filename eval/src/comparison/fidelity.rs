@@ -140,7 +140,7 @@ fn relative_entropy(p: &[f64], q: &[f64]) -> f64 {
 }
 
 /// A percentile of ascending values, between two of them on the line through both, as numpy does by default.
-fn percentile(sorted: &[f64], percent: usize) -> f64 {
+pub(super) fn percentile(sorted: &[f64], percent: usize) -> f64 {
     let place = (sorted.len() - 1) * percent;
     let (index, rest) = (place / 100, place % 100);
     let low = sorted[index];

@@ -6,11 +6,13 @@ mod fidelity;
 mod observation;
 mod paired;
 mod saved;
+mod tokens;
 
 pub use fidelity::{Divergence, Fidelity, Flips, SHIFTS};
 pub use observation::Observation;
 pub use paired::{CORPUS_RESAMPLES, CorpusStatistic, Paired, RESAMPLES, paired};
 pub use saved::{SavedRecipe, SavedRun, compare};
+pub use tokens::TokenDivergence;
 
 use crate::error::Error;
 use crate::statistics::{self, Interval};
@@ -43,6 +45,8 @@ pub struct Difference {
     pub paired: Paired,
     /// The p-value after Holm's correction ([`correct`]).
     pub p_corrected: Option<f64>,
+    /// How far next-token distributions lie from the baseline's, where that was measured.
+    pub tokens: Option<TokenDivergence>,
     /// How it compares with what rounding alone does.
     pub noise: Option<Noise>,
 }
@@ -54,7 +58,7 @@ pub struct Noise {
     pub difference: f64,
     /// Mean divergence of choices from the baseline under rounding, in nats, where there are choices.
     pub divergence: Option<f64>,
-    /// Whether both are at least as large as the recipe's.
+    /// Whether all that was measured, of next-token distributions too, is at least as large as the recipe's.
     pub covers: bool,
 }
 
@@ -96,11 +100,14 @@ impl Difference {
     /// Compares it with the same task under rounding.
     pub fn judge(&mut self, rounded: &Difference) {
         let divergence = rounded.divergence();
-        let is_near = match (self.divergence(), divergence) {
+        let tokens = |difference: &Difference| difference.tokens.as_ref().map(|tokens| tokens.from_baseline);
+        let is_near = |found: Option<f64>, noise: Option<f64>| match (found, noise) {
             (Some(found), Some(noise)) => found <= noise,
             _ => true,
         };
-        let covers = self.change().abs() <= rounded.change().abs() && is_near;
+        let covers = self.change().abs() <= rounded.change().abs()
+            && is_near(self.divergence(), divergence)
+            && is_near(tokens(self), tokens(rounded));
         self.noise = Some(Noise { difference: rounded.change(), divergence, covers });
     }
 }
@@ -168,6 +175,7 @@ impl Compared<'_> {
             score: self.score.to_string(),
             paired,
             p_corrected: None,
+            tokens: None,
             noise: None,
         }))
     }
@@ -244,6 +252,7 @@ mod tests {
             score: "acc".into(),
             paired,
             p_corrected: None,
+            tokens: None,
             noise: None,
         }
     }
@@ -276,8 +285,8 @@ mod tests {
 
     #[test]
     fn noise_covers_what_is_not_larger() {
-        let rounded = difference("none@bf16_noise", true, 0.45, 1.0);
-        for (value, covers) in [(0.45, true), (0.55, true), (0.4, false)] {
+        let rounded = difference("none@bf16_noise", true, 0.375, 1.0);
+        for (value, covers) in [(0.375, true), (0.625, true), (0.25, false)] {
             let mut it = difference("a", true, value, 1.0);
             it.judge(&rounded);
             assert_eq!(it.noise.map(|noise| noise.covers), Some(covers), "{value}");

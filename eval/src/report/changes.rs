@@ -10,13 +10,26 @@ use crate::statistics::Interval;
 pub(super) const NOTE: &str = "95 % interval of the change; p after Holm's correction in brackets; detectable: the smallest \
                                change of the mean score that the test finds four times in five; lost, gained: right to \
                                wrong, wrong to right; wrong: from one wrong answer to another; same: answers that agree; \
-                               KL: from the baseline's probabilities of the choices to the recipe's, nats a document";
+                               KL: from the baseline's probabilities of the choices to the recipe's, nats a document; token KL: the \
+                               same of next-token distributions, nats a position (--kl)";
 
 /// One row a difference of a task that was asked for; `None` where nothing is compared.
 pub(super) fn grid(summary: &RunSummary) -> Option<Grid> {
     let rows: Vec<Vec<String>> = summary.differences.iter().filter(|it| it.requested).map(row).collect();
-    let header =
-        ["recipe", "task", "change", "95 % interval", "p", "detectable", "lost", "gained", "wrong", "same", "KL"];
+    let header = [
+        "recipe",
+        "task",
+        "change",
+        "95 % interval",
+        "p",
+        "detectable",
+        "lost",
+        "gained",
+        "wrong",
+        "same",
+        "KL",
+        "token KL",
+    ];
     (!rows.is_empty()).then(|| Grid { header: vec![header.map(String::from).into()], rows, left: 2 })
 }
 
@@ -44,6 +57,7 @@ fn row(difference: &Difference) -> Vec<String> {
         or_dash(flips.map(|flips| flips.other_wrong.to_string())),
         or_dash(fidelity.map(|fidelity| format!("{:.1} %", 100.0 * fidelity.agreement))),
         or_dash(divergence.map(|divergence| format!("{:.2e}", divergence.from_baseline))),
+        or_dash(difference.tokens.as_ref().map(|tokens| format!("{:.2e}", tokens.from_baseline))),
     ]
 }
 

@@ -6,7 +6,8 @@ use crate::runner::{RunSummary, Variant};
 const HEADER: &str = "model,recipe,nominal_bits_per_weight,true_bits_per_weight,weight_bytes,task,metric,value,stderr,\
                       ci95_low,ci95_high,ci95_method,documents,failed,skipped,baseline,difference,difference_ci95_low,\
                       difference_ci95_high,p_value,p_value_holm,minimum_detectable_effect,lost,gained,\
-                      wrong_to_other_wrong,agreement,kl_from_baseline,kl_from_recipe,below_noise_floor";
+                      wrong_to_other_wrong,agreement,kl_from_baseline,kl_from_recipe,\
+                      next_token_kl_from_baseline,next_token_kl_from_recipe,below_noise_floor";
 
 /// All metrics of all variants.
 pub fn rows(summary: &RunSummary) -> String {
@@ -69,6 +70,8 @@ fn difference_cells(difference: &Difference) -> Vec<String> {
         optional(fidelity.map(|fidelity| fidelity.agreement)),
         optional(divergence.map(|divergence| divergence.from_baseline)),
         optional(divergence.map(|divergence| divergence.from_variant)),
+        optional(difference.tokens.as_ref().map(|tokens| tokens.from_baseline)),
+        optional(difference.tokens.as_ref().map(|tokens| tokens.from_variant)),
         optional(difference.noise.map(|noise| noise.covers)),
     ]
 }

@@ -1,11 +1,20 @@
 //! What a recipe costs: differences from the baseline, task by task.
 
-use super::noise;
 use super::results::{TaskResult, Variant, record};
+use super::{divergence, noise};
 use crate::comparison::{Compared, Difference, Side, correct};
 use crate::error::Error;
 use crate::journal::{Journal, Record};
 use crate::task::{PairedTest, Sample, Suite, Task};
+
+/// What a comparison depends on beside the journal.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Seed of what is drawn.
+    pub seed: u64,
+    /// Documents of each task whose next-token distributions were compared.
+    pub kl_documents: usize,
+}
 
 /// The differences of every variant but the baseline, task by task.
 ///
@@ -16,7 +25,7 @@ pub fn differences(
     baseline: usize,
     suite: &Suite<'_>,
     journal: &mut Journal,
-    seed: u64,
+    settings: Settings,
 ) -> Result<Vec<Difference>, Error> {
     let Some(reference) = variants.get(baseline) else { return Ok(Vec::new()) };
     let mut found = Vec::new();
@@ -24,7 +33,7 @@ pub fn differences(
         for result in &variant.results {
             if let Some(other) = reference.result(&result.id) {
                 let pair = Pair { reference, variant, other, result };
-                found.extend(pair.difference(suite, journal, seed)?);
+                found.extend(pair.difference(suite, journal, settings)?);
             }
         }
     }
@@ -44,7 +53,12 @@ struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    fn difference(&self, suite: &Suite<'_>, journal: &mut Journal, seed: u64) -> Result<Option<Difference>, Error> {
+    fn difference(
+        &self,
+        suite: &Suite<'_>,
+        journal: &mut Journal,
+        settings: Settings,
+    ) -> Result<Option<Difference>, Error> {
         // A group is compared as its members are.
         let group = suite.groups().iter().find(|group| group.id == self.result.id);
         let index = match group {
@@ -64,19 +78,35 @@ impl Pair<'_> {
             higher_is_better: metric.higher_is_better,
             score: comparison.score,
             test: comparison.test,
-            seed,
+            seed: settings.seed,
         };
         let baseline = Side { recipe: &self.reference.recipe, value: baseline_value, documents: &self.other.documents };
         let variant = Side { recipe: &self.variant.recipe, value, documents: &self.result.documents };
         if comparison.test != PairedTest::Bootstrap || group.is_some() {
-            return compared.difference(baseline, variant, None);
+            let members = group.map_or_else(|| index.into_iter().collect(), |group| group.members.clone());
+            return self.with_tokens(compared.difference(baseline, variant, None)?, suite, &members, journal, settings);
         }
         let before = samples(task.as_ref(), &self.reference.key, journal)?;
         let after = samples(task.as_ref(), &self.variant.key, journal)?;
         let mut corpus = |documents: &[usize]| {
             Ok(main_value(task.as_ref(), &after, documents)? - main_value(task.as_ref(), &before, documents)?)
         };
-        compared.difference(baseline, variant, Some(&mut corpus))
+        let found = compared.difference(baseline, variant, Some(&mut corpus))?;
+        self.with_tokens(found, suite, &Vec::from_iter(index), journal, settings)
+    }
+
+    /// The same with the divergence of next-token distributions on `tasks`.
+    fn with_tokens(
+        &self,
+        found: Option<Difference>,
+        suite: &Suite<'_>,
+        tasks: &[usize],
+        journal: &mut Journal,
+        settings: Settings,
+    ) -> Result<Option<Difference>, Error> {
+        let Some(found) = found else { return Ok(None) };
+        let tokens = divergence::read(suite, tasks, settings.kl_documents, &self.variant.key, journal)?;
+        Ok(Some(Difference { tokens, ..found }))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::RunSummary;
 use super::results::{ReportedMetric, TaskResult, Variant, record};
-use crate::comparison::{Difference, Fidelity, Noise, SHIFTS};
+use crate::comparison::{Difference, Fidelity, Noise, SHIFTS, TokenDivergence};
 use crate::error::Error;
 use crate::journal::{Journal, Record};
 use crate::manifest::{Manifest, NUMERICS_VERSION};
@@ -142,6 +142,7 @@ pub fn comparison(differences: &[Difference]) -> Value {
         });
         if let Value::Object(fields) = &mut fields {
             fields.extend(paired.fidelity.as_ref().map(|found| ("fidelity".to_string(), fidelity(found))));
+            fields.extend(difference.tokens.as_ref().map(|found| ("next_token".to_string(), tokens(found))));
             fields.extend(difference.noise.as_ref().map(|found| ("noise_floor".to_string(), noise(found))));
         }
         fields
@@ -163,16 +164,32 @@ fn fidelity(fidelity: &Fidelity) -> Value {
         fields.insert("flips".into(), counts);
     }
     if let Some(divergence) = &fidelity.divergence {
-        let shifts = SHIFTS.iter().zip(divergence.shifts).map(|(percent, shift)| (percent.to_string(), shift.into()));
         let numbers = json!({
             "documents": divergence.documents,
             "kl_from_baseline": divergence.from_baseline,
             "kl_from_recipe": divergence.from_variant,
-            "shift_percentiles": shifts.collect::<Map<String, Value>>(),
+            "shift_percentiles": percentiles(&divergence.shifts),
         });
         fields.insert("choices".into(), numbers);
     }
     fields.into()
+}
+
+fn tokens(found: &TokenDivergence) -> Value {
+    json!({
+        "documents": found.documents,
+        "positions": found.positions,
+        "kl_from_baseline": found.from_baseline,
+        "kl_from_recipe": found.from_variant,
+        "kl_from_baseline_percentiles": percentiles(&found.percentiles),
+        "same_likeliest_token": found.agreement,
+        "shift_percentiles": found.shifts.as_ref().map(percentiles),
+    })
+}
+
+fn percentiles(values: &[f64; SHIFTS.len()]) -> Value {
+    let pairs = SHIFTS.iter().zip(values).map(|(percent, value)| (percent.to_string(), (*value).into()));
+    pairs.collect::<Map<String, Value>>().into()
 }
 
 fn noise(noise: &Noise) -> Value {

@@ -17,6 +17,15 @@ pub enum NoiseFloor {
     Measure,
 }
 
+/// What is measured beside scores, to say how faithfully a recipe answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FidelityOptions {
+    /// Whether it is measured what rounding alone does.
+    pub noise_floor: NoiseFloor,
+    /// Documents of each task, the first ones, whose next-token distributions are compared over the whole vocabulary.
+    pub kl_documents: usize,
+}
+
 /// What the baseline is called where its inputs are rounded, after its recipe.
 const SUFFIX: &str = "@bf16_noise";
 
