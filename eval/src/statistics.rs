@@ -22,7 +22,9 @@ pub use paired::{
     paired_difference, paired_t,
 };
 pub use power::{detectable_mean, detectable_proportion};
-pub use resampling::{Bootstrap, Resampled, bootstrap, bootstrap_difference, paired_bootstrap, paired_permutation};
+pub use resampling::{
+    Bootstrap, Resampled, Statistic, bootstrap, bootstrap_difference, paired_bootstrap, paired_permutation,
+};
 pub use student::{critical_t, two_sided_p};
 
 /// Why a statistic is undefined for the values given.

@@ -39,7 +39,7 @@ pub struct Paired {
 }
 
 /// The difference of a corpus metric, variant minus baseline, over these documents, some of them more than once.
-pub type CorpusStatistic<'a> = &'a mut dyn FnMut(&[usize]) -> Result<f64, Error>;
+pub type CorpusStatistic<'a> = statistics::Statistic<'a, f64, Error>;
 
 /// Compares two variants on the documents that both scored; `None` without such a document.
 ///

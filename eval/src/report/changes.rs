@@ -7,11 +7,11 @@ use crate::runner::RunSummary;
 use crate::statistics::Interval;
 
 /// What the columns say.
-pub(super) const NOTE: &str = "95 % interval of the change; p after Holm's correction in brackets; detectable: the smallest \
-                               change of the mean score that the test finds four times in five; lost, gained: right to \
-                               wrong, wrong to right; wrong: from one wrong answer to another; same: answers that agree; \
-                               KL: from the baseline's probabilities of the choices to the recipe's, nats a document; token KL: the \
-                               same of next-token distributions, nats a position (--kl)";
+pub(super) const NOTE: &str = "\
+95 % interval of the change; p after Holm's correction in brackets; detectable: the smallest change of the mean score that \
+the test finds four times in five; lost, gained: right to wrong, wrong to right; wrong: from one wrong answer to another; \
+same: answers that agree; KL: from the baseline's probabilities of the choices to the recipe's, nats a document; \
+token KL: the same of next-token distributions, nats a position (--kl)";
 
 /// One row a difference of a task that was asked for; `None` where nothing is compared.
 pub(super) fn grid(summary: &RunSummary) -> Option<Grid> {

@@ -26,6 +26,9 @@ pub struct Bootstrap {
     pub p: f64,
 }
 
+/// Computes something of the units with these indices, some of them more than once.
+pub type Statistic<'f, T, E> = &'f mut dyn FnMut(&[usize]) -> Result<T, E>;
+
 /// Recomputes statistics of `units` units from as many drawn with replacement, `resamples` times.
 ///
 /// `statistics` is given the indices of the drawn units and returns one number a statistic, always as many. Intervals are
@@ -38,7 +41,7 @@ pub fn bootstrap<E: From<Error>>(
     units: usize,
     resamples: usize,
     seed: u64,
-    statistics: &mut dyn FnMut(&[usize]) -> Result<Vec<f64>, E>,
+    statistics: Statistic<'_, Vec<f64>, E>,
 ) -> Result<Vec<Result<Resampled, Error>>, E> {
     let rows = resample(units, resamples, seed, statistics)?;
     let count = rows.first().map_or(0, Vec::len);
@@ -58,7 +61,7 @@ pub fn bootstrap_difference<E: From<Error>>(
     units: usize,
     resamples: usize,
     seed: u64,
-    difference: &mut dyn FnMut(&[usize]) -> Result<f64, E>,
+    difference: Statistic<'_, f64, E>,
 ) -> Result<Bootstrap, E> {
     let all: Vec<usize> = (0..units).collect();
     let observed = difference(&all)?;
@@ -89,7 +92,7 @@ fn resample<T, E: From<Error>>(
     units: usize,
     resamples: usize,
     seed: u64,
-    statistic: &mut dyn FnMut(&[usize]) -> Result<T, E>,
+    statistic: Statistic<'_, T, E>,
 ) -> Result<Vec<T>, E> {
     if units < 2 {
         return Err(Error::TooFew { needed: 2, found: units }.into());
