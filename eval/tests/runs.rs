@@ -130,6 +130,20 @@ impl Observer for StopAfter<'_> {
     }
 }
 
+/// Stops the run when it begins to compare next-token distributions.
+struct StopAtComparing<'a> {
+    stop: &'a AtomicBool,
+}
+
+impl Observer for StopAtComparing<'_> {
+    fn phase(&mut self, phase: Phase<'_>) {
+        if matches!(phase, Phase::Comparing { .. }) {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+    fn progress(&mut self, _: Progress<'_>) {}
+}
+
 #[test]
 fn a_run_has_the_same_bytes_whatever_the_threads_batches_and_stops() {
     let (first, second, third) =
@@ -473,6 +487,12 @@ fn the_noise_floor_is_one_more_variant() {
     let mut observer = StopAfter { documents: 20, stop: &stop };
     let partial = Setting { output: Some(interrupted.path()), stop: &stop, ..measured };
     assert!(matches!(partial.run(&mut observer).unwrap().status, Status::Incomplete { .. }));
+    // And once more where distributions are compared, which the documents done and to do count.
+    let stop = AtomicBool::new(false);
+    let partial = Setting { stop: &stop, ..partial };
+    let stopped = partial.run(&mut StopAtComparing { stop: &stop }).unwrap();
+    let Status::Incomplete { done, total } = stopped.status else { panic!("{stopped:?}") };
+    assert_eq!((total - done, total), (6, 3 * 9 + 2 * 6));
     let whole = Setting { stop: &NEVER, threads: 2, ..partial };
     assert_eq!(whole.run(&mut Unobserved).unwrap(), summary);
     assert_eq!(files(interrupted.path()), expected);
