@@ -4,12 +4,25 @@
 //! same readers. With 24 questions a standard error is about ten percentage points: the set shows that a model, a
 //! recipe and a protocol work together, and is no measure of quality.
 
+use crate::catalogue::Dataset;
 use crate::manifest::{Loaded, PinStatus};
 use crate::mmlu::{self, MultipleChoice, Split};
 use crate::source::Source;
 use crate::text::{self, Text};
 use crate::truthfulqa::{self, TruthfulQuestion};
 use crate::{Error, Result};
+
+/// The embedded set.
+pub static BUILTIN: Dataset = Dataset {
+    name: "builtin",
+    title: "Embedded questions and text",
+    description: "24 multiple-choice questions in 2 subjects, 8 questions with true and false answers, 6 KB of English text: shows that everything works, measures little",
+    licence: "Apache-2.0",
+    source: "part of this program",
+    paper: "none",
+    layout: &[],
+    examine: |_| Vec::new(),
+};
 
 /// The subjects of the embedded multiple-choice questions: 12 test questions and 5 examples each.
 pub static SUBJECTS: [&str; 2] = ["everyday_science", "words_and_numbers"];
@@ -36,7 +49,12 @@ pub fn multiple_choice(subject: &str, split: Split) -> Result<Loaded<Vec<Multipl
         }
         (known, Split::Validation) if SUBJECTS.contains(&known) => "",
         _ => {
-            return Err(Error::UnknownSubject { dataset: "builtin", name: subject.to_owned(), did_you_mean: None });
+            return Err(Error::UnknownSubject {
+                dataset: BUILTIN.name,
+                what: "subject",
+                name: subject.to_owned(),
+                did_you_mean: None,
+            });
         }
     };
     load(Source::embedded(name, text), mmlu::parse)

@@ -3,11 +3,23 @@
 //! Official layout (allenai/c4): `en/c4-validation.00000-of-00008.json.gz`, one object `{"text", "timestamp", "url"}` a
 //! line. The files are read unpacked: nothing here decompresses.
 
-use crate::catalogue::{C4, FileCheck, file_check};
+use crate::catalogue::{Dataset, FileCheck, file_check};
 use crate::manifest::Loaded;
 use crate::source::Source;
 use crate::{DataRoots, Error, Result};
 use std::path::Path;
+
+/// C4, English.
+pub static C4: Dataset = Dataset {
+    name: "c4",
+    title: "Colossal Clean Crawled Corpus, English",
+    description: "web pages, one JSON object a line with a field \"text\"",
+    licence: "ODC-BY 1.0, and the terms of use of Common Crawl",
+    source: "allenai/c4 on the Hugging Face hub, en/c4-validation.00000-of-00008.json.gz, unpacked",
+    paper: "Raffel et al., Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer, JMLR 2020",
+    layout: &["c4/c4-validation.00000-of-00008.json", "c4/<one file>.jsonl"],
+    examine: check,
+};
 
 /// The shard on which perplexities are reported.
 const VALIDATION: &str = "c4-validation.00000-of-00008.json";
@@ -92,7 +104,7 @@ pub(crate) fn parse(source: &Source) -> Result<Vec<String>> {
 }
 
 /// The one file that [`documents`] reads.
-pub(crate) fn check(roots: &DataRoots) -> Vec<FileCheck> {
+fn check(roots: &DataRoots) -> Vec<FileCheck> {
     let outcome = documents(roots).map(|loaded| (loaded.content.len(), loaded.files));
     vec![file_check(format!("c4/{VALIDATION}"), outcome)]
 }

@@ -136,11 +136,53 @@ pub enum Error {
         /// digest of this file
         found: String,
     },
-    /// a subject that the benchmark does not have
-    #[error("{dataset} has no subject {name:?}{}", did_you_mean.map(|other| format!("; did you mean {other:?}?")).unwrap_or_default())]
+    /// a row or record of a table that lacks a field, or holds another kind of value in it
+    #[error("{file}, {place}: {message}")]
+    Row {
+        /// the file
+        file: String,
+        /// line or row, from 1
+        place: String,
+        /// what is missing or wrong
+        message: String,
+    },
+    /// a file with too many or too few lines or items
+    #[error("{file}: expected {expected} {what}, found {found}; fetch it again")]
+    Count {
+        /// the file
+        file: String,
+        /// what is counted
+        what: &'static str,
+        /// how many the official file has
+        expected: usize,
+        /// how many this one has
+        found: usize,
+    },
+    /// a file whose reader was left out when this program was built
+    #[error(
+        "{file}: this program was built without its parquet reader; build with --features parquet, or put the {instead} there"
+    )]
+    Feature {
+        /// the file
+        file: String,
+        /// other layouts of the same data
+        instead: &'static str,
+    },
+    /// a file that is not the parquet file its name says
+    #[error("{file}: not a parquet file that can be read: {message}; fetch it again")]
+    Parquet {
+        /// the file
+        file: String,
+        /// what the parquet reader says
+        message: String,
+    },
+    /// a subject, language or category that the benchmark does not have
+    #[error("{dataset} has no {what} {name:?}{}", did_you_mean.map(|other| format!("; did you mean {other:?}?")).unwrap_or_default())]
     UnknownSubject {
         /// name of the data set
         dataset: &'static str,
+        /// what kind of part was asked for
+        what: &'static str,
         /// what was asked for
         name: String,
         /// the nearest name there is

@@ -9,21 +9,38 @@
 //! evaluation runs where there are no files at all.
 #![forbid(unsafe_code)]
 
-pub mod builtin;
-pub mod c4;
 pub mod catalogue;
 mod error;
 pub mod manifest;
-pub mod mmlu;
+mod nearest;
+mod parquet;
+mod pins;
 mod roots;
+mod rows;
 mod source;
+mod summary;
 pub mod text;
-pub mod truthfulqa;
-pub mod wikitext;
+
+/// Every data set: its module, and what the catalogue says of it, in the order in which listings show them.
+macro_rules! registry {
+    ($($module:ident::$dataset:ident),+ $(,)?) => {
+        $(pub mod $module;)+
+        mod registered { $(pub use crate::$module::$dataset;)+ }
+        static ALL: &[&Dataset] = &[$(&$module::$dataset),+];
+    };
+}
+
+registry! {
+    mmlu::MMLU, ceval::CEVAL, flores::FLORES, cnn_dailymail::CNN_DAILYMAIL, xsum::XSUM, gsm8k::GSM8K, snli::SNLI,
+    followbench::FOLLOWBENCH, truthfulqa::TRUTHFULQA, bbq::BBQ, wikitext::WIKITEXT2, c4::C4, ptb::PTB, arc::ARC,
+    hellaswag::HELLASWAG, winogrande::WINOGRANDE, lambada::LAMBADA, piqa::PIQA, boolq::BOOLQ, ifeval::IFEVAL,
+    builtin::BUILTIN,
+}
 
 pub use catalogue::{Dataset, catalogue};
 pub use error::Error;
 pub use manifest::{DatasetFile, Loaded, PinStatus, Pinning};
+pub use pins::Expected;
 pub use roots::DataRoots;
 
 /// Shorthand for a result whose error is [`Error`].

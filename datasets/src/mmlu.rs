@@ -10,11 +10,24 @@
 //! Scripts that read these files with pandas see the choice `None` as a missing value and print `nan` (10 test and 2
 //! validation rows). Here, as in the Hugging Face copy, the text stays as it is.
 
-use crate::catalogue::{FileCheck, MMLU, file_check};
-use crate::manifest::{Loaded, Pin, check_pin};
+use crate::catalogue::{Dataset, FileCheck, file_check};
+use crate::manifest::{Loaded, check_pin};
+use crate::nearest::nearest;
 use crate::source::{Source, hex};
-use crate::{DataRoots, Error, Result};
+use crate::{DataRoots, Error, Result, pins};
 use sha2::{Digest, Sha256};
+
+/// Measuring Massive Multitask Language Understanding.
+pub static MMLU: Dataset = Dataset {
+    name: "mmlu",
+    title: "Measuring Massive Multitask Language Understanding",
+    description: "57 subjects of four-choice questions: 14,042 test, 1,531 validation, 285 development (5 a subject)",
+    licence: "MIT",
+    source: "data.tar of hendrycks/test on GitHub (the same rows as cais/mmlu on the Hugging Face hub)",
+    paper: "Hendrycks et al., Measuring Massive Multitask Language Understanding, ICLR 2021",
+    layout: &["mmlu/{dev,test,val}/<subject>_{dev,test,val}.csv", "mmlu/data/{dev,test,val}/..."],
+    examine: check,
+};
 
 /// A question with four choices.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,37 +182,10 @@ pub static SUBJECTS: [Subject; 57] = [
 pub fn find_subject(name: &str) -> Result<&'static Subject> {
     SUBJECTS.iter().find(|subject| subject.name == name).ok_or_else(|| Error::UnknownSubject {
         dataset: MMLU.name,
+        what: "subject",
         name: name.to_owned(),
-        did_you_mean: nearest(name),
+        did_you_mean: nearest(name, SUBJECTS.iter().map(|subject| subject.name)),
     })
-}
-
-/// The subject with the smallest edit distance, if that is below a third of the longer name.
-fn nearest(name: &str) -> Option<&'static str> {
-    let mut best: Option<(usize, &'static str)> = None;
-    for subject in &SUBJECTS {
-        let distance = edit_distance(name, subject.name);
-        if best.is_none_or(|(smallest, _)| distance < smallest) {
-            best = Some((distance, subject.name));
-        }
-    }
-    best.filter(|(distance, other)| 3 * distance <= name.len().max(other.len())).map(|(_, other)| other)
-}
-
-/// Levenshtein distance in bytes.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut next = vec![i + 1];
-        for ((j, y), window) in b.bytes().enumerate().zip(row.windows(2)) {
-            let replace = window[0] + usize::from(x != y);
-            let delete = window[1] + 1;
-            let insert = next[j] + 1;
-            next.push(replace.min(delete).min(insert));
-        }
-        row = next;
-    }
-    row[b.len()]
 }
 
 /// Reads the questions of one subject.
@@ -220,7 +206,7 @@ pub fn read(roots: &DataRoots, subject: &str, split: Split) -> Result<Loaded<Vec
     let source = Source::read(&path, name)?;
     let questions = parse(&source)?;
 
-    let pin = pinned(word, subject.name);
+    let pin = pins::mmlu_rows(word, subject.name);
     let digest = digest_of_rows(&questions);
     let (status, edition) = check_pin(roots.pinning(), pin.as_slice(), &digest, "rows", &source.name, source.label())?;
     let file = source.identity(status, edition);
@@ -278,18 +264,8 @@ fn digest_of_rows(questions: &[MultipleChoice]) -> String {
     hex(&hasher.finalize())
 }
 
-/// The digest of the official rows, from the table `pins/mmlu.txt`.
-fn pinned(split: &str, subject: &str) -> Option<Pin> {
-    let table = include_str!("../pins/mmlu.txt");
-    let entry = table.lines().find_map(|line| {
-        let (key, sha256) = line.split_once(' ')?;
-        (key.split_once('/')? == (split, subject)).then_some(sha256)
-    })?;
-    Some(Pin { edition: "data.tar", sha256: entry })
-}
-
 /// Every file of the benchmark.
-pub(crate) fn check(roots: &DataRoots) -> Vec<FileCheck> {
+fn check(roots: &DataRoots) -> Vec<FileCheck> {
     let mut checks = Vec::new();
     for split in [Split::Dev, Split::Validation, Split::Test] {
         for subject in &SUBJECTS {

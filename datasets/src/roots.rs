@@ -1,8 +1,9 @@
 //! Where benchmark files are looked for.
 
 use crate::catalogue::Dataset;
-use crate::manifest::Pinning;
-use crate::{Error, Result};
+use crate::manifest::{Loaded, Pinning};
+use crate::source::Source;
+use crate::{Error, Result, pins};
 use std::path::{Path, PathBuf};
 
 /// Directories in which the official files are looked for, in order.
@@ -56,6 +57,45 @@ impl DataRoots {
             Some(path) => Ok(path),
             None => Err(self.missing(dataset, file, candidates)),
         }
+    }
+
+    /// Finds the file of a data set, checks its digest against the official ones, and parses it.
+    ///
+    /// Looks for each of `files`, best first, in each of `folders` beneath every directory, and after all of these in
+    /// the directories themselves, one of which may be the data set's own. The canonical name of the file is the one
+    /// in `files` after the data set's.
+    pub(crate) fn load<T>(
+        &self,
+        dataset: &'static Dataset,
+        folders: &[&str],
+        files: &[String],
+        parse: impl FnOnce(&Source) -> Result<T>,
+    ) -> Result<Loaded<T>> {
+        let source = self.source(dataset, folders, files)?;
+        let file = source.identify(self.pinning, &pins::of(&source.name))?;
+        Ok(Loaded { content: parse(&source)?, files: vec![file] })
+    }
+
+    /// The first of `files` that exists, as [`DataRoots::load`] looks for it.
+    pub(crate) fn source(&self, dataset: &'static Dataset, folders: &[&str], files: &[String]) -> Result<Source> {
+        let mut looked_for = Vec::new();
+        for folder_set in [folders, &[""]] {
+            for dir in &self.dirs {
+                for folder in folder_set {
+                    for file in files {
+                        let path = dir.join(folder).join(file);
+                        if path.is_file() {
+                            return Source::read(&path, format!("{}/{file}", dataset.name));
+                        }
+                    }
+                }
+            }
+            for folder in folder_set {
+                looked_for.extend(files.iter().map(|file| format!("{folder}{file}")));
+            }
+        }
+        let wanted = files.first().map_or("", String::as_str);
+        Err(self.missing(dataset, &format!("{}/{wanted}", dataset.name), looked_for))
     }
 
     /// Files with one of the endings directly in one of the `folders`, sorted by name; the first folder that holds any.

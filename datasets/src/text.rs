@@ -1,9 +1,8 @@
 //! Plain text files, for perplexity on anything.
 
-use crate::Result;
 use crate::manifest::{DatasetFile, Loaded, Pin, PinStatus};
 use crate::source::Source;
-use crate::wikitext;
+use crate::{Result, pins};
 use std::path::Path;
 
 /// The content of a text file.
@@ -49,10 +48,8 @@ pub(crate) fn parse(source: &Source) -> Result<Text> {
     Ok(Text { text, byte_order_mark })
 }
 
-/// Digests under which a file is known whatever it is called.
+/// Digests under which a file is known whatever it is called: WikiText-2's rows joined by a blank line.
 const KNOWN: &[Pin] = &[
-    Pin { edition: "wikitext-2-raw-v1 test", ..wikitext::TEST },
-    Pin { edition: "wikitext-2-raw-v1 validation", ..wikitext::VALIDATION },
     Pin {
         edition: "wikitext-2-raw-v1 test, rows joined by a blank line",
         sha256: "696cca6b65a171b0a358a4be6732cdfdf2dd6164a32e20fd70e3c13fc4dfae83",
@@ -63,11 +60,19 @@ const KNOWN: &[Pin] = &[
     },
 ];
 
+/// The files of WikiText-2, and what they are called where their name does not say it.
+const RAW: [(&str, &str); 2] = [
+    ("wikitext2/wiki.test.raw", "wikitext-2-raw-v1 test"),
+    ("wikitext2/wiki.valid.raw", "wikitext-2-raw-v1 validation"),
+];
+
 /// The identity of a file of any name: pinned if its digest is known, else unknown.
 pub(crate) fn identify(source: &Source) -> DatasetFile {
-    let known = KNOWN.iter().find(|pin| pin.sha256 == source.sha256);
+    let is_raw = |name: &str| pins::of(name).iter().any(|pin| pin.sha256 == source.sha256);
+    let joined = KNOWN.iter().find(|pin| pin.sha256 == source.sha256).map(|pin| pin.edition);
+    let known = joined.or_else(|| RAW.iter().find(|(name, _)| is_raw(name)).map(|(_, edition)| *edition));
     match known {
-        Some(pin) => source.identity(PinStatus::Pinned, Some(pin.edition)),
+        Some(edition) => source.identity(PinStatus::Pinned, Some(edition)),
         None => source.identity(PinStatus::Unknown, None),
     }
 }

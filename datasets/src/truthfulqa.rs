@@ -1,4 +1,4 @@
-//! TruthfulQA, multiple choice: questions with true and false answers.
+//! TruthfulQA: questions that invite a common falsehood, with true and false answers.
 //!
 //! Official layout (sylinrl/TruthfulQA): `data/mc_task.json`, a list of objects `{"question", "mc1_targets",
 //! "mc2_targets"}`; the targets map an answer to 1 (true) or 0 (false), and their order matters: item files, ties and
@@ -8,12 +8,30 @@
 //! Two editions are known by digest: `v2021-10` (817 questions, the one behind the Hugging Face copy,
 //! lm-evaluation-harness and published numbers) and `v2025-01` (790 questions, revised). Where several files are found
 //! the former is taken; the manifest names the edition.
+//!
+//! `TruthfulQA.csv` beside it holds the same questions in another order for free answers: see [`read_generation`].
 
-use crate::catalogue::{FileCheck, TRUTHFULQA, file_check};
-use crate::manifest::{Loaded, Pin};
+use crate::catalogue::{Dataset, FileCheck, file_check};
+use crate::manifest::Loaded;
 use crate::source::Source;
-use crate::{DataRoots, Error, Result};
+use crate::{DataRoots, Error, Result, pins};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use std::path::Path;
+
+mod generation;
+pub use generation::{OpenQuestion, read_generation};
+
+/// TruthfulQA.
+pub static TRUTHFULQA: Dataset = Dataset {
+    name: "truthfulqa",
+    title: "TruthfulQA",
+    description: "817 questions that invite a common falsehood, with true and false answers: for multiple choice (MC1, MC2, MC3) and for free answers",
+    licence: "Apache-2.0",
+    source: "sylinrl/TruthfulQA on GitHub, data/mc_task.json and TruthfulQA.csv as of October 2021 (817 questions; the edition of January 2025 has 790)",
+    paper: "Lin et al., TruthfulQA: Measuring How Models Mimic Human Falsehoods, ACL 2022",
+    layout: &["truthfulqa/data/mc_task.json", "truthfulqa/TruthfulQA.csv", "truthfulqa/v2021-10/{data/mc_task.json,TruthfulQA.csv}"],
+    examine: check,
+};
 
 /// A question with the answers of both multiple-choice tasks, in file order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,14 +44,9 @@ pub struct TruthfulQuestion {
     pub mc2: Vec<(String, bool)>,
 }
 
-pub(crate) const FILE_NAME: &str = "truthfulqa/data/mc_task.json";
+const FILE_NAME: &str = "truthfulqa/data/mc_task.json";
 
-pub(crate) const PINS: &[Pin] = &[
-    Pin { edition: "v2021-10", sha256: "b3799639bc76c939836d587de7d30b48d91012cb34be04806d33106ce06c162a" },
-    Pin { edition: "v2025-01", sha256: "c90d853454fd48c676accb33e16923ac438dbb6fb37ecc7c6a70e33c9e556e87" },
-];
-
-/// Reads the questions.
+/// Reads the questions of the multiple-choice tasks.
 ///
 /// Beneath each root it tries `truthfulqa/` and `TruthfulQA/` with `v2021-10/data/`, `v2021-10/`, `data/`, nothing and
 /// `v2025-01/data/` below them, then the same without the first folder. Of several files the one with the digest of
@@ -43,25 +56,37 @@ pub(crate) const PINS: &[Pin] = &[
 /// [`Error::Missing`], [`Error::Pin`], [`Error::Utf8`], [`Error::Empty`], [`Error::Json`] with line and column,
 /// [`Error::Item`] for a question that cannot be scored.
 pub fn read(roots: &DataRoots) -> Result<Loaded<Vec<TruthfulQuestion>>> {
+    let source = find(roots, FILE_NAME, &["mc_task.json"])?;
+    let file = source.identify(roots.pinning(), &pins::of(FILE_NAME))?;
+    Ok(Loaded { content: parse(&source)?, files: vec![file] })
+}
+
+/// The file called one of `files`, to be called `name`: the edition that published numbers go by, else the first found.
+fn find(roots: &DataRoots, name: &str, files: &[&str]) -> Result<Source> {
     let mut candidates = Vec::new();
     for folder in ["truthfulqa/", "TruthfulQA/", ""] {
-        for inner in ["v2021-10/data/", "v2021-10/", "data/", "", "v2025-01/data/"] {
-            candidates.push(format!("{folder}{inner}mc_task.json"));
+        for inner in ["v2021-10/data/", "v2021-10/", "data/", "", "v2025-01/data/", "v2025-01/", "generation/"] {
+            candidates.extend(files.iter().map(|file| format!("{folder}{inner}{file}")));
         }
     }
+    let preferred = pins::of(name).first().map(|pin| pin.sha256);
     let mut first = None;
-    let mut chosen = None;
     for path in roots.find_all(&candidates) {
-        let source = Source::read(&path, FILE_NAME)?;
-        if PINS.first().is_some_and(|pin| pin.sha256 == source.sha256) {
-            chosen = Some(source);
-            break;
+        let source = Source::read(&path, called(name, &path))?;
+        if Some(source.sha256.as_str()) == preferred {
+            return Ok(source);
         }
         first.get_or_insert(source);
     }
-    let source = chosen.or(first).ok_or_else(|| roots.missing(&TRUTHFULQA, FILE_NAME, candidates))?;
-    let file = source.identify(roots.pinning(), PINS)?;
-    Ok(Loaded { content: parse(&source)?, files: vec![file] })
+    first.ok_or_else(|| roots.missing(&TRUTHFULQA, name, candidates))
+}
+
+/// The canonical name with the ending of the file that was found.
+fn called(name: &str, path: &Path) -> String {
+    match path.extension().is_some_and(|ending| ending == "parquet") {
+        true => "truthfulqa/generation/validation-00000-of-00001.parquet".to_owned(),
+        false => name.to_owned(),
+    }
 }
 
 /// Parses a file in the official layout.
@@ -164,8 +189,9 @@ impl<'de> Deserialize<'de> for Targets {
     }
 }
 
-/// The one file of the benchmark.
-pub(crate) fn check(roots: &DataRoots) -> Vec<FileCheck> {
-    let outcome = read(roots).map(|loaded| (loaded.content.len(), loaded.files));
-    vec![file_check(FILE_NAME.to_owned(), outcome)]
+/// The file of each task.
+fn check(roots: &DataRoots) -> Vec<FileCheck> {
+    let choice = read(roots).map(|loaded| (loaded.content.len(), loaded.files));
+    let open = read_generation(roots).map(|loaded| (loaded.content.len(), loaded.files));
+    vec![file_check(FILE_NAME.to_owned(), choice), file_check(generation::FILE_NAME.to_owned(), open)]
 }

@@ -8,10 +8,22 @@
 //! * lm-evaluation-harness cuts the text into *articles* ([`pages`]), undoes the spacing ([`detokenize`]) and divides by
 //!   the number of words or bytes of the original ([`words`], [`str::len`]).
 
-use crate::catalogue::{FileCheck, WIKITEXT2, file_check};
-use crate::manifest::{Loaded, Pin};
+use crate::catalogue::{Dataset, FileCheck, file_check};
+use crate::manifest::Loaded;
 use crate::source::Source;
-use crate::{DataRoots, Result};
+use crate::{DataRoots, Result, pins};
+
+/// WikiText-2, raw.
+pub static WIKITEXT2: Dataset = Dataset {
+    name: "wikitext2",
+    title: "WikiText-2, raw",
+    description: "Good and featured Wikipedia articles: 62 test articles (1.29 MB), 60 validation articles (1.15 MB)",
+    licence: "CC BY-SA 3.0 and GFDL",
+    source: "wikitext-2-raw-v1.zip (the same text as Salesforce/wikitext, wikitext-2-raw-v1, on the Hugging Face hub)",
+    paper: "Merity et al., Pointer Sentinel Mixture Models, ICLR 2017",
+    layout: &["wikitext2/wiki.{test,valid}.raw", "wikitext-2-raw/wiki.{test,valid}.raw"],
+    examine: check,
+};
 
 mod detokenize;
 pub use detokenize::detokenize;
@@ -32,19 +44,7 @@ impl Split {
             Split::Test => "wiki.test.raw",
         }
     }
-
-    fn pins(self) -> &'static [Pin] {
-        match self {
-            Split::Validation => &[VALIDATION],
-            Split::Test => &[TEST],
-        }
-    }
 }
-
-pub(crate) const VALIDATION: Pin =
-    Pin { edition: "wikitext-2-raw-v1", sha256: "4cd0f6876d07a413aa911261ff6d363c72d757d47f0fdd6015702014c89cb9c7" };
-pub(crate) const TEST: Pin =
-    Pin { edition: "wikitext-2-raw-v1", sha256: "173c87a53759e0201f33e0ccf978e510c2042d7f2cb78229d9a50d79b9e7dd08" };
 
 /// Reads the raw text of one split, unchanged.
 ///
@@ -61,7 +61,7 @@ pub fn read(roots: &DataRoots, split: Split) -> Result<Loaded<String>> {
     let candidates = folders.iter().map(|folder| format!("{folder}{file}")).collect();
     let path = roots.find(&WIKITEXT2, &name, candidates)?;
     let source = Source::read(&path, name)?;
-    let identity = source.identify(roots.pinning(), split.pins())?;
+    let identity = source.identify(roots.pinning(), &pins::of(&source.name))?;
     Ok(Loaded { content: source.text("lines of text")?.to_owned(), files: vec![identity] })
 }
 
@@ -136,7 +136,7 @@ fn is_blank(text: &str) -> bool {
 }
 
 /// The files of the corpus.
-pub(crate) fn check(roots: &DataRoots) -> Vec<FileCheck> {
+fn check(roots: &DataRoots) -> Vec<FileCheck> {
     let mut checks = Vec::new();
     for split in [Split::Test, Split::Validation] {
         let outcome = read(roots, split).map(|loaded| (pages(&loaded.content).len(), loaded.files));
