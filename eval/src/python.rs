@@ -38,18 +38,6 @@ pub(crate) fn is_word(character: char) -> bool {
     }
 }
 
-/// Number of matches of `\w+`.
-pub(crate) fn count_words(text: &str) -> usize {
-    let mut inside = false;
-    let mut count = 0;
-    for character in text.chars() {
-        let word = is_word(character);
-        count += usize::from(word && !inside);
-        inside = word;
-    }
-    count
-}
-
 /// `str.isnumeric` of a character: a number of any script, also one of the ideographs that are numbers.
 pub(crate) fn is_numeric(character: char) -> bool {
     const IDEOGRAPHS: &str = "㐅㒃㠪㭍一七万三九二五亖亿什仟仨伍佰億兆兩八六十千卄卅卌叁参參叄四壱壹幺廾廿弌弍弎弐拾捌柒漆玖百肆萬貮貳贰阡陆陌陸零\
@@ -168,8 +156,6 @@ mod tests {
     fn words_and_their_bounds() {
         assert_eq!(words(" a  b\u{1c}c\n").collect::<Vec<_>>(), ["a", "b", "c"]);
         assert_eq!(strip("\u{1f} a b \u{3000}"), "a b");
-        assert_eq!(count_words("It's a well-known_thing, 3.5 हिन्दी"), 10);
-        assert_eq!(count_words(""), 0);
         assert!(contains_word("the bus.", "bus") && contains_word("busbus bus", "bus"));
         assert!(!contains_word("busy", "bus") && !contains_word("Bus", "bus") && !contains_word("_bus", "bus"));
     }

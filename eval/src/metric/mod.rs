@@ -91,7 +91,7 @@ macro_rules! registry {
     };
 }
 
-registry! { accuracy, truthful, perplexity, followbench }
+registry! { accuracy, truthful, perplexity, followbench, ifeval }
 
 /// The metric with this key.
 pub fn find(key: &str) -> Option<&'static Metric> {

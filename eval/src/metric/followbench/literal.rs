@@ -5,7 +5,7 @@ use std::str::Chars;
 
 /// The strings of a list that Python's `ast.literal_eval` reads as a list of strings; `None` for anything else.
 ///
-/// Strings have single or double quotes, the escapes of Python, and stand alone; a comma may follow the last one.
+/// Strings have single or double quotes and the escapes of Python; a comma may follow the last one.
 pub fn strings(text: &str) -> Option<Vec<String>> {
     let mut characters = text.trim_matches([' ', '\t']).chars().peekable();
     (characters.next()? == '[').then_some(())?;
@@ -15,8 +15,14 @@ pub fn strings(text: &str) -> Option<Vec<String>> {
         if *characters.peek()? == ']' {
             break;
         }
-        found.push(string(&mut characters)?);
+        let mut element = string(&mut characters)?;
         skip_space(&mut characters);
+        // Strings side by side are one.
+        while matches!(characters.peek()?, '\'' | '"') {
+            element.push_str(&string(&mut characters)?);
+            skip_space(&mut characters);
+        }
+        found.push(element);
         match characters.peek()? {
             ',' => characters.next(),
             ']' => break,
@@ -90,11 +96,11 @@ mod tests {
             ("[ \"a'b\" ,'c\"d',]", &["a'b", "c\"d"]),
             (r"['it\'s', '\u4e2d\x41\n', '\q']", &["it's", "中A\n", "\\q"]),
             ("[]", &[]),
-            (" ['']\t", &[""]),
+            (" ['' 'a'\"b\"]\t", &["ab"]),
         ] {
             assert_eq!(strings(text).as_deref(), Some(&expected.iter().map(|s| s.to_string()).collect::<Vec<_>>()[..]), "{text}");
         }
-        for text in ["", "[", "['a'", "['a' 'b']", "[YES]", "['a'] x", "[1]", "['a]", "['a',,]", "[,]", "('a')", "['a\nb']"] {
+        for text in ["", "[", "['a'", "['a' 'b", "[YES]", "['a'] x", "[1]", "['a]", "['a',,]", "[,]", "('a')", "['a\nb']"] {
             assert_eq!(strings(text), None, "{text}");
         }
     }

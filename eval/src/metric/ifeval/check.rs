@@ -16,7 +16,7 @@ pub(super) fn follows(instruction: &Instruction, reply: &str) -> Option<bool> {
         Instruction::Language(language) => return language::is_in(reply, language),
         Instruction::Sentences(bound) => bound.holds(sentences::split(reply).len()),
         Instruction::Paragraphs(number) => paragraphs(reply) == Some(*number),
-        Instruction::Words(bound) => bound.holds(python::count_words(reply)),
+        Instruction::Words(bound) => bound.holds(words::count(reply)),
         Instruction::ParagraphBeginning { paragraphs, nth, word } => begins_with(reply, *paragraphs, *nth, word),
         Instruction::Placeholders(number) => count(&PLACEHOLDER, reply) >= *number,
         Instruction::Postscript(marker) => is_found(marker, &reply.to_lowercase()),

@@ -6,7 +6,7 @@
 //! newspapers (156 abbreviations, 20,000 words with the case they were seen in) is replaced by the short lists below: so
 //! counts differ where a rare abbreviation stands, or where an abbreviation or initial comes before a capital letter.
 
-use crate::python::{self, SPACE, pattern};
+use crate::python::{self, pattern};
 use fancy_regex::Regex;
 use std::sync::LazyLock;
 
@@ -51,23 +51,23 @@ const FUNCTION_WORDS: &[&str] = &[
 const NON_WORD: &str = r#")";}\]*:@'({\[‘’“”«»?!"#;
 
 /// Dashes, and full stops alone or apart.
-const MULTIPLE: &str = r"(?:-{2,}|\.{2,}|(?:\.[\s\x1c-\x1f]){2,}\.)";
+const MULTIPLE: &str = r"(?:-{2,}|\.{2,}|(?:\.\s){2,}\.)";
 
 /// A possible end, with what follows it.
 static POSSIBLE_END: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(&format!(r"[.?!](?=(?<after>[{NON_WORD}]|[{SPACE}]+(?<next>[^{SPACE}]+)))"))
+    pattern(&format!(r"[.?!](?=(?<after>[{NON_WORD}]|\s+(?<next>\S+)))"))
 });
 
 /// A token of a stretch around a possible end: dashes, a word with its full stops, or a mark.
 static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&format!(
-        r#"{MULTIPLE}|(?=[^("`{{\[:;&#*@)}}\]\-,])[^{SPACE}]+?(?=[{SPACE}]|\z|[{NON_WORD}]|{MULTIPLE}|,(?=\z|[{SPACE}]|[{NON_WORD}]|{MULTIPLE}))|[^{SPACE}]"#
+        r#"{MULTIPLE}|(?=[^("`{{\[:;&#*@)}}\]\-,])\S+?(?=\s|\z|[{NON_WORD}]|{MULTIPLE}|,(?=\z|\s|[{NON_WORD}]|{MULTIPLE}))|\S"#
     ))
 });
 
 /// Closing marks after a sentence, which belong to it.
 static CLOSING: LazyLock<Regex> =
-    LazyLock::new(|| pattern(&format!(r#"\A["')\]}}‘’“”«»]+?(?:[{SPACE}]+|(?=--)|(?m:$))"#)));
+    LazyLock::new(|| pattern(&format!(r#"\A["')\]}}‘’“”«»]+?(?:\s+|(?=--)|(?m:$))"#)));
 
 /// The sentences, with closing marks after their end; a blank text has none.
 pub fn split(text: &str) -> Vec<&str> {
