@@ -1,7 +1,7 @@
 //! The answer in a generated reply: which choice did the model mean?
 //!
-//! The protocol is that of Qwen's chat evaluation (QwenLM/Qwen, `eval/evaluate_chat_mmlu.py`), which the published
-//! numbers of the paper follow:
+//! The protocol is that of Qwen's chat evaluation (QwenLM/Qwen, `eval/evaluate_chat_mmlu.py`; for Chinese
+//! `eval/evaluate_chat_ceval.py`, [`chinese`]), which the published numbers of the paper follow:
 //!
 //! 1. Every choice's text, without its full stops at the end, is replaced in the reply by its letter, longest text
 //!    first, in any case.
@@ -9,9 +9,12 @@
 //!    ([`Rule`]).
 //! 3. If none matches, the choice whose text is most similar to the reply is taken ([`similarity`]).
 //!
-//! So there is always an answer, and a model that writes nonsense scores about a quarter.
+//! So there is always an answer, and a model that writes nonsense scores as if it guessed.
 
+mod chinese;
 pub mod similarity;
+
+pub use chinese::qwen_chat_ceval;
 
 use fancy_regex::{Captures, Regex, RegexBuilder};
 use std::ops::Range;
@@ -35,6 +38,13 @@ pub enum Rule {
     Similarity,
 }
 
+impl Extraction {
+    /// What the pattern matched; `None` for [`Rule::Similarity`].
+    pub fn matched(&self) -> Option<&str> {
+        self.rewritten.get(self.span.clone()?)
+    }
+}
+
 impl Rule {
     /// The word that sample files carry.
     pub fn name(self) -> &'static str {
@@ -51,7 +61,7 @@ impl Rule {
 /// The answer found in a reply, and how.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Extraction {
-    /// index of the choice, 0 to 3
+    /// index of the choice
     pub choice: usize,
     /// what decided
     pub rule: Rule,
@@ -89,9 +99,16 @@ pub enum Error {
     },
 }
 
+/// The rules of a script, in order.
+type Patterns = [(Rule, Regex); 4];
+
 /// The patterns of the official script, with Python's `$` (which also matches before a final line break) spelled out.
-static PATTERNS: LazyLock<[(Rule, Regex); 4]> = LazyLock::new(|| {
-    [
+static FOUR_CHOICES: LazyLock<Patterns> = LazyLock::new(|| english("A|B|C|D"));
+/// The same for three choices.
+static THREE_CHOICES: LazyLock<Patterns> = LazyLock::new(|| english("A|B|C"));
+
+fn english(letters: &str) -> Patterns {
+    let patterns = [
         (
             Rule::Statement,
             r"(?:(?:[Cc]hoose)|(?:(?:[Aa]nswer|[Cc]hoice)(?![^ABCD]{0,20}?(?:n't|not))[^ABCD]{0,10}?\b(?:|is|:|be))\b)[^ABCD]{0,20}?\b(A|B|C|D)\b",
@@ -102,25 +119,55 @@ static PATTERNS: LazyLock<[(Rule, Regex); 4]> = LazyLock::new(|| {
         ),
         (Rule::Opening, r"^(A|B|C|D)(?:\.|,|:|(?=\n?\z))"),
         (Rule::Letter, r"(?<![a-zA-Z])(A|B|C|D)(?![a-zA-Z=])"),
-    ]
-    .map(|(rule, pattern)| {
+    ];
+    compile(
+        patterns.map(|(rule, pattern)| {
+            (rule, pattern.replace("A|B|C|D", letters).replace("ABCD", &letters.replace('|', "")))
+        }),
+    )
+}
+
+fn compile(patterns: [(Rule, String); 4]) -> Patterns {
+    patterns.map(|(rule, pattern)| {
         // Every repetition is bounded, so the work is linear in the reply; the limit only has to be out of the way.
-        let regex = RegexBuilder::new(pattern).backtrack_limit(1 << 32).build();
+        let regex = RegexBuilder::new(&pattern).backtrack_limit(1 << 32).build();
         (rule, regex.unwrap_or_else(|error| panic!("the pattern of rule {} is a constant: {error}", rule.name())))
     })
-});
+}
 
 /// The choice that `reply` names, by Qwen's rules for MMLU.
 ///
-/// `choices` are the texts as the data file has them, `reply` is the generated text without special tokens.
+/// `choices` are the texts as the data file has them, three or four; `reply` is the generated text without special
+/// tokens.
 ///
 /// Case is compared by Unicode's simple folding; Python also takes the dotless and the dotted i for an i.
 ///
 /// # Errors
 /// [`Error::Pattern`], [`Error::ChoiceText`]: none on replies and choices of any ordinary size.
-pub fn qwen_chat_mmlu(reply: &str, choices: &[String; 4]) -> Result<Extraction, Error> {
+pub fn qwen_chat_mmlu(reply: &str, choices: &[String]) -> Result<Extraction, Error> {
     let rewritten = replace_choices(reply, choices)?;
-    for (rule, pattern) in PATTERNS.iter() {
+    decide(if choices.len() == 3 { &THREE_CHOICES } else { &FOUR_CHOICES }, rewritten, choices)
+}
+
+/// The first of `words` that stands alone in a reply, in any case, and where.
+pub fn first_word(reply: &str, words: &[&str]) -> Option<(usize, Range<usize>)> {
+    let lower = reply.to_ascii_lowercase();
+    let is_letter = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
+    let alone = |found: &Range<usize>| {
+        let (before, after) = (lower.get(..found.start), lower.get(found.end..));
+        !is_letter(before.and_then(|text| text.chars().next_back()))
+            && !is_letter(after.and_then(|text| text.chars().next()))
+    };
+    let places = words.iter().enumerate().filter_map(|(index, word)| {
+        let mut ranges = lower.match_indices(word).map(|(start, text)| start..start + text.len());
+        ranges.find(alone).map(|range| (index, range))
+    });
+    places.min_by_key(|(_, range)| range.start)
+}
+
+/// The first pattern that matches decides, else similarity.
+fn decide(patterns: &Patterns, rewritten: String, choices: &[String]) -> Result<Extraction, Error> {
+    for (rule, pattern) in patterns {
         let captures = pattern.captures(rewritten.as_str()).map_err(|source| Error::Pattern {
             rule: rule.name(),
             bytes: rewritten.len(),
@@ -145,7 +192,7 @@ fn letter(captures: &Captures<'_, str>) -> Option<(usize, Range<usize>)> {
 ///
 /// The replacements follow one another: a later text is also found in what an earlier one left. A text of nothing but
 /// full stops is empty without them and matches between all characters, in the official script as here.
-fn replace_choices(reply: &str, choices: &[String; 4]) -> Result<String, Error> {
+fn replace_choices(reply: &str, choices: &[String]) -> Result<String, Error> {
     let mut order: Vec<(&str, &String)> = LETTERS.into_iter().zip(choices).collect();
     order.sort_by_key(|(_, text)| std::cmp::Reverse(text.chars().count()));
     let mut rewritten = reply.to_owned();

@@ -69,7 +69,7 @@ fn the_last_token_is_not_part_of_the_sequence_that_positions_are_made_for() {
     let (roots, options) = (DataRoots::default(), TaskOptions::default());
     let suite = suite("truthfulqa_mc1:builtin", &tokenizer, &roots, &options).unwrap();
     let Request::Score { tokens, first_scored, sequence_len } = &ready(&suite, 0, 0).1[0] else { panic!() };
-    assert_eq!((*sequence_len, *first_scored), (tokens.len() - 1, 1 + all()[3].example.len()));
+    assert_eq!((*sequence_len, *first_scored), (tokens.len() - 1, 1 + task::find("truthfulqa").unwrap().example.len()));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use std::sync::LazyLock;
 /// Index and score of the choice most similar to `query`; of equal ones the first.
 ///
 /// The query is normalized twice, the choices once, as the library does.
-pub fn most_similar(query: &str, choices: &[String; 4]) -> (usize, f64) {
+pub fn most_similar(query: &str, choices: &[String]) -> (usize, f64) {
     let query = normalize(&drop_latin_1(&normalize(query)));
     let mut best = (0, f64::NEG_INFINITY);
     for (index, choice) in choices.iter().enumerate() {

@@ -40,7 +40,16 @@ pub static ACC_BYTES: Metric = Metric {
     source: "lm-evaluation-harness, output_type multiple_choice",
 };
 
-pub(super) const METRICS: &[&Metric] = &[&ACC, &ACC_NORM, &ACC_BYTES];
+/// Replies in which no answer was found.
+pub static NO_ANSWER: Metric = Metric {
+    key: "no_answer",
+    summary: "share of replies in which no answer was found; they count as wrong",
+    formula: "mean of [no rule of the protocol finds an answer]",
+    direction: Direction::LowerIsBetter,
+    source: "counted here; the protocols say nothing of it",
+};
+
+pub(super) const METRICS: &[&Metric] = &[&ACC, &ACC_NORM, &ACC_BYTES, &NO_ANSWER];
 
 /// One choice of an item, scored.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -86,12 +86,12 @@ macro_rules! registry {
 
         /// Every metric, file by file.
         pub fn metrics() -> impl Iterator<Item = &'static Metric> {
-            [$($file::METRICS),*].into_iter().flatten().copied()
+            [$($file::METRICS),*].into_iter().flatten().copied().chain(bbq::category_metrics())
         }
     };
 }
 
-registry! { accuracy, truthful, perplexity, followbench, ifeval }
+registry! { accuracy, truthful, perplexity, bbq, followbench, ifeval }
 
 /// The metric with this key.
 pub fn find(key: &str) -> Option<&'static Metric> {

@@ -55,6 +55,7 @@ pub fn results(manifest: &Manifest, suite: &Suite<'_>, variant: &Variant) -> Val
         "results": by_id(&metrics_with_filter),
         "groups": groups().map(|(group, result)| (group.id.clone(), metrics_with_filter(result))).collect::<Map<_, _>>(),
         "group_subtasks": groups().map(|(group, _)| (group.id.clone(), member_ids(group))).collect::<Map<_, _>>(),
+        "group_averages": groups().map(|(group, _)| (group.id.clone(), group.average.name().into())).collect::<Map<_, _>>(),
         "configs": of_tasks(suite, |task| {
             let mut fields = Map::new();
             fields.insert("task".into(), task.id().into());

@@ -53,6 +53,13 @@ pub struct TaskResult {
     pub scores: Vec<Option<f64>>,
 }
 
+impl TaskResult {
+    /// One of its metrics.
+    fn metric(&self, name: &str, filter: &str) -> Option<&ReportedMetric> {
+        self.metrics.iter().find(|metric| metric.name == name && metric.filter == filter)
+    }
+}
+
 /// A metric that may have no value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ReportedMetric {
@@ -190,18 +197,27 @@ fn group_result(group: &Group, suite: &Suite<'_>, tasks: &[TaskResult]) -> TaskR
         let problem = member.problem.as_ref()?;
         Some(format!("{}, {problem}", member.id))
     });
-    let name = members.first().and_then(|member| member.metrics.first()).map_or("acc", |metric| metric.name);
-    let values: Vec<Option<(usize, MetricValue)>> =
-        members.iter().map(|member| Some((member.counts.effective, member.metrics.first()?.as_value()?))).collect();
-    let values: Option<Vec<(usize, MetricValue)>> = values.into_iter().collect();
-    let average = values.and_then(|values| {
+    let shared = members.first().map_or(&[][..], |member| &member.metrics);
+    let shared =
+        shared.iter().filter(|metric| members.iter().all(|member| member.metric(metric.name, metric.filter).is_some()));
+    let average = |metric: &ReportedMetric| {
+        let of = |member: &&TaskResult| {
+            Some((member.counts.effective, member.metric(metric.name, metric.filter)?.as_value()?))
+        };
+        let values: Vec<(usize, MetricValue)> = members.iter().map(of).collect::<Option<_>>()?;
         let references: Vec<(usize, &MetricValue)> = values.iter().map(|(count, value)| (*count, value)).collect();
-        Group::average(&references)
+        group.average(&references)
+    };
+    let metrics = shared.map(|metric| {
+        average(metric)
+            .as_ref()
+            .map_or_else(|| ReportedMetric { value: None, standard_error: None, ..*metric }, ReportedMetric::of)
     });
+    let metrics = metrics.collect();
     TaskResult {
         id: group.id.clone(),
         requested: suite.requested().contains(&group.id),
-        metrics: vec![average.as_ref().map_or_else(|| ReportedMetric::absent(name), ReportedMetric::of)],
+        metrics,
         counts: SampleCounts {
             original: total(|member| member.counts.original),
             effective: total(|member| member.counts.effective),

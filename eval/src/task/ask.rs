@@ -9,7 +9,7 @@ use super::frame::Frame;
 use super::id::TaskId;
 use super::options::{Concession, OnOverflow, PromptForm};
 use super::prompt::{Conversation, PromptEncoder};
-use super::sample::{Item, Prepared, Sample};
+use super::sample::{Item, Prepared, Sample, hash_text};
 use crate::error::Error;
 use crate::request::{Outcome, Request};
 use engine::chat_template::Message;
@@ -137,6 +137,38 @@ impl<'a> Asker<'a> {
         prompt.prepare()
     }
 
+    /// Asks for the log-likelihood of `continuation` after each of several questions. Documented as one prompt: the
+    /// texts one below the other.
+    ///
+    /// # Errors
+    /// As [`Self::choices`].
+    pub fn after_each(
+        &self,
+        frame: &Frame,
+        document: usize,
+        questions: &[Question<'_>],
+        continuation: &str,
+    ) -> Result<Prepared, Error> {
+        let (mut texts, mut asked) = (Vec::new(), Vec::new());
+        let mut first: Option<Item> = None;
+        for question in questions {
+            let continuations = vec![continuation.to_string()];
+            match self.choices(frame, document, question, Joining::Together, continuations)? {
+                Prepared::Skipped(reason) => return Ok(Prepared::Skipped(reason)),
+                Prepared::Ready(item, requests) => {
+                    texts.push(self.text(question, question.examples.len())?);
+                    asked.extend(requests);
+                    first = match first {
+                        None => Some(item),
+                        Some(first) => Some(first.with_notes_of(&item)),
+                    };
+                }
+            }
+        }
+        let first = first.ok_or_else(|| frame.place(document).mismatch("nothing is asked"))?;
+        Ok(Prepared::Ready(Item { prompt_hash: hash_text(&texts.join("\n")), ..first }, asked))
+    }
+
     /// Asks for a generated answer.
     ///
     /// # Errors
@@ -247,6 +279,18 @@ impl<'o> Reply<'o> {
     pub fn log(&self, sample: Sample) -> Sample {
         sample.with("token_counts", vec![self.tokens]).with("reply", self.text)
     }
+}
+
+/// The first `shots` worked examples.
+///
+/// # Errors
+/// [`Error::TooFewExamples`].
+pub fn first_examples<Q>(id: &TaskId, mut questions: Vec<Q>, shots: usize) -> Result<Vec<Q>, Error> {
+    if shots > questions.len() {
+        return Err(Error::TooFewExamples { task: id.to_string(), wanted: shots, available: questions.len() });
+    }
+    questions.truncate(shots);
+    Ok(questions)
 }
 
 /// Refuses a worked example that is the question itself, unless the options allow it.

@@ -44,6 +44,17 @@ pub struct Protocol {
     pub source: &'static str,
 }
 
+/// The word of lm-evaluation-harness's protocol.
+pub(super) const LM_EVAL: &str = "lm-eval";
+
+/// Why a benchmark that the paper does not have goes by lm-evaluation-harness.
+pub(super) const ONLY_LM_EVAL: &str = "published numbers are measured so; the paper does not have this benchmark";
+
+/// The protocol called `word`.
+pub(super) fn find_protocol(protocols: &[Protocol], word: &str) -> Option<String> {
+    protocols.iter().find(|protocol| protocol.name == word).map(|protocol| protocol.name.to_string())
+}
+
 impl Entry {
     /// Every name that this line answers to: one, or one a subject.
     pub fn names(&self) -> Vec<String> {

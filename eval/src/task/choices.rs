@@ -4,6 +4,7 @@ use super::options::{Concession, OnOverflow, TaskOptions};
 use super::prompt::{Pair, PromptEncoder};
 use super::sample::{Item, Prepared, Sample};
 use crate::error::Error;
+use crate::metric::accuracy;
 use crate::request::{Outcome, Request};
 use serde_json::Value;
 
@@ -183,6 +184,11 @@ impl ScoredChoices {
             scored.greedy.push(greedy.iter().all(|&greedy| greedy));
         }
         Ok(scored)
+    }
+
+    /// The same as choices with lengths, of texts without the space that joins them.
+    pub fn of_texts(&self, texts: &[&str]) -> Vec<accuracy::Choice> {
+        texts.iter().zip(&self.log_likelihoods).map(|(text, &score)| accuracy::Choice::new(text, score)).collect()
     }
 
     /// Appends them to a sample.

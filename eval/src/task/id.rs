@@ -30,6 +30,21 @@ impl TaskId {
         Some(Path::new(variant).file_name().and_then(|name| name.to_str()).unwrap_or(variant))
     }
 
+    /// Refuses a variant where a task has none.
+    ///
+    /// # Errors
+    /// [`Error::Variant`].
+    pub(super) fn without_variant(&self) -> Result<(), Error> {
+        match &self.variant {
+            None => Ok(()),
+            Some(found) => Err(Error::Variant {
+                task: self.name.clone(),
+                expected: "nothing after the name".into(),
+                found: format!("`{found}`"),
+            }),
+        }
+    }
+
     /// The same task with another name.
     pub(super) fn renamed(&self, name: &str) -> TaskId {
         TaskId { name: name.to_string(), ..self.clone() }

@@ -4,27 +4,39 @@
 //! samples of all documents it makes its metrics. It knows neither models nor the order in which answers arrive. A new
 //! task is a new file and a word in the registry below.
 
+pub mod arc;
 mod ask;
+pub mod bbq;
+pub mod boolq;
 mod card;
+pub mod ceval;
 mod choices;
 mod frame;
+pub mod hellaswag;
 mod id;
+pub mod lambada;
+mod lettered;
+mod likeliest;
 pub mod mmlu;
 mod nearest;
 mod options;
 pub mod perplexity;
+pub mod piqa;
 mod prompt;
 mod sample;
+pub mod snli;
 mod suite;
 pub mod truthfulqa;
+pub mod winogrande;
 
 pub use card::{Entry, Protocol};
 pub use frame::Frame;
 pub use id::{TaskId, find, parse};
 pub use options::{Concession, OnOverflow, PromptForm, TaskOptions};
+pub(crate) use prompt::python_strip;
 pub(crate) use sample::hexadecimal;
 pub use sample::{Comparison, Item, MetricValue, NO_FILTER, PairedTest, Prepared, Sample, hash_text};
-pub use suite::{Group, Suite};
+pub use suite::{Average, Group, Suite};
 
 use crate::error::Error;
 use crate::request::Outcome;
@@ -37,9 +49,22 @@ static ENTRIES: &[&Entry] = &[
     &perplexity::PERPLEXITY,
     &mmlu::MMLU,
     &mmlu::MMLU_SUBJECT,
+    &ceval::CEVAL,
+    &ceval::CEVAL_SUBJECT,
+    &snli::SNLI,
     &truthfulqa::TRUTHFULQA,
     &truthfulqa::TRUTHFULQA_MC1,
     &truthfulqa::TRUTHFULQA_MC2,
+    &bbq::BBQ,
+    &bbq::BBQ_CATEGORY,
+    &arc::ARC_EASY,
+    &arc::ARC_CHALLENGE,
+    &hellaswag::HELLASWAG,
+    &winogrande::WINOGRANDE,
+    &lambada::LAMBADA_OPENAI,
+    &lambada::LAMBADA_STANDARD,
+    &piqa::PIQA,
+    &boolq::BOOLQ,
 ];
 
 /// Every line of the registry.

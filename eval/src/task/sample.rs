@@ -31,6 +31,14 @@ impl Item {
         Self { prompt_hash: hash_text(prompt), prompt_tokens, notes: Map::new() }
     }
 
+    /// The same, with what was done to another prompt of its document.
+    pub(super) fn with_notes_of(mut self, other: &Item) -> Self {
+        for (name, note) in &other.notes {
+            self.notes.entry(name.clone()).or_insert_with(|| note.clone());
+        }
+        self
+    }
+
     /// An item that is a window of token ids, of which `prompt_tokens` are not scored.
     pub fn of_tokens(tokens: &[u32], prompt_tokens: usize) -> Self {
         let mut hasher = Sha256::new();

@@ -13,11 +13,32 @@ pub struct Suite<'a> {
     requested: Vec<String>,
 }
 
-/// Several tasks with one average.
+/// What weighs the same in the average of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Average {
+    /// Documents, as lm-evaluation-harness's `weight_by_size`.
+    Micro,
+    /// Members.
+    Macro,
+}
+
+impl Average {
+    /// The word in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Average::Micro => "micro",
+            Average::Macro => "macro",
+        }
+    }
+}
+
+/// Several tasks with one average of each metric that they share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// Full id, for example `mmlu_stem@lm-eval`.
     pub id: String,
+    /// What weighs the same.
+    pub average: Average,
     /// Its members, as indices into [`Suite::tasks`].
     pub members: Vec<usize>,
 }
@@ -82,32 +103,47 @@ impl<'a> Suite<'a> {
 }
 
 impl Group {
-    /// The average of a metric over all documents of the members, each document weighing the same, as
-    /// lm-evaluation-harness's `weight_by_size`.
+    /// A group without members.
+    pub(super) fn new(id: &TaskId, average: Average) -> Self {
+        Self { id: id.to_string(), average, members: Vec::new() }
+    }
+
+    /// The average of a metric over the members, each with its number of documents; `None` without members.
     ///
-    /// `members`: number of documents and metric of each. The standard error is the pooled one of
-    /// lm-evaluation-harness: sqrt(sum((n_i - 1) n_i se_i²) / (N - members) / N), N = sum(n_i).
-    pub fn average(members: &[(usize, &MetricValue)]) -> Option<MetricValue> {
+    /// Micro: sum(n_i m_i) / N, N = sum(n_i); the standard error is the pooled one of lm-evaluation-harness:
+    /// sqrt(sum((n_i - 1) n_i se_i²) / (N - members) / N). Macro: sum(m_i) / members; the standard error is that of a
+    /// mean of independent numbers: sqrt(sum(se_i²)) / members.
+    pub fn average(&self, members: &[(usize, &MetricValue)]) -> Option<MetricValue> {
         let (_, first) = members.first()?;
-        let (mut weighted, mut total) = (0.0, 0);
+        let weight = |count: usize| match self.average {
+            Average::Micro => count as f64,
+            Average::Macro => 1.0,
+        };
+        let (mut weighted, mut total) = (0.0, 0.0);
+        let (mut squares, mut documents) = (Some(0.0), 0);
         for (count, metric) in members {
-            weighted += metric.value * *count as f64;
-            total += count;
-        }
-        let degrees = total.checked_sub(members.len()).filter(|&degrees| degrees > 0);
-        let mut squares = Some(0.0);
-        for (count, metric) in members {
-            let count = *count as f64;
+            weighted += metric.value * weight(*count);
+            total += weight(*count);
+            documents += count;
             squares = match (squares, metric.standard_error) {
-                (Some(sum), Some(error)) => Some(sum + (count - 1.0) * (error * error) * count),
+                (Some(sum), Some(error)) => Some(sum + self.square(*count, error)),
                 _ => None,
             };
         }
-        let standard_error = match (squares, degrees) {
-            (Some(squares), Some(degrees)) => Some((squares / degrees as f64 / total as f64).sqrt()),
-            _ => None,
+        let degrees = match self.average {
+            Average::Micro => documents.saturating_sub(members.len()) as f64,
+            Average::Macro => total,
         };
-        Some(MetricValue { value: weighted / total as f64, standard_error, ..(*first).clone() })
+        let standard_error = squares.filter(|_| degrees > 0.0).map(|squares: f64| (squares / degrees / total).sqrt());
+        Some(MetricValue { value: weighted / total, standard_error, ..(*first).clone() })
+    }
+
+    /// What a member adds to the sum of squares.
+    fn square(&self, count: usize, error: f64) -> f64 {
+        match self.average {
+            Average::Micro => (count as f64 - 1.0) * (error * error) * count as f64,
+            Average::Macro => error * error,
+        }
     }
 }
 
@@ -139,15 +175,21 @@ mod tests {
     }
 
     #[test]
-    fn groups_average_over_documents() {
+    fn groups_average_over_documents_or_members() {
         // lm-evaluation-harness: aggregate_subtask_metrics([0.5, 0.25], [4, 8]) and
         // pooled_sample_stderr([0.2886751345948129, 0.16366341767699427], [4, 8])
         let (a, b) = (accuracy(0.5, Some(0.2886751345948129)), accuracy(0.25, Some(0.16366341767699427)));
-        let average = Group::average(&[(4, &a), (8, &b)]).unwrap();
+        let group = |average| Group { id: "a".into(), average, members: Vec::new() };
+        let micro = group(Average::Micro);
+        let average = micro.average(&[(4, &a), (8, &b)]).unwrap();
         assert!((average.value - 1.0 / 3.0).abs() < 1e-15, "{average:?}");
         assert!((average.standard_error.unwrap() - 0.14433756729740643).abs() < 1e-15, "{average:?}");
         let alone = accuracy(1.0, None);
-        assert_eq!(Group::average(&[(1, &alone), (8, &b)]).unwrap().standard_error, None);
-        assert_eq!(Group::average(&[]), None);
+        assert_eq!(micro.average(&[(1, &alone), (8, &b)]).unwrap().standard_error, None);
+        assert_eq!(micro.average(&[]), None);
+        // Each member weighs the same: (0.5 + 0.25) / 2, and sqrt(0.3² + 0.4²) / 2.
+        let average = group(Average::Macro);
+        let average = average.average(&[(4, &accuracy(0.5, Some(0.3))), (8, &accuracy(0.25, Some(0.4)))]).unwrap();
+        assert_eq!((average.value, average.standard_error), (0.375, Some(0.25)));
     }
 }

@@ -15,7 +15,7 @@
 //! the tags of the assistant are scored with each answer; they add the same to all of them and are left out here.
 
 use super::ask::{Asker, Question};
-use super::card::{Entry, Protocol};
+use super::card::{Entry, LM_EVAL, Protocol, find_protocol};
 use super::choices::{Joining, ScoredChoices};
 use super::sample::{Comparison, Item, MetricValue, PairedTest, Prepared, Sample};
 use super::{Frame, Inputs, Suite, Task, TaskId};
@@ -76,7 +76,6 @@ pub static TRUTHFULQA_MC2: Entry = entry(
     || vec!["truthfulqa_mc2".into()],
 );
 
-const LM_EVAL: &str = "lm-eval";
 const REPE: &str = "repe";
 
 const PROTOCOLS: &[Protocol] = &[
@@ -121,7 +120,7 @@ fn primer() -> &'static str {
 }
 
 fn canonical_protocol(word: &str) -> Option<String> {
-    PROTOCOLS.iter().find(|protocol| protocol.name == word).map(|protocol| protocol.name.to_string())
+    find_protocol(PROTOCOLS, word)
 }
 
 /// Which answers are scored.

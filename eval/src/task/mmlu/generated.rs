@@ -10,82 +10,39 @@
 //! D. {choice}
 //! ```
 //!
-//! One message of the user in the checkpoint's chat template (the first sentence on one line), no worked examples,
-//! greedy, at most 512 tokens. Source: QwenLM/Qwen, `eval/evaluate_chat_mmlu.py`; the paper's prompt is the same.
+//! The first sentence on one line. Source: QwenLM/Qwen, `eval/evaluate_chat_mmlu.py`; the paper's prompt is the same.
 
-use super::{Subject, choice_lines, letter};
+use super::Subject;
 use crate::error::Error;
 use crate::extract;
-use crate::metric::accuracy;
-use crate::request::Outcome;
-use crate::task::ask::{Asker, Question, Reply, ReplyLimits};
-use crate::task::sample::{Comparison, Item, MetricValue, PairedTest, Prepared, Sample};
-use crate::task::{Frame, Inputs, Task, TaskId};
-use serde_json::{Map, Value};
+use crate::task::lettered::{LetterInReply, LetteredQuestion, Script, choice_lines};
+use crate::task::{Inputs, TaskId};
 
-const INSTRUCTION: &str = "The following is a multiple-choice question. Please choose the most suitable one among A, B, C \
-                           and D as the answer to this question.";
+/// The message of the user, without question and choices.
+macro_rules! instruction {
+    () => {
+        "The following is a multiple-choice question. Please choose the most suitable one among A, B, C and D as the \
+         answer to this question.\n\n"
+    };
+}
 
-const LIMITS: ReplyLimits<'_> = ReplyLimits { max_new_tokens: 512, stop: &[] };
+const SCRIPT: Script = Script {
+    message: |asked| format!("{}{}\n{}", instruction!(), asked.question, choice_lines(&asked.choices)),
+    doc_to_text: concat!(instruction!(), "{question}\nA. {A}\nB. {B}\nC. {C}\nD. {D}\n"),
+    extract: |reply, asked| extract::qwen_chat_mmlu(reply, &asked.choices),
+    extraction: "QwenLM/Qwen, eval/evaluate_chat_mmlu.py",
+};
 
 /// A subject, scored by generation.
-pub struct Generated<'a> {
-    subject: Subject,
-    asker: Asker<'a>,
-}
-
-impl<'a> Generated<'a> {
-    /// Reads a subject.
-    ///
-    /// # Errors
-    /// Missing or damaged data; a model without chat template.
-    pub fn new(id: &TaskId, inputs: &Inputs<'a>) -> Result<Self, Error> {
-        let asker = Asker::chat(id, inputs, &format!("`{}@lm-eval`", id.name))?;
-        Ok(Self { subject: Subject::read(id, inputs, 0)?, asker })
-    }
-}
-
-impl Task for Generated<'_> {
-    fn frame(&self) -> &Frame {
-        &self.subject.frame
-    }
-
-    fn configuration(&self) -> Map<String, Value> {
-        let mut fields = Map::new();
-        let mut set = |name: &str, value: Value| fields.insert(name.into(), value);
-        set("output_type", "generate_until".into());
-        set("doc_to_text", format!("{INSTRUCTION}\n\n{{question}}\nA. {{A}}\nB. {{B}}\nC. {{C}}\nD. {{D}}\n").into());
-        set("decoding", "greedy".into());
-        set("max_new_tokens", LIMITS.max_new_tokens.into());
-        set("extraction", "QwenLM/Qwen, eval/evaluate_chat_mmlu.py: always gives a letter".into());
-        self.asker.describe(&self.subject.frame, &mut fields);
-        fields
-    }
-
-    fn prepare(&self, document: usize) -> Result<Prepared, Error> {
-        let question = self.subject.question(document)?;
-        let text = format!("{INSTRUCTION}\n\n{}\n{}", question.question, choice_lines(question));
-        let question = Question { description: "", examples: &[], text: &text };
-        self.asker.reply(&self.subject.frame, document, &question, LIMITS)
-    }
-
-    fn score(&self, document: usize, item: &Item, outcomes: &[Outcome]) -> Result<Sample, Error> {
-        let question = self.subject.question(document)?;
-        let reply = Reply::read(self.subject.frame.place(document), outcomes)?;
-        let found = extract::qwen_chat_mmlu(reply.text, &question.choices)?;
-        Ok(reply
-            .log(Sample::of(item))
-            .with("rule", found.rule.name())
-            .with("answer", letter(question.answer))
-            .with("extracted", letter(found.choice))
-            .with("correct", found.choice == question.answer))
-    }
-
-    fn aggregate(&self, samples: &[(usize, &Sample)]) -> Result<Vec<MetricValue>, Error> {
-        Ok(vec![self.subject.frame.mean(samples, "correct", &accuracy::ACC)?])
-    }
-
-    fn comparison(&self) -> Comparison {
-        Comparison { score: "correct", test: PairedTest::McNemar }
-    }
+///
+/// # Errors
+/// Missing or damaged data; a model without chat template.
+pub fn task<'a>(id: &TaskId, inputs: &Inputs<'a>) -> Result<LetterInReply<'a>, Error> {
+    let subject = Subject::read(id, inputs, 0)?;
+    let lettered = |asked: datasets::mmlu::MultipleChoice| LetteredQuestion {
+        question: asked.question,
+        choices: asked.choices,
+        answer: asked.answer,
+    };
+    LetterInReply::new(id, inputs, subject.frame, SCRIPT, subject.questions.into_iter().map(lettered).collect())
 }

@@ -1,20 +1,18 @@
 //! MMLU: four-choice questions in 57 subjects (Hendrycks et al. 2021).
 //!
-//! The protocol `lm-eval` compares the log-likelihoods of the letters ([`log_likelihood`]); `qwen-chat`, the paper's,
-//! reads the letter out of a generated reply ([`generated`]).
+//! The protocols `lm-eval` and `official` compare the log-likelihoods of the letters ([`log_likelihood`]); `qwen-chat`,
+//! the paper's, reads the letter out of a generated reply ([`generated`]). Averages are over questions (micro).
 
 mod generated;
 mod log_likelihood;
 
-use super::card::{Entry, Protocol};
+use super::card::{Entry, LM_EVAL, Protocol, find_protocol};
 use super::prompt::Conversation;
-use super::suite::{Group, Suite};
+use super::suite::{Average, Group, Suite};
 use super::{Frame, Inputs, TaskId};
 use crate::error::Error;
 use datasets::mmlu::{Category, MultipleChoice, SUBJECTS, Split};
 use datasets::{Loaded, builtin, catalogue};
-use generated::Generated;
-use log_likelihood::LogLikelihood;
 
 /// All subjects and their average.
 pub static MMLU: Entry = Entry {
@@ -53,7 +51,7 @@ pub static MMLU_SUBJECT: Entry = Entry {
     build: build_subject,
 };
 
-const LM_EVAL: &str = "lm-eval";
+const OFFICIAL: &str = "official";
 const QWEN_CHAT: &str = "qwen-chat";
 
 const PROTOCOLS: &[Protocol] = &[
@@ -67,6 +65,12 @@ const PROTOCOLS: &[Protocol] = &[
         name: LM_EVAL,
         summary: "the likeliest of the continuations \" A\" to \" D\"; --num_fewshot worked examples, none unless asked for",
         source: "EleutherAI/lm-evaluation-harness, lm_eval/tasks/mmlu/default",
+    },
+    Protocol {
+        name: OFFICIAL,
+        summary: "five worked examples unless --num_fewshot says otherwise, two spaces before the subject, questions as \
+                  they stand; the likeliest of \" A\" to \" D\"",
+        source: "hendrycks/test, evaluate.py",
     },
 ];
 
@@ -91,7 +95,7 @@ D. sunlight is stronger
 Answer:";
 
 fn canonical_protocol(word: &str) -> Option<String> {
-    PROTOCOLS.iter().find(|protocol| protocol.name == word).map(|protocol| protocol.name.to_string())
+    find_protocol(PROTOCOLS, word)
 }
 
 /// The questions of a subject and what is needed to ask them.
@@ -124,37 +128,13 @@ impl Subject {
         let mut examples = Vec::new();
         if shots > 0 {
             let dev = read(Split::Dev)?;
-            if shots > dev.content.len() {
-                return Err(Error::TooFewExamples {
-                    task: id.to_string(),
-                    wanted: shots,
-                    available: dev.content.len(),
-                });
-            }
-            examples = dev.content;
-            examples.truncate(shots);
+            examples = super::ask::first_examples(id, dev.content, shots)?;
             frame.files.extend(dev.files);
         }
         frame.shots = shots;
         frame.entry = &MMLU_SUBJECT;
         Ok(Self { frame, title: name.replace('_', " "), questions, examples })
     }
-
-    fn question(&self, document: usize) -> Result<&MultipleChoice, Error> {
-        let question = self.questions.get(document);
-        question.ok_or_else(|| self.frame.place(document).mismatch("there is no such document"))
-    }
-}
-
-/// Lines `A. ...` to `D. ...` of a question, each with a line break.
-fn choice_lines(question: &MultipleChoice) -> String {
-    let [a, b, c, d] = &question.choices;
-    format!("A. {a}\nB. {b}\nC. {c}\nD. {d}\n")
-}
-
-/// The letter of a choice.
-fn letter(choice: usize) -> &'static str {
-    ["A", "B", "C", "D"].get(choice).copied().unwrap_or("?")
 }
 
 fn variant_error(id: &TaskId, expected: &str, found: &str) -> Error {
@@ -170,10 +150,9 @@ fn add_subject<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> R
     if let Some(index) = suite.position(&id.to_string()) {
         return Ok(index);
     }
-    if id.protocol == LM_EVAL {
-        suite.add(Box::new(LogLikelihood::new(id, inputs)?))
-    } else {
-        suite.add(Box::new(Generated::new(id, inputs)?))
+    match id.protocol.as_str() {
+        LM_EVAL | OFFICIAL => suite.add(Box::new(log_likelihood::task(id, inputs)?)),
+        _ => suite.add(Box::new(generated::task(id, inputs)?)),
     }
 }
 
@@ -182,7 +161,7 @@ fn build_group<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> R
         // Said once, of the group, rather than of its first member.
         Conversation::new(inputs, id, &format!("`{}@{LM_EVAL}`", id.name))?;
     }
-    let mut all = Group { id: id.to_string(), members: Vec::new() };
+    let mut all = Group::new(id, Average::Micro);
     if id.variant.is_some() {
         for name in builtin::SUBJECTS {
             let member = TaskId { entry: &MMLU_SUBJECT, ..id.renamed(&format!("mmlu_{name}")) };
@@ -192,15 +171,13 @@ fn build_group<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> R
         return Ok(());
     }
     let order = [Category::Stem, Category::Humanities, Category::SocialSciences, Category::Other];
-    let mut categories = order.map(|category| Group {
-        id: id.renamed(&format!("mmlu_{}", category.name())).to_string(),
-        members: Vec::new(),
-    });
+    let group = |category: Category| Group::new(&id.renamed(&format!("mmlu_{}", category.name())), Average::Micro);
+    let mut categories = order.map(group);
     for subject in &SUBJECTS {
         let member = TaskId { entry: &MMLU_SUBJECT, ..id.renamed(&format!("mmlu_{}", subject.name)) };
         let index = add_subject(&member, inputs, suite)?;
         all.members.push(index);
-        let category = if id.protocol == LM_EVAL { subject.category } else { subject.category_qwen() };
+        let category = if id.protocol == QWEN_CHAT { subject.category_qwen() } else { subject.category };
         for (group, which) in categories.iter_mut().zip(order) {
             if which == category {
                 group.members.push(index);

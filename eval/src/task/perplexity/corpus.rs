@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::task::{Inputs, TaskId};
 use datasets::text::ByteOrderMark;
-use datasets::{DatasetFile, builtin, c4, text, wikitext};
+use datasets::{DatasetFile, builtin, c4, ptb, text, wikitext};
 use std::path::Path;
 
 /// Documents of C4 that are read for windows (IST-DASLab/gptq, `--new-eval`).
@@ -25,6 +25,8 @@ enum Kind {
     WikiText(String),
     /// Web pages.
     C4(Vec<String>),
+    /// Penn Treebank's sentences as one text, and how they were joined.
+    Joined(String, &'static str),
     /// Anything else.
     Plain(String),
 }
@@ -40,7 +42,7 @@ pub struct Document {
 }
 
 impl Corpus {
-    /// Reads the corpus that a task id names: `wikitext2`, `c4`, `builtin`, or a text file.
+    /// Reads the corpus that a task id names: `wikitext2`, `c4`, `ptb`, `ptb-new`, `builtin`, or a text file.
     ///
     /// # Errors
     /// No corpus named; what the reader finds.
@@ -48,7 +50,8 @@ impl Corpus {
         let Some(variant) = id.variant.as_deref().filter(|variant| !variant.is_empty()) else {
             return Err(Error::Variant {
                 task: id.name.clone(),
-                expected: "a corpus (`perplexity:wikitext2`, `:c4`, `:builtin`) or a text file".into(),
+                expected: "a corpus (`perplexity:wikitext2`, `:c4`, `:ptb`, `:ptb-new`, `:builtin`) or a text file"
+                    .into(),
                 found: "none".into(),
             });
         };
@@ -61,6 +64,16 @@ impl Corpus {
             "c4" => {
                 let loaded = c4::documents(inputs.roots)?;
                 (Kind::C4(loaded.content), loaded.files, absent)
+            }
+            "ptb" => {
+                let loaded = ptb::read(inputs.roots, ptb::Split::Validation)?;
+                let how = "sentences of the validation split joined by \"\\n\\n\"";
+                (Kind::Joined(ptb::gptq_join(&loaded.content), how), loaded.files, absent)
+            }
+            "ptb-new" => {
+                let loaded = ptb::read(inputs.roots, ptb::Split::Test)?;
+                let how = "sentences of the test split joined by \" \"";
+                (Kind::Joined(ptb::join_with_spaces(&loaded.content), how), loaded.files, absent)
             }
             "builtin" => {
                 let loaded = builtin::english()?;
@@ -79,6 +92,7 @@ impl Corpus {
         match &self.kind {
             Kind::WikiText(raw) => (wikitext::gptq_join(raw), "rows of the test split joined by \"\\n\\n\""),
             Kind::C4(documents) => (first_documents(documents), "first 1,100 documents joined by \" \""),
+            Kind::Joined(text, how) => (text.clone(), *how),
             Kind::Plain(text) => (text.clone(), "the file as it is"),
         }
     }
@@ -88,6 +102,7 @@ impl Corpus {
         let (text, how) = match &self.kind {
             Kind::WikiText(raw) => (raw.clone(), "wiki.test.raw without the line break at its end"),
             Kind::C4(documents) => (first_documents(documents), "first 1,100 documents joined by \" \""),
+            Kind::Joined(text, how) => (text.clone(), *how),
             Kind::Plain(text) => (text.clone(), "the file without one line break at its end"),
         };
         (text.strip_suffix('\n').map(str::to_string).unwrap_or(text), how)
@@ -108,6 +123,7 @@ impl Corpus {
                 (documents.collect(), "articles, detokenized; words and bytes of the original")
             }
             Kind::C4(documents) => (documents.iter().map(|text| unchanged(text)).collect(), "documents"),
+            Kind::Joined(text, how) => (vec![unchanged(text)], *how),
             Kind::Plain(text) => (vec![unchanged(text)], "the file as one document"),
         }
     }

@@ -34,11 +34,14 @@ use windows::Window;
 pub static PERPLEXITY: Entry = Entry {
     name: "perplexity",
     summary: "language modelling: how many continuations the model hesitates between, token by token",
-    datasets: &[&catalogue::WIKITEXT2, &catalogue::C4, &catalogue::BUILTIN],
-    split: "WikiText-2: test; C4: the validation shard found, first 1,100 documents; a file: all of it",
+    datasets: &[&catalogue::WIKITEXT2, &catalogue::C4, &catalogue::PTB, &catalogue::BUILTIN],
+    split: "WikiText-2: test; C4: the validation shard found, first 1,100 documents; Penn Treebank: validation (ptb) or \
+            test (ptb-new); a file: all of it",
     variants: &[
         ("wikitext2", "WikiText-2, raw"),
         ("c4", "C4"),
+        ("ptb", "Penn Treebank, validation sentences joined by blank lines, as GPTQ's and SpQR's code does by default"),
+        ("ptb-new", "Penn Treebank, test sentences joined by spaces, as with --new-eval there"),
         ("builtin", "6 KB of English that are part of the program"),
         ("<file>", "any text file in UTF-8; results name it by file name and SHA-256"),
     ],
