@@ -128,7 +128,8 @@ mod tests {
             assert!(is_space(character), "{character:?}");
         }
         assert!(!is_space('\u{200b}'));
-        for (character, numeric) in [('7', true), ('七', true), ('½', true), ('Ⅷ', true), ('两', false), ('a', false)] {
+        for (character, numeric) in [('7', true), ('七', true), ('½', true), ('Ⅷ', true), ('两', false), ('a', false)]
+        {
             assert_eq!(is_numeric(character), numeric, "{character}");
         }
         assert!(is_numeric('\u{f9d3}') && is_numeric('\u{2f890}'));

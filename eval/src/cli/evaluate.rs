@@ -14,8 +14,9 @@ use engine::builtin;
 use eval::report;
 use eval::runner::{self, Existing, Plan, RunSummary};
 use eval::scheduler::SchedulerOptions;
-use eval::task::{self, Concession, OnOverflow, PromptForm, TaskId, TaskOptions};
+use eval::task::{self, Concession, Judgements, OnOverflow, PromptForm, TaskId, TaskOptions};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Evaluate recipes of a model on benchmarks
 ///
@@ -56,6 +57,12 @@ pub struct Arguments {
     /// Directory with benchmark files as their authors publish them; may be given several times [default: ./data]
     #[arg(long, value_name = "DIR", help_heading = "Tasks")]
     data: Vec<PathBuf>,
+    /// File with answers of a judge to the questions in judge_<task>.jsonl of a run; may be given several times
+    ///
+    /// One JSON object a line: {"prompt_new": QUESTION, "choices": [{"message": {"content": ANSWER}}]}. A finished run
+    /// takes them in without asking the model again.
+    #[arg(long, value_name = "FILE", help_heading = "Tasks")]
+    judgements: Vec<PathBuf>,
     /// Documents of each task, the first N [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Tasks")]
     limit: Option<u64>,
@@ -170,7 +177,7 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
         recipes: &recipes,
         tasks: &tasks,
         roots: &DataRoots::new(&data).with_pinning(pinning),
-        options: arguments.options(),
+        options: arguments.options()?,
         quantization: arguments.calibration.quantization(),
         seed: arguments.seed,
         scheduler: SchedulerOptions {
@@ -232,9 +239,9 @@ impl Arguments {
         ids.into_iter().map(|id| task::parse(id.trim()).map_err(Failure::from)).collect()
     }
 
-    fn options(&self) -> TaskOptions {
+    fn options(&self) -> Result<TaskOptions, Failure> {
         let concession = |allowed: bool| if allowed { Concession::Allow } else { Concession::Refuse };
-        TaskOptions {
+        Ok(TaskOptions {
             limit: self.limit.map(|limit| limit as usize),
             num_fewshot: self.num_fewshot,
             on_overflow: self.on_overflow.into(),
@@ -242,7 +249,8 @@ impl Arguments {
             prompt_form: if self.apply_chat_template { PromptForm::Chat } else { PromptForm::Plain },
             double_bos: concession(self.allow_double_bos),
             shown_answers: concession(self.allow_shown_answers),
-        }
+            judgements: Arc::new(Judgements::read(&self.judgements)?),
+        })
     }
 
     /// How the command ends after a run.

@@ -1,5 +1,8 @@
 //! What may be asked of every task.
 
+use super::judgements::Judgements;
+use std::sync::Arc;
+
 /// Settings that tasks share.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskOptions {
@@ -17,6 +20,8 @@ pub struct TaskOptions {
     pub double_bos: Concession,
     /// What to do with a worked example that is the question itself.
     pub shown_answers: Concession,
+    /// What judges said of replies that no rule scores.
+    pub judgements: Arc<Judgements>,
 }
 
 /// What to do with a prompt that is longer than the model's context.

@@ -8,7 +8,8 @@
 //! * soft satisfaction rate: `SSR_l = 1/n sum_i s_i / l`; a rule knows only all or nothing, which enters both;
 //! * consistent satisfaction levels: `CSL`, the mean over examples of the number of levels satisfied one after the other
 //!   from the first (0 to 5); the authors print it rounded to one decimal;
-//! * over the levels: `HSR = (HSR_1 + 2 HSR_2 + 3 HSR_3 + 4 HSR_4 + 5 HSR_5) / 15`, and SSR likewise.
+//! * over the levels: `HSR = (HSR_1 + 2 HSR_2 + 3 HSR_3 + 4 HSR_4 + 5 HSR_5) / 15`, and SSR likewise; also their plain
+//!   means, as Jin et al. 2024 (figure 4) have them.
 //!
 //! Rates are from 0 to 1 here, in percent there. Source: YJiangcm/FollowBench, `code/gpt4_based_evaluation.py`,
 //! `code/rule_based_evaluation.py`, `aggregator.py`, and `code_zh` for the Chinese items.
@@ -21,16 +22,8 @@ mod sentences;
 
 use super::{Direction, Metric};
 use crate::statistics::{self, Estimate};
+pub use datasets::followbench::Language;
 use std::collections::BTreeMap;
-
-/// Language of the items, which decides rules and the judge's prompt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    /// `data`, `code`.
-    English,
-    /// `data_zh`, `code_zh`.
-    Chinese,
-}
 
 /// Levels of an example.
 pub const LEVELS: usize = 5;
@@ -65,6 +58,10 @@ const SOFT_FORMULA: &str = "1/n sum_i s_i / l";
 pub static HSR: Metric = rate("hsr", "hard satisfaction rate, level l weighing l", "(1 HSR_1 + ... + 5 HSR_5) / 15");
 /// Soft satisfaction rate over the levels.
 pub static SSR: Metric = rate("ssr", "soft satisfaction rate, level l weighing l", "(1 SSR_1 + ... + 5 SSR_5) / 15");
+/// Mean hard satisfaction rate.
+pub static HSR_MEAN: Metric = rate("hsr_mean", "hard satisfaction rate, mean over the levels", "(HSR_1 + ... + HSR_5) / 5");
+/// Mean soft satisfaction rate.
+pub static SSR_MEAN: Metric = rate("ssr_mean", "soft satisfaction rate, mean over the levels", "(SSR_1 + ... + SSR_5) / 5");
 /// Consistent satisfaction levels.
 pub static CSL: Metric =
     rate("csl", "levels satisfied one after the other from the first", "mean over examples of max{l: s_k = k for k <= l}");
@@ -84,40 +81,62 @@ pub static SSR_BY_LEVEL: [Metric; LEVELS] = [
     rate("ssr_l4", SOFT, SOFT_FORMULA),
     rate("ssr_l5", SOFT, SOFT_FORMULA),
 ];
-/// Items without a judgement.
-pub static MISSING: Metric = Metric {
-    key: "missing_judgements",
-    summary: "items that only a judge can score and no judgement was given for",
-    formula: "count",
-    direction: Direction::LowerIsBetter,
-    source: "this program",
-};
-/// Items whose judgement says nothing that can be read.
-pub static UNPARSABLE: Metric = Metric {
-    key: "unparsable_judgements",
-    summary: "judgements whose last line is no list of one YES or NO a constraint",
-    formula: "count; the authors have them mended by hand",
-    direction: Direction::LowerIsBetter,
-    source: "YJiangcm/FollowBench, code/gpt4_based_evaluation.py",
-};
-
 pub(super) const METRICS: &[&Metric] = &[
     &HSR,
+    &SSR,
+    &CSL,
+    &HSR_MEAN,
+    &SSR_MEAN,
     &HSR_BY_LEVEL[0],
     &HSR_BY_LEVEL[1],
     &HSR_BY_LEVEL[2],
     &HSR_BY_LEVEL[3],
     &HSR_BY_LEVEL[4],
-    &SSR,
     &SSR_BY_LEVEL[0],
     &SSR_BY_LEVEL[1],
     &SSR_BY_LEVEL[2],
     &SSR_BY_LEVEL[3],
     &SSR_BY_LEVEL[4],
-    &CSL,
-    &MISSING,
-    &UNPARSABLE,
 ];
+
+/// Their keys, in the order of [`summary`].
+pub const KEYS: &[&str] = &[
+    "hsr", "ssr", "csl", "hsr_mean", "ssr_mean", "hsr_l1", "hsr_l2", "hsr_l3", "hsr_l4", "hsr_l5", "ssr_l1", "ssr_l2",
+    "ssr_l3", "ssr_l4", "ssr_l5",
+];
+
+/// Every metric of items, in the order of [`KEYS`]; not a number where nothing is known.
+pub fn summary(items: &[Item]) -> Vec<(&'static Metric, Estimate)> {
+    let mut found = vec![
+        (&HSR, over_levels(items, Rate::Hard, Weight::Level)),
+        (&SSR, over_levels(items, Rate::Soft, Weight::Level)),
+        (&CSL, consistent_levels(items)),
+        (&HSR_MEAN, over_levels(items, Rate::Hard, Weight::One)),
+        (&SSR_MEAN, over_levels(items, Rate::Soft, Weight::One)),
+    ];
+    for (metrics, rate) in [(&HSR_BY_LEVEL, Rate::Hard), (&SSR_BY_LEVEL, Rate::Soft)] {
+        found.extend(metrics.iter().zip(1..).map(|(metric, level)| (metric, at_level(items, rate, level))));
+    }
+    found
+}
+
+/// What a level weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// Its number.
+    Level,
+    /// The same as any other.
+    One,
+}
+
+impl Weight {
+    fn of(self, level: usize) -> f64 {
+        match self {
+            Weight::Level => level as f64,
+            Weight::One => 1.0,
+        }
+    }
+}
 
 /// One of the two rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,11 +168,11 @@ pub fn at_level(items: &[Item], rate: Rate, level: usize) -> Estimate {
 
 /// The rate over the levels. Its standard error is that of a mean over examples, and there is one if all levels of all
 /// examples are known.
-pub fn over_levels(items: &[Item], rate: Rate) -> Estimate {
+pub fn over_levels(items: &[Item], rate: Rate, weight: Weight) -> Estimate {
     let (mut sum, mut weights) = (0.0, 0.0);
     for level in 1..=LEVELS {
-        sum += level as f64 * at_level(items, rate, level).value;
-        weights += level as f64;
+        sum += weight.of(level) * at_level(items, rate, level).value;
+        weights += weight.of(level);
     }
     let value = sum / weights;
     let known = items.iter().filter(|item| item.satisfied.is_some()).count();
@@ -162,7 +181,7 @@ pub fn over_levels(items: &[Item], rate: Rate) -> Estimate {
     let mut scores = Vec::with_capacity(examples.len());
     for levels in examples.values() {
         let Some(levels) = complete(levels) else { return unsure };
-        let weighted = levels.iter().enumerate().fold(0.0, |sum, (index, known)| sum + (index + 1) as f64 * rate.of(*known));
+        let weighted = levels.iter().zip(1..).fold(0.0, |sum, (known, level)| sum + weight.of(level) * rate.of(*known));
         scores.push(weighted / weights);
     }
     let standard_error = statistics::mean_estimate(&scores).ok().and_then(|mean| mean.standard_error);
@@ -220,10 +239,20 @@ mod tests {
         assert_eq!(at_level(&items, Rate::Hard, 3).value, 0.5);
         assert_eq!(at_level(&items, Rate::Soft, 4).value, 0.75);
         // (1 * 0.5 + 2 * 1 + 3 * 0.5 + 4 * 0.5 + 5 * 1) / 15
-        assert!((over_levels(&items, Rate::Hard).value - 11.0 / 15.0).abs() < 1e-15);
-        assert!((over_levels(&items, Rate::Soft).value - (0.5 + 2.0 + 2.5 + 3.0 + 5.0) / 15.0).abs() < 1e-15);
+        assert!((over_levels(&items, Rate::Hard, Weight::Level).value - 11.0 / 15.0).abs() < 1e-15);
+        assert!((over_levels(&items, Rate::Soft, Weight::Level).value - (0.5 + 2.0 + 2.5 + 3.0 + 5.0) / 15.0).abs() < 1e-15);
         // Examples score 8/15 and 14/15: their standard error is half their difference.
-        assert!((over_levels(&items, Rate::Hard).standard_error.unwrap() - 0.2).abs() < 1e-15);
+        assert!((over_levels(&items, Rate::Hard, Weight::Level).standard_error.unwrap() - 0.2).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_summary_has_every_metric() {
+        let summary = summary(&known());
+        let keys: Vec<&str> = summary.iter().map(|(metric, _)| metric.key).collect();
+        assert_eq!(keys, KEYS);
+        let value = |key: &str| summary.iter().find(|(metric, _)| metric.key == key).unwrap().1.value;
+        // Levels 1 to 5: 0.5, 1, 0.5, 0.5, 1.
+        assert_eq!((value("hsr_mean"), value("hsr_l2"), value("ssr_l4"), value("csl")), (0.7, 1.0, 0.75, 1.0));
     }
 
     #[test]
@@ -239,10 +268,10 @@ mod tests {
         items[4].satisfied = None;
         assert_eq!(at_level(&items, Rate::Hard, 5).value, 1.0);
         assert_eq!(consistent_levels(&items).value, 0.0);
-        assert_eq!(over_levels(&items, Rate::Hard).standard_error, None);
+        assert_eq!(over_levels(&items, Rate::Hard, Weight::Level).standard_error, None);
         items.retain(|item| item.level != 5);
         assert!(at_level(&items, Rate::Hard, 5).value.is_nan());
-        assert!(over_levels(&items, Rate::Hard).value.is_nan());
+        assert!(over_levels(&items, Rate::Hard, Weight::Level).value.is_nan());
         assert!(consistent_levels(&items).value.is_nan());
     }
 }

@@ -62,8 +62,8 @@ pub static INSTRUCTION_LOOSE: Metric = accuracy(
 /// Instructions without a verdict.
 pub static NOT_CHECKED: Metric = Metric {
     key: "inst_not_checked",
-    summary: "instructions about a language that the script of the reply does not decide: in no accuracy",
-    formula: "count",
+    summary: "share of instructions about a language that the script of the reply does not decide: in no accuracy",
+    formula: "mean over instructions of [it has no verdict]",
     direction: Direction::LowerIsBetter,
     source: "this program",
 };
