@@ -175,6 +175,30 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// An item asks for something that cannot be checked.
+    #[error("task `{task}`, document {document}: {problem}\n  fetch the official file again")]
+    Unscorable {
+        /// Full id.
+        task: String,
+        /// Document, 0-based.
+        document: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A file of judgements is not in the layout of the authors' script.
+    #[error(
+        "{}, line {line}: {problem}\n  \
+         expected {{\"prompt_new\": \"...\", \"choices\": [{{\"message\": {{\"content\": \"...\"}}}}]}} on every line",
+        file.display()
+    )]
+    Judgement {
+        /// File.
+        file: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
     /// An answer does not fit its question: a defect of the program.
     #[error("internal error in task `{task}`, document {document}: {what}; please report this")]
     Mismatch {

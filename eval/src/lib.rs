@@ -8,6 +8,7 @@ pub mod journal;
 pub mod manifest;
 pub mod metric;
 mod output;
+mod python;
 pub mod report;
 pub mod request;
 pub mod runner;

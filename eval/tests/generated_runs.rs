@@ -8,7 +8,7 @@ use engine::builtin;
 use engine::runtime::{IsaChoice, Runtime};
 use engine::tokenizer::Tokenizer;
 use eval::Error;
-use eval::runner::{Existing, Observer, Phase, Plan, Progress, Quantization, RunSummary, Status, run};
+use eval::runner::{Existing, FidelityOptions, Observer, Phase, Plan, Progress, Quantization, RunSummary, Status, run};
 use eval::scheduler::SchedulerOptions;
 use eval::task::{self, TaskOptions};
 use fixture::texts_to_answer;
@@ -58,6 +58,7 @@ fn evaluate(
         tasks: &tasks.map(|id| task::parse(id).unwrap()),
         roots,
         options,
+        fidelity: FidelityOptions::default(),
         quantization: Quantization::default(),
         scheduler,
         output: Some(output),

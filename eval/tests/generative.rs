@@ -240,7 +240,7 @@ fn what_is_asked_of_generation_is_done_and_said() {
     assert_eq!(configuration["decoding"], "drawn: temperature 0.5, top_p 0.9, seed 5, task and document");
     assert!(configuration["generation_note"].as_str().unwrap().contains("--gen_kwargs"));
     // lm-evaluation-harness keeps room for the whole reply where it cuts.
-    let options = TaskOptions { on_overflow: OnOverflow::Left, ..options };
+    let options = TaskOptions { on_overflow: OnOverflow::Left, ..options.clone() };
     let cut = suite_within("gsm8k@lm-eval", &tokenizer, &roots, &options, 30).unwrap();
     let (item, requests) = ready(&cut, 0, 0);
     assert_eq!(item.prompt_tokens, 21);

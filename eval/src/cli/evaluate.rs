@@ -15,9 +15,12 @@ use engine::builtin;
 use eval::report;
 use eval::runner::{self, Existing, FidelityOptions, NoiseFloor, Plan, RunSummary};
 use eval::scheduler::SchedulerOptions;
-use eval::task::{self, Concession, DEFAULT_SEED, GenerationOptions, OnOverflow, PromptForm, TaskId, TaskOptions};
+use eval::task::{
+    self, Concession, DEFAULT_SEED, GenerationOptions, Judgements, OnOverflow, PromptForm, TaskId, TaskOptions,
+};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Evaluate recipes of a model on benchmarks
 ///
@@ -59,6 +62,12 @@ pub struct Arguments {
     /// Directory with benchmark files as their authors publish them; may be given several times [default: ./data]
     #[arg(long, value_name = "DIR", help_heading = "Tasks")]
     data: Vec<PathBuf>,
+    /// File with answers of a judge to the questions in judge_<task>.jsonl of a run; may be given several times
+    ///
+    /// One JSON object a line: {"prompt_new": QUESTION, "choices": [{"message": {"content": ANSWER}}]}. A finished run
+    /// takes them in without asking the model again.
+    #[arg(long, value_name = "FILE", help_heading = "Tasks")]
+    judgements: Vec<PathBuf>,
     /// Documents of each task, the first N [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Tasks")]
     limit: Option<u64>,
@@ -196,7 +205,7 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
         recipes: &recipes,
         tasks: &tasks,
         roots: &DataRoots::new(&data).with_pinning(pinning),
-        options: arguments.options(),
+        options: arguments.options()?,
         fidelity: FidelityOptions {
             noise_floor: if arguments.noise_floor { NoiseFloor::Measure } else { NoiseFloor::Omit },
             kl_documents: arguments.kl,
@@ -262,9 +271,9 @@ impl Arguments {
         ids.into_iter().map(|id| task::parse(id.trim()).map_err(Failure::from)).collect()
     }
 
-    fn options(&self) -> TaskOptions {
+    fn options(&self) -> Result<TaskOptions, Failure> {
         let concession = |allowed: bool| if allowed { Concession::Allow } else { Concession::Refuse };
-        TaskOptions {
+        Ok(TaskOptions {
             limit: self.limit.map(|limit| limit as usize),
             num_fewshot: self.num_fewshot,
             on_overflow: self.on_overflow.into(),
@@ -274,7 +283,8 @@ impl Arguments {
             shown_answers: concession(self.allow_shown_answers),
             generation: self.gen_kwargs.unwrap_or_default(),
             seed: self.seed,
-        }
+            judgements: Arc::new(Judgements::read(&self.judgements)?),
+        })
     }
 
     /// How the command ends after a run.

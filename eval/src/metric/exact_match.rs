@@ -12,16 +12,7 @@ pub static EXACT_MATCH: Metric = Metric {
     source: "lm-evaluation-harness, api/metrics.py, exact_match_hf_evaluate",
 };
 
-/// Replies in which nothing was found that could be the answer; they count as wrong.
-pub static NO_ANSWER: Metric = Metric {
-    key: "no_answer",
-    summary: "share of replies in which no answer was found; they count as wrong",
-    formula: "mean of [the extraction found nothing]",
-    direction: Direction::LowerIsBetter,
-    source: "counted here; the official codes pass over it",
-};
-
-pub(super) const METRICS: &[&Metric] = &[&EXACT_MATCH, &NO_ANSWER];
+pub(super) const METRICS: &[&Metric] = &[&EXACT_MATCH];
 
 /// An answer as lm-evaluation-harness compares those of GSM8K: without commas and dollar signs, without all that comes
 /// before the last `#### `, without a full stop at the end, in lower case.

@@ -112,7 +112,7 @@ macro_rules! registry {
 }
 
 registry! {
-    accuracy, bbq, bleu, chrf, exact_match, perplexity, rouge, ter, truthful, truthful_text,
+    accuracy, bbq, bleu, chrf, exact_match, followbench, ifeval, perplexity, rouge, ter, truthful, truthful_text,
 }
 
 mod ngram;

@@ -25,7 +25,7 @@ fn grid(summary: &RunSummary) -> Grid {
         let metric = result.metrics.first();
         let arrow = metric.map_or("", |metric| if metric.higher_is_better { "↑" } else { "↓" });
         header[0].push(result.id.clone());
-        header[1].push(format!("{} {arrow}", metric.map_or("", |metric| metric.name)));
+        header[1].push(format!("{} {arrow}", metric.map_or_else(String::new, |metric| metric.label())));
         if compared {
             header[0].push(String::new());
             header[1].push("change".into());
@@ -61,6 +61,7 @@ fn columns(summary: &RunSummary) -> impl Iterator<Item = &TaskResult> {
 fn measured(result: &TaskResult) -> String {
     let Some(metric) = result.metrics.first() else { return "-".into() };
     match (metric.value, metric.standard_error) {
+        (None, _) if result.failed == 0 => "no value".into(),
         (None, _) => format!("no value ({} failed)", result.failed),
         (Some(value), None) => number(value),
         (Some(value), Some(error)) => format!("{} ± {}", number(value), number(error)),
@@ -144,6 +145,19 @@ fn finish(table: String, changes: Option<String>, summary: &RunSummary) -> Strin
             }
             if result.skipped > 0 {
                 notes.push(format!("{place}: {} documents skipped (--on_overflow skip)", result.skipped));
+            }
+            if result.unjudged > 0 {
+                notes.push(format!(
+                    "{place}: {} documents wait for a judge (questions in judge_*.jsonl of --output_path; answers with \
+                     --judgements)",
+                    result.unjudged
+                ));
+            }
+            if result.unreadable > 0 {
+                notes.push(format!(
+                    "{place}: {} judgements cannot be read, so they count for nothing",
+                    result.unreadable
+                ));
             }
         }
     }

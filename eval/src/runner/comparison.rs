@@ -114,7 +114,7 @@ impl Pair<'_> {
 fn samples(task: &dyn Task, key: &str, journal: &mut Journal) -> Result<Vec<Option<Sample>>, Error> {
     let mut samples = Vec::with_capacity(task.document_count());
     for document in 0..task.document_count() {
-        samples.push(match record(journal, key, task.id(), document)? {
+        samples.push(match record(journal, key, task, document)? {
             Record::Scored(sample) => Some(sample),
             Record::Failed(_) | Record::Skipped(_) => None,
         });

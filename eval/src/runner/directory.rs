@@ -92,6 +92,10 @@ impl RunDirectory {
         for (task, name) in suite.tasks().iter().zip(output::file_names(&ids)) {
             let lines = files::samples(&mut self.journal, &variant.key, task.as_ref())?;
             output::write(&folder.join(format!("samples_{name}.jsonl")), lines.as_bytes())?;
+            let questions = files::judge_lines(&mut self.journal, &variant.key, task.as_ref())?;
+            if !questions.is_empty() {
+                output::write(&folder.join(format!("judge_{name}.jsonl")), questions.as_bytes())?;
+            }
         }
         output::write_json(&folder.join(files::RESULTS), &files::results(manifest, suite, variant))
     }
@@ -162,6 +166,7 @@ fn remove_results(path: &Path, manifest: &Manifest) -> Result<(), Error> {
         output::remove(&folder.join(files::RESULTS))?;
         for name in &samples {
             output::remove(&folder.join(format!("samples_{name}.jsonl")))?;
+            output::remove(&folder.join(format!("judge_{name}.jsonl")))?;
         }
         // Whatever else is in there is not ours.
         let _ = std::fs::remove_dir(&folder);

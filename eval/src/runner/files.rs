@@ -1,7 +1,7 @@
 //! The contents of the files that a run leaves.
 
 use super::RunSummary;
-use super::results::{ReportedMetric, TaskResult, Variant, record};
+use super::results::{ReportedMetric, TaskResult, Variant, record, unjudged_record};
 use crate::comparison::{Difference, Fidelity, Noise, SHIFTS, TokenDivergence};
 use crate::error::Error;
 use crate::journal::{Journal, Record};
@@ -29,7 +29,7 @@ pub fn samples(journal: &mut Journal, recipe: &str, task: &dyn Task) -> Result<S
     for document in 0..task.document_count() {
         let mut fields = Map::new();
         fields.insert("doc_id".into(), document.into());
-        match record(journal, recipe, task.id(), document)? {
+        match record(journal, recipe, task, document)? {
             Record::Scored(sample) => fields.extend(sample.fields),
             Record::Failed(reason) => {
                 fields.insert("failed".into(), reason.into());
@@ -40,6 +40,23 @@ pub fn samples(journal: &mut Journal, recipe: &str, task: &dyn Task) -> Result<S
         }
         lines.push_str(&Value::Object(fields).to_string());
         lines.push('\n');
+    }
+    Ok(lines)
+}
+
+/// The questions for a judge, one JSON object a line, in the order of documents; empty where no judge is needed.
+///
+/// # Errors
+/// A document that the journal does not hold.
+pub fn judge_lines(journal: &mut Journal, recipe: &str, task: &dyn Task) -> Result<String, Error> {
+    let mut lines = String::new();
+    for document in 0..task.document_count() {
+        if let Record::Scored(sample) = unjudged_record(journal, recipe, task, document)?
+            && let Some(line) = task.judge_line(document, &sample)?
+        {
+            lines.push_str(&line.to_string());
+            lines.push('\n');
+        }
     }
     Ok(lines)
 }
@@ -65,6 +82,9 @@ pub fn results(manifest: &Manifest, suite: &Suite<'_>, variant: &Variant) -> Val
             fields.insert("files".into(), json!(task.frame().files));
             let comparison = task.comparison();
             fields.insert(COMPARED.into(), json!({"score": comparison.score, "test": comparison.test.name()}));
+            if let Some(judgements) = task.judgements() {
+                fields.insert("judgements".into(), judgements);
+            }
             fields.into()
         }),
         "versions": of_tasks(suite, |task| task.frame().version.into()),
@@ -260,6 +280,12 @@ fn note_problems(fields: &mut Map<String, Value>, result: &TaskResult) {
     }
     if result.skipped > 0 {
         fields.insert("skipped_items".into(), result.skipped.into());
+    }
+    if result.unjudged > 0 {
+        fields.insert("items_without_judgement".into(), result.unjudged.into());
+    }
+    if result.unreadable > 0 {
+        fields.insert("items_with_unreadable_judgement".into(), result.unreadable.into());
     }
     if let Some(problem) = &result.problem {
         fields.insert("problem".into(), problem.as_str().into());

@@ -49,6 +49,10 @@ pub struct TaskResult {
     pub beyond_context: usize,
     /// Documents whose prompt was shortened to fit: worked examples left out, or tokens cut.
     pub shortened: usize,
+    /// Documents that wait for a judge.
+    pub unjudged: usize,
+    /// Documents whose judgement cannot be read.
+    pub unreadable: usize,
     /// Why there are no numbers.
     pub problem: Option<String>,
     /// By document, what is compared with the baseline.
@@ -148,15 +152,26 @@ pub fn variant(
     Ok(Variant { model: model.to_string(), recipe, key, weights, results })
 }
 
-/// The record of a document that must be there.
+/// The record of a document that must be there, as the journal holds it.
 ///
 /// # Errors
 /// It is not, or cannot be read back.
-pub fn record(journal: &mut Journal, recipe: &str, task: &str, document: usize) -> Result<Record, Error> {
-    journal.record(recipe, task, document)?.ok_or_else(|| Error::Mismatch {
-        task: task.to_string(),
+pub fn unjudged_record(journal: &mut Journal, recipe: &str, task: &dyn Task, document: usize) -> Result<Record, Error> {
+    journal.record(recipe, task.id(), document)?.ok_or_else(|| Error::Mismatch {
+        task: task.id().to_string(),
         document,
         what: "the journal does not hold it".into(),
+    })
+}
+
+/// The same with what judges said.
+///
+/// # Errors
+/// As [`unjudged_record`], and those of [`Task::judged`].
+pub fn record(journal: &mut Journal, recipe: &str, task: &dyn Task, document: usize) -> Result<Record, Error> {
+    Ok(match unjudged_record(journal, recipe, task, document)? {
+        Record::Scored(sample) => Record::Scored(task.judged(document, sample)?),
+        other => other,
     })
 }
 
@@ -164,7 +179,7 @@ fn task_result(task: &dyn Task, recipe: &str, journal: &mut Journal, seed: u64) 
     let mut samples: Vec<(usize, Sample)> = Vec::new();
     let (mut failed, mut skipped, mut first_failure) = (0, 0, None);
     for document in 0..task.document_count() {
-        match record(journal, recipe, task.id(), document)? {
+        match record(journal, recipe, task, document)? {
             Record::Scored(sample) => samples.push((document, sample)),
             Record::Skipped(_) => skipped += 1,
             Record::Failed(reason) => {
@@ -196,6 +211,11 @@ fn task_result(task: &dyn Task, recipe: &str, journal: &mut Journal, seed: u64) 
         samples.iter().filter(|(_, sample)| has(sample)).count()
     };
     let (beyond_context, shortened) = (with(&["tokens_beyond_context"]), with(&["shots", "tokens_cut_left"]));
+    let waiting = |reason: &str| {
+        let waits = |sample: &Sample| sample.fields.get("unjudged").is_some_and(|value| value == reason);
+        samples.iter().filter(|(_, sample)| waits(sample)).count()
+    };
+    let (unjudged, unreadable) = (waiting("missing"), waiting("unreadable"));
     let counts = task.frame().counts;
     let counts = SampleCounts { effective: counts.effective.saturating_sub(skipped), ..counts };
     Ok(TaskResult {
@@ -207,6 +227,8 @@ fn task_result(task: &dyn Task, recipe: &str, journal: &mut Journal, seed: u64) 
         skipped,
         beyond_context,
         shortened,
+        unjudged,
+        unreadable,
         problem,
         documents,
     })
@@ -248,6 +270,8 @@ fn group_result(group: &Group, suite: &Suite<'_>, tasks: &[TaskResult]) -> TaskR
         skipped: total(|member| member.skipped),
         beyond_context: total(|member| member.beyond_context),
         shortened: total(|member| member.shortened),
+        unjudged: total(|member| member.unjudged),
+        unreadable: total(|member| member.unreadable),
         problem,
         documents: members.iter().flat_map(|member| Observation::of_member(&member.id, &member.documents)).collect(),
     }

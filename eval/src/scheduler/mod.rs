@@ -195,6 +195,8 @@ impl<'a> Scheduler<'a> {
         let limit = self.options.batch_sequences.min(self.options.batch_tokens).max(1);
         let mut streams: Vec<Stream<'r>> = run.streams.drain(..run.streams.len().min(limit)).collect();
         let mut readings = self.take_readings(run, &streams);
+        // A text's own tokens are shared with nobody.
+        self.counts.requested += streams.len();
 
         let mut chunks = Vec::with_capacity(streams.len() + readings.len());
         for stream in &mut streams {
@@ -353,7 +355,6 @@ impl<'a> Scheduler<'a> {
             run.streams.push(stream);
             return;
         }
-        self.counts.requested += stream.generated.len();
         self.counts.generated += stream.generated.len();
         finished.push((stream.request, stream.outcome(self.tokenizer)));
     }

@@ -13,10 +13,13 @@ pub mod ceval;
 mod choices;
 mod examples;
 mod flores;
+pub mod followbench;
 mod frame;
 mod gsm8k;
 pub mod hellaswag;
 mod id;
+pub mod ifeval;
+mod judgements;
 pub mod lambada;
 mod lettered;
 mod likeliest;
@@ -38,6 +41,7 @@ pub mod winogrande;
 pub use card::{Entry, Protocol};
 pub use frame::Frame;
 pub use id::{TaskId, find, parse};
+pub use judgements::Judgements;
 pub use options::{Concession, DEFAULT_SEED, GenerationOptions, OnOverflow, PromptForm, TaskOptions};
 pub(crate) use prompt::python_strip;
 pub(crate) use sample::hexadecimal;
@@ -77,6 +81,9 @@ static ENTRIES: &[&Entry] = &[
     &lambada::LAMBADA_STANDARD,
     &piqa::PIQA,
     &boolq::BOOLQ,
+    &followbench::FOLLOWBENCH,
+    &followbench::FOLLOWBENCH_CATEGORY,
+    &ifeval::IFEVAL,
 ];
 
 /// Every line of the registry.
@@ -118,6 +125,32 @@ pub trait Task: Sync {
     /// # Errors
     /// [`Error::Mismatch`] if the outcomes are not those of its requests.
     fn score(&self, document: usize, item: &Item, outcomes: &[Outcome]) -> Result<Sample, Error>;
+
+    /// A sample with what judges said of it: as it is, unless a document needs one.
+    ///
+    /// Judgements may come after the run that a sample is from, so they are no part of what the journal holds.
+    ///
+    /// # Errors
+    /// A sample that is not this task's.
+    fn judged(&self, document: usize, sample: Sample) -> Result<Sample, Error> {
+        _ = document;
+        Ok(sample)
+    }
+
+    /// The line that asks a judge about a sample from the journal, in the layout of the authors; `None` where no judge is
+    /// needed.
+    ///
+    /// # Errors
+    /// A sample that is not this task's.
+    fn judge_line(&self, document: usize, sample: &Sample) -> Result<Option<Value>, Error> {
+        _ = (document, sample);
+        Ok(None)
+    }
+
+    /// Where judgements come from, for the results.
+    fn judgements(&self) -> Option<Value> {
+        None
+    }
 
     /// The metrics, the main one first, of samples in the order of documents; in a bootstrap some come more than once and
     /// others not at all. The standard error of a metric that has no formula for it is left out: it is bootstrapped.

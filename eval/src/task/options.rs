@@ -1,7 +1,9 @@
 //! What may be asked of every task.
 
+use super::judgements::Judgements;
 use engine::generate::{Decoding, Sampling};
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Settings that tasks share.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +26,8 @@ pub struct TaskOptions {
     pub generation: GenerationOptions,
     /// Seed of worked examples that are drawn, and of texts.
     pub seed: u64,
+    /// What judges said of replies that no rule scores.
+    pub judgements: Arc<Judgements>,
 }
 
 /// The seed where none is given: that of lm-evaluation-harness's worked examples.
@@ -41,6 +45,7 @@ impl Default for TaskOptions {
             shown_answers: Concession::default(),
             generation: GenerationOptions::default(),
             seed: DEFAULT_SEED,
+            judgements: Arc::default(),
         }
     }
 }

@@ -124,7 +124,9 @@ impl From<EvalError> for Failure {
         let path = |path: &Path| path.display().to_string();
         let place = match &error {
             EvalError::Output { path: file, .. } => path(file),
-            EvalError::Journal { file, line, .. } => format!("{}, line {line}", file.display()),
+            EvalError::Journal { file, line, .. } | EvalError::Judgement { file, line, .. } => {
+                format!("{}, line {line}", file.display())
+            }
             EvalError::Locked { directory, .. }
             | EvalError::PlanDiffers { directory, .. }
             | EvalError::NoRun { directory, .. } => path(directory),

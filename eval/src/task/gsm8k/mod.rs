@@ -14,7 +14,8 @@ use super::sample::{Comparison, Item, MetricValue, PairedTest, Prepared, Sample}
 use super::{Frame, Inputs, Suite, Task, TaskId};
 use crate::error::Error;
 use crate::extract::numbers::{self, Pattern};
-use crate::metric::exact_match::{EXACT_MATCH, NO_ANSWER, rewritten};
+use crate::metric::accuracy::NO_ANSWER;
+use crate::metric::exact_match::{EXACT_MATCH, rewritten};
 use crate::metric::{Metric, accuracy::ACC};
 use crate::request::Outcome;
 use datasets::gsm8k::{Problem, Split};
