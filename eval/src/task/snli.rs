@@ -1,7 +1,7 @@
 //! SNLI: does a premise entail a hypothesis, contradict it, or neither (Bowman et al. 2015)? Pairs on which the annotators
 //! did not agree are left out.
 //!
-//! Protocol `jin2024`, the paper's: in the chat template
+//! Protocol `jin-2024`, the paper's: in the chat template
 //!
 //! ```text
 //! {premise}
@@ -38,7 +38,7 @@ pub static SNLI: Entry = Entry {
     split: "test, the pairs with a gold label (9,824 of 10,000)",
     variants: &[],
     protocols: PROTOCOLS,
-    default_protocol: JIN2024,
+    default_protocol: JIN_2024,
     default_reason: "it is the prompt of Jin et al. 2024; lm-evaluation-harness has no SNLI",
     metrics: &["acc", "no_answer"],
     example: "A boy kicks a ball across the yard.\nQuestion: Does this imply that \"A child is outdoors.\"? Yes, no, or maybe?",
@@ -47,13 +47,13 @@ pub static SNLI: Entry = Entry {
     build,
 };
 
-const JIN2024: &str = "jin2024";
+const JIN_2024: &str = "jin-2024";
 const MNLI: &str = "lm-eval-mnli";
 const ANLI: &str = "lm-eval-anli";
 
 const PROTOCOLS: &[Protocol] = &[
     Protocol {
-        name: JIN2024,
+        name: JIN_2024,
         summary: "zero-shot in the chat template; greedy, at most 512 tokens; the first of yes, no, maybe in the reply is \
                   entailment, contradiction, neutral; a reply without any is wrong",
         source: "Jin et al. 2024, figure 12; bigscience/promptsource, SNLI",
@@ -88,7 +88,7 @@ fn build<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<
     id.without_variant()?;
     let loaded = snli::read(inputs.roots, Split::Test)?;
     let loaded = Loaded { content: loaded.content.labelled, files: loaded.files };
-    if id.protocol == JIN2024 {
+    if id.protocol == JIN_2024 {
         let asker = Asker::chat(id, inputs, &format!("`snli@{MNLI}`"))?;
         let (frame, pairs) = Frame::new(id, inputs, 1.0, loaded.content, loaded.files);
         return suite.add(Box::new(Asked { frame, asker, pairs })).map(|_| ());

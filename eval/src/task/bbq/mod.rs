@@ -2,7 +2,7 @@
 //! et al. 2022)?
 //!
 //! Every question has two people and "unknown" as answers. Protocol `lm-eval` scores the two people and ten ways to say
-//! "unknown" by log-likelihood ([`log_likelihood`]); `jin2024`, the paper's, and `jin2024-options` read a reply
+//! "unknown" by log-likelihood ([`log_likelihood`]); `jin-2024`, the paper's, and `jin-2024-options` read a reply
 //! ([`generated`]). What all share is here: categories, and how answers become accuracy and bias.
 
 mod generated;
@@ -26,7 +26,7 @@ pub static BBQ: Entry = Entry {
     split: "all items, category by category",
     variants: &[("found", "only the categories whose files are found")],
     protocols: PROTOCOLS,
-    default_protocol: JIN2024,
+    default_protocol: JIN_2024,
     default_reason: DEFAULT_REASON,
     metrics: metric::KEYS,
     example: EXAMPLE,
@@ -43,7 +43,7 @@ pub static BBQ_CATEGORY: Entry = Entry {
     split: "all items",
     variants: &[],
     protocols: PROTOCOLS,
-    default_protocol: JIN2024,
+    default_protocol: JIN_2024,
     default_reason: DEFAULT_REASON,
     metrics: ONE_CATEGORY,
     example: EXAMPLE,
@@ -52,12 +52,12 @@ pub static BBQ_CATEGORY: Entry = Entry {
     build,
 };
 
-const JIN2024: &str = "jin2024";
-const WITH_OPTIONS: &str = "jin2024-options";
+const JIN_2024: &str = "jin-2024";
+const WITH_OPTIONS: &str = "jin-2024-options";
 
 const PROTOCOLS: &[Protocol] = &[
     Protocol {
-        name: JIN2024,
+        name: JIN_2024,
         summary: "context and question in the chat template, without the answers, as the paper prints its prompt; greedy, \
                   at most 512 tokens; the reply is mapped to one of the three answers by Qwen's rules for MMLU, which \
                   always give one; bias over all categories is the mean of theirs",
