@@ -51,7 +51,7 @@ pub enum Continue {
 /// Work asked for and work done, in tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenCounts {
-    /// Tokens of all requests and of their texts, as if each were computed alone.
+    /// Tokens of all requests and of their texts that are read, as if each were computed alone.
     pub requested: usize,
     /// Tokens that went through the decoder.
     pub computed: usize,
@@ -358,7 +358,8 @@ impl<'a> Scheduler<'a> {
             run.streams.push(stream);
             return;
         }
-        self.counts.requested += stream.generated.len();
+        // The last token of a text is not read, unless an end token came after it.
+        self.counts.requested += stream.cache.len() - run.sequences[stream.request].sequence_len;
         self.counts.generated += stream.generated.len();
         finished.push((stream.request, stream.outcome(self.tokenizer)));
     }
