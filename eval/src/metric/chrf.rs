@@ -27,7 +27,7 @@ pub static CHRF: Metric = Metric {
 pub static CHRF_PLUS_PLUS: Metric = Metric {
     key: "chrf++",
     summary: "F-score of character n-grams, words and word pairs, recall weighted twice, 0 to 100",
-    formula: "100 (1 + b²) P R / (b² P + R), b = 2, P and R means over character n-grams, n = 1..6, and word n-grams, n = 1..2",
+    formula: "100 (1 + b²) P R / (b² P + R), b = 2, P and R means over character (1..6) and word n-grams (1..2)",
     direction: Direction::HigherIsBetter,
     source: "Popović 2017; sacreBLEU 2.6.0, metrics/chrf.py with word_order 2",
 };
@@ -156,9 +156,8 @@ impl Chrf {
             Variant::ChrfPlusPlus => WORD_ORDERS,
         };
         let case = self.case.name();
-        format!(
-            "nrefs:{references}|case:{case}|eff:yes|nc:{CHARACTER_ORDERS}|nw:{words}|space:no|version:{SACREBLEU_VERSION}"
-        )
+        let orders = format!("nc:{CHARACTER_ORDERS}|nw:{words}");
+        format!("nrefs:{references}|case:{case}|eff:yes|{orders}|space:no|version:{SACREBLEU_VERSION}")
     }
 }
 
@@ -204,7 +203,10 @@ mod tests {
 
     #[test]
     fn one_mark_is_split_off_a_word() {
-        assert_eq!(split_words("(hi) \"so .. . né! ¿qué?"), ["(hi", ")", "\"", "so", ".", ".", ".", "né", "!", "¿qué", "?"]);
+        assert_eq!(
+            split_words("(hi) \"so .. . né! ¿qué?"),
+            ["(hi", ")", "\"", "so", ".", ".", ".", "né", "!", "¿qué", "?"]
+        );
     }
 
     #[test]

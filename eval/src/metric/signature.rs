@@ -9,7 +9,7 @@ pub enum Case {
     /// `mixed`: texts as they are
     #[default]
     Mixed,
-    /// `lc`: both sides in lower case
+    /// `lc`: both sides in lower case; as Python's, but for letters that are younger than its version of Unicode
     Lower,
 }
 

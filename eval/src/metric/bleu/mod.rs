@@ -235,6 +235,8 @@ mod tests {
             totals: [5, 4, 3, 2],
         };
         assert_eq!(counts, expected);
+        // Of references as close, the shorter.
+        assert_eq!(Bleu::default().segment("a b c", &["a b c d", "a b"]).unwrap().reference_words, 2);
         assert_eq!(Bleu::default().segment("a", &[]), Err(Error::NoReferences));
     }
 
@@ -250,7 +252,7 @@ mod tests {
         assert_eq!(score.counts.totals, [9, 7, 5, 3]);
         // Of the references of the second segment, the one of four words: 10 in all against 9.
         assert_eq!(score.counts.reference_words, 10);
-        let expected = 100.0 * (1.0_f64 - 10.0 / 9.0).exp() * (6.0 / 7.0 * 4.0 / 5.0 * 2.0 / 3.0_f64).sqrt().sqrt();
+        let expected = 100.0 * exp(1.0 - 10.0 / 9.0) * (6.0 / 7.0 * 4.0 / 5.0 * 2.0 / 3.0_f64).sqrt().sqrt();
         assert!((score.bleu - expected).abs() < 1e-12, "{score:?}");
         assert_eq!(bleu.corpus(&[]), Err(Error::NoUnits { unit: "segments" }));
     }

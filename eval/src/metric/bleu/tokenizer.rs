@@ -1,4 +1,7 @@
 //! The tokenizers of sacreBLEU that need no model: where a text is cut into words before they are counted.
+//!
+//! What `intl` takes for punctuation, symbols and numbers is Unicode 16's. sacreBLEU takes it from whatever version of
+//! the package `regex` is installed; only characters that Unicode did not have yet can differ.
 
 use crate::metric::python_text::{is_space, words};
 use fancy_regex::Regex;
@@ -23,7 +26,7 @@ pub enum Tokenizer {
 /// Rules of `13a`, to be applied in this order.
 static WESTERN: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     rules(&[
-        // The punctuation of ASCII but for apostrophe, comma, hyphen and full stop; the space among them changes nothing.
+        // The punctuation of ASCII but for apostrophe, comma, hyphen and full stop, and the space.
         (r"([\x20-&(-+/:-@\[-`{-~])", " ${1} "),
         // A full stop or comma, unless it comes after a digit; then, unless it comes before one.
         (r"([^0-9])([.,])", "${1} ${2} "),
@@ -48,9 +51,8 @@ fn rules(patterns: &[(&str, &'static str)]) -> Vec<Rule> {
 
 /// The text after all rules, its words one space apart.
 fn rewrite(text: String, rules: &[Rule]) -> String {
-    let rewritten = rules
-        .iter()
-        .fold(text, |text, (pattern, replacement)| pattern.replace_all(&text, *replacement).into_owned());
+    let rewritten =
+        rules.iter().fold(text, |text, (pattern, replacement)| pattern.replace_all(&text, *replacement).into_owned());
     words(&rewritten).collect::<Vec<_>>().join(" ")
 }
 

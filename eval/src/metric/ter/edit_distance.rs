@@ -88,7 +88,8 @@ impl<'a> EditDistance<'a> {
             for (cell, column) in filled.iter_mut().zip(band) {
                 let above = self.cell(word, column).cost;
                 let same = column > 0 && self.reference[column - 1] == ours;
-                let (substituted, stay) = if same { (above_left, Step::Keep) } else { (above_left + 1, Step::Substitute) };
+                let (substituted, stay) =
+                    if same { (above_left, Step::Keep) } else { (above_left + 1, Step::Substitute) };
                 *cell = Cell { cost: UNREACHED, step: Step::Insert };
                 // Of equally cheap steps the first of this order.
                 for (cost, step) in [(substituted, stay), (above + 1, Step::Delete), (left + 1, Step::Insert)] {
