@@ -50,7 +50,7 @@ pub enum Continue {
 /// Work asked for and work done, in tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenCounts {
-    /// Tokens of all requests and of their texts, as if each were computed alone.
+    /// Tokens of all requests and of their texts that are read, as if each were computed alone.
     pub requested: usize,
     /// Tokens that went through the decoder.
     pub computed: usize,
