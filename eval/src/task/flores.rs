@@ -307,6 +307,6 @@ impl Task for Flores<'_> {
     }
 
     fn comparison(&self) -> Comparison {
-        Comparison { score: "sentence_bleu", test: PairedTest::StudentT }
+        Comparison { score: "sentence_bleu", test: PairedTest::Bootstrap }
     }
 }

@@ -137,11 +137,9 @@ impl Task for Asked<'_> {
     fn configuration(&self) -> Map<String, Value> {
         let mut fields = Map::new();
         let mut set = |name: &str, value: Value| fields.insert(name.into(), value);
-        set("output_type", "generate_until".into());
         set("doc_to_text", "{premise}\nQuestion: Does this imply that \"{hypothesis}\"? Yes, no, or maybe?".into());
-        set("decoding", "greedy".into());
-        set("max_new_tokens", LIMITS.max_new_tokens.into());
         set("extraction", "the first of yes (entailment), no (contradiction), maybe (neutral); none is wrong".into());
+        self.asker.describe_reply(&self.frame, LIMITS, &mut fields);
         self.asker.describe(&self.frame, &mut fields);
         fields
     }

@@ -55,16 +55,14 @@ impl Task for Generated<'_> {
     fn configuration(&self) -> Map<String, Value> {
         let mut fields = Map::new();
         let mut set = |name: &str, value: Value| fields.insert(name.into(), value);
-        set("output_type", "generate_until".into());
         let lines = match self.answers {
             Answers::Unsaid => "",
             Answers::Listed => "\nA. {ans0}\nB. {ans1}\nC. {ans2}\n",
         };
         set("doc_to_text", format!("{INSTRUCTION}\nContext: {{context}}\nQuestion: {{question}}{lines}").into());
-        set("decoding", "greedy".into());
-        set("max_new_tokens", LIMITS.max_new_tokens.into());
         set("extraction", "QwenLM/Qwen, eval/evaluate_chat_mmlu.py, over three answers: always gives one".into());
         set("overall", self.items.describe().into());
+        self.asker.describe_reply(&self.items.frame, LIMITS, &mut fields);
         self.asker.describe(&self.items.frame, &mut fields);
         fields
     }
@@ -93,6 +91,10 @@ impl Task for Generated<'_> {
 
     fn metric_names(&self) -> &'static [&'static str] {
         self.items.metric_names()
+    }
+
+    fn cluster(&self, document: usize) -> Option<&str> {
+        self.items.templates.get(document).map(String::as_str)
     }
 
     fn comparison(&self) -> Comparison {

@@ -94,6 +94,8 @@ fn task_name(category: &str) -> String {
 struct Items {
     frame: Frame,
     items: Vec<Item>,
+    /// The template that each item was made from: items of one are not independent.
+    templates: Vec<String>,
     /// Whether it is the task of all categories.
     scope: Scope,
     /// What the score is where no answer is biased.
@@ -151,8 +153,9 @@ impl Items {
             return Err(error.into());
         }
         let (frame, items) = Frame::new(id, inputs, 1.0, items, files);
+        let templates = items.iter().map(template).collect();
         let none_biased = if harness { NoneBiased::Zero } else { NoneBiased::Formula };
-        Ok(Self { frame, items, scope, none_biased })
+        Ok(Self { frame, items, templates, scope, none_biased })
     }
 
     fn item(&self, document: usize) -> Result<&Item, Error> {
@@ -170,7 +173,6 @@ impl Items {
         sample
             .with("category", item.category.as_str())
             .with("condition", condition(item))
-            .with("template", template(item))
             .with("answer", item.label)
             .with("extracted", answer)
             .with("pick", pick.name())
