@@ -3,6 +3,7 @@
 use super::Inputs;
 use super::id::TaskId;
 use crate::error::Error;
+pub(crate) use crate::python::{is_space as is_python_space, strip as python_strip};
 use engine::chat_template::{ChatTemplate, GenerationPrompt, Message, Options};
 use engine::tokenizer::{SpecialText, Specials, Tokenizer};
 
@@ -110,14 +111,4 @@ impl<'a> Conversation<'a> {
         };
         Ok(self.template.render(messages, &options)?)
     }
-}
-
-/// White space as Python's `str.strip` has it: Unicode's, and the four separators U+001C to U+001F.
-pub fn is_python_space(character: char) -> bool {
-    character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
-}
-
-/// A text without white space at its ends, as Python's `str.strip` leaves it.
-pub fn python_strip(text: &str) -> &str {
-    text.trim_matches(is_python_space)
 }

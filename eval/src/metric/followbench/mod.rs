@@ -191,7 +191,7 @@ pub fn over_levels(items: &[Item], rate: Rate, weight: Weight) -> Estimate {
 /// Consistent satisfaction levels, over the examples of which all levels are known.
 pub fn consistent_levels(items: &[Item]) -> Estimate {
     let examples = by_example(items);
-    let complete = examples.values().filter_map(|levels| complete(levels));
+    let complete = examples.values().filter_map(complete);
     let counts: Vec<f64> =
         complete.map(|levels| levels.iter().take_while(|(hard, _)| *hard == 1.0).count() as f64).collect();
     statistics::mean_estimate(&counts).unwrap_or(NOTHING)

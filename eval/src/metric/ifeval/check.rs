@@ -111,7 +111,7 @@ fn parts<'r>(reply: &'r str, separator: &str) -> Option<Vec<&'r str>> {
     let parts: Vec<&str> = reply.split(separator).collect();
     let is_blank = |part: &&str| python::strip(part).is_empty();
     let within = parts.get(1..parts.len() - 1).unwrap_or_default();
-    (!within.iter().any(|part| is_blank(&part))).then(|| parts.into_iter().filter(|part| !is_blank(part)).collect())
+    (!within.iter().any(is_blank)).then(|| parts.into_iter().filter(|part| !is_blank(part)).collect())
 }
 
 /// Two responses that differ, between them, before or after them `******`.

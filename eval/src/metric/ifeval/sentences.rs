@@ -67,7 +67,7 @@ static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Closing marks after a sentence, which belong to it.
 static CLOSING: LazyLock<Regex> =
-    LazyLock::new(|| pattern(&format!(r#"\A["')\]}}‘’“”«»]+?(?:\s+|(?=--)|(?m:$))"#)));
+    LazyLock::new(|| pattern(r#"\A["')\]}‘’“”«»]+?(?:\s+|(?=--)|(?m:$))"#));
 
 /// The sentences, with closing marks after their end; a blank text has none.
 pub fn split(text: &str) -> Vec<&str> {
