@@ -78,40 +78,75 @@ const SMALLEST_EXPONENT: f64 = -700.0;
 
 impl Sampling {
     /// The token at `uniform`, of [0, 1), in the cumulative distribution of the kept tokens, most probable first.
+    ///
+    /// The weights of all tokens that `top_k` keeps are summed by ascending id, those of the nucleus by rank.
     fn draw(&self, logits: &[f32], uniform: f64) -> u32 {
         let mut ids: Vec<u32> = (0..logits.len() as u32).collect();
-        let by_rank = |a: &u32, b: &u32| {
-            let (of_a, of_b) = (logits[*a as usize], logits[*b as usize]);
-            of_b.partial_cmp(&of_a).unwrap_or(Ordering::Equal).then(a.cmp(b))
-        };
         if let Some(top_k) = self.top_k.filter(|&k| k > 0 && k < ids.len()) {
-            ids.select_nth_unstable_by(top_k - 1, by_rank);
+            ids.select_nth_unstable_by(top_k - 1, |a, b| by_rank(logits, *a, *b));
             ids.truncate(top_k);
+            ids.sort_unstable();
         }
-        ids.sort_unstable_by(by_rank);
-        let largest = f64::from(logits[ids[0] as usize]);
-        let mut weights = Vec::with_capacity(ids.len());
+        let largest = f64::from(logits[greedy(logits) as usize]);
+        let weight = |id: u32| {
+            let exponent = (f64::from(logits[id as usize]) - largest) / self.temperature;
+            if exponent < SMALLEST_EXPONENT { 0.0 } else { math::exp(exponent) }
+        };
         let mut total = 0.0;
         for &id in &ids {
-            let exponent = (f64::from(logits[id as usize]) - largest) / self.temperature;
-            let weight = if exponent < SMALLEST_EXPONENT { 0.0 } else { math::exp(exponent) };
-            weights.push(weight);
-            total += weight;
+            total += weight(id);
         }
-        let (mut kept, mut kept_total) = (0, 0.0);
-        while kept == 0 || (kept < weights.len() && kept_total < self.top_p * total) {
-            kept_total += weights[kept];
-            kept += 1;
+        let mut ranked = Ranked { logits, ids, sorted: 0 };
+        let (mut kept, mut kept_total) = (ranked.ids.len(), total);
+        if self.top_p < 1.0 {
+            (kept, kept_total) = (0, 0.0);
+            while kept == 0 || (kept < ranked.ids.len() && kept_total < self.top_p * total) {
+                kept_total += weight(ranked.id(kept));
+                kept += 1;
+            }
         }
         let target = uniform * kept_total;
         let mut cumulative = 0.0;
-        for (&id, &weight) in ids.iter().zip(&weights[..kept]) {
-            cumulative += weight;
+        for rank in 0..kept {
+            let id = ranked.id(rank);
+            cumulative += weight(id);
             if cumulative > target {
                 return id;
             }
         }
-        ids[kept - 1]
+        ranked.id(kept - 1)
+    }
+}
+
+/// Whether `a` comes before `b`: the larger logit, the lower id among equals.
+fn by_rank(logits: &[f32], a: u32, b: u32) -> Ordering {
+    logits[b as usize].partial_cmp(&logits[a as usize]).unwrap_or(Ordering::Equal).then(a.cmp(&b))
+}
+
+/// Tokens by rank, sorted only as far as somebody looks: draws seldom leave the first ones of a vocabulary.
+struct Ranked<'l> {
+    logits: &'l [f32],
+    ids: Vec<u32>,
+    /// How many of `ids` are in their places.
+    sorted: usize,
+}
+
+impl Ranked<'_> {
+    /// Tokens that are put in their places first; then eight times as many as are.
+    const FIRST: usize = 64;
+
+    fn id(&mut self, rank: usize) -> u32 {
+        while rank >= self.sorted {
+            let end = Self::FIRST.max(8 * self.sorted).min(self.ids.len());
+            let rest = &mut self.ids[self.sorted..];
+            let count = end - self.sorted;
+            if count < rest.len() {
+                rest.select_nth_unstable_by(count - 1, |a, b| by_rank(self.logits, *a, *b));
+            }
+            rest[..count].sort_unstable_by(|a, b| by_rank(self.logits, *a, *b));
+            self.sorted = end;
+        }
+        self.ids[rank]
     }
 }
 
@@ -148,6 +183,23 @@ mod tests {
         let more = Sampling { top_p: 0.6, ..ALL };
         assert_eq!(more.draw(&logits, 0.999), 0);
         assert_eq!(Sampling { top_p: 1e-9, ..ALL }.draw(&logits, 0.5), 2);
+    }
+
+    #[test]
+    fn tokens_are_ranked_as_far_as_somebody_looks() {
+        // Many equal logits, in places that a generator scatters.
+        let logits: Vec<f32> = (0..3000u32).map(|id| (id.wrapping_mul(2_654_435_761) >> 24) as f32 / 32.0).collect();
+        let mut expected: Vec<u32> = (0..3000).collect();
+        expected.sort_by(|a, b| by_rank(&logits, *a, *b));
+        let mut ranked = Ranked { logits: &logits, ids: (0..3000).collect(), sorted: 0 };
+        assert_eq!((ranked.id(5), ranked.sorted), (expected[5], 64));
+        assert_eq!((ranked.id(64), ranked.sorted), (expected[64], 512));
+        assert_eq!((0..3000).map(|rank| ranked.id(rank)).collect::<Vec<_>>(), expected);
+        // The n-th of equally probable tokens, however deep it lies.
+        let flat = vec![0.0; 3000];
+        for id in [0, 63, 64, 511, 512, 2999] {
+            assert_eq!(ALL.draw(&flat, (f64::from(id) + 0.5) / 3000.0), id);
+        }
     }
 
     #[test]
