@@ -155,7 +155,10 @@ fn parse(source: &Source) -> Result<Vec<Question>> {
             _ => return wrong("choices, in the question or beside it", "neither"),
         };
         if !(2..=5).contains(&texts.len()) || (!labels.is_empty() && labels.len() != texts.len()) {
-            return wrong("2 to 5 choices with a label each", format!("{} texts, {} labels", texts.len(), labels.len()));
+            return wrong(
+                "2 to 5 choices with a label each",
+                format!("{} texts, {} labels", texts.len(), labels.len()),
+            );
         }
         let answer = match (row.gold, &row.answer_key) {
             (Some(gold), _) => Some(gold).filter(|gold| *gold < texts.len()),

@@ -206,7 +206,10 @@ fn parse(source: &Source, category: &Category) -> Result<Vec<Item>> {
             return wrong("one answer of the group \"unknown\"", unknown.to_string());
         }
         if (item.condition == Condition::Ambiguous) != (item.roles()[label] == Role::Unknown) {
-            return wrong("the unknown answer to be right where the context is ambiguous, and only there", format!("label {label}"));
+            return wrong(
+                "the unknown answer to be right where the context is ambiguous, and only there",
+                format!("label {label}"),
+            );
         }
         Ok(Some(item))
     })

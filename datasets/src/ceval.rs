@@ -21,7 +21,10 @@ pub static CEVAL: Dataset = Dataset {
     licence: "CC BY-NC-SA 4.0 (no commercial use)",
     source: "ceval-exam.zip of ceval/ceval-exam on the Hugging Face hub (hkust-nlp/ceval on GitHub)",
     paper: "Huang et al., C-Eval: A Multi-Level Multi-Discipline Chinese Evaluation Suite for Foundation Models, NeurIPS 2023",
-    layout: &["ceval/{dev,val,test}/<subject>_{dev,val,test}.csv", "ceval/<subject>/{dev,val,test}-00000-of-00001.parquet"],
+    layout: &[
+        "ceval/{dev,val,test}/<subject>_{dev,val,test}.csv",
+        "ceval/<subject>/{dev,val,test}-00000-of-00001.parquet",
+    ],
     examine: check,
 };
 
@@ -152,7 +155,12 @@ pub static SUBJECTS: [Subject; 52] = [
     subject("discrete_mathematics", "Discrete Mathematics", "离散数学", Stem),
     subject("education_science", "Education Science", "教育学", SocialSciences),
     subject("electrical_engineer", "Electrical Engineer", "注册电气工程师", Stem),
-    subject("environmental_impact_assessment_engineer", "Environmental Impact Assessment Engineer", "环境影响评价工程师", Other),
+    subject(
+        "environmental_impact_assessment_engineer",
+        "Environmental Impact Assessment Engineer",
+        "环境影响评价工程师",
+        Other,
+    ),
     subject("fire_engineer", "Fire Engineer", "注册消防工程师", Other),
     subject("high_school_biology", "High School Biology", "高中生物", Stem),
     subject("high_school_chemistry", "High School Chemistry", "高中化学", Stem),
@@ -162,7 +170,12 @@ pub static SUBJECTS: [Subject; 52] = [
     subject("high_school_mathematics", "High School Mathematics", "高中数学", Stem),
     subject("high_school_physics", "High School Physics", "高中物理", Stem),
     subject("high_school_politics", "High School Politics", "高中政治", SocialSciences),
-    subject("ideological_and_moral_cultivation", "Ideological and Moral Cultivation", "思想道德修养与法律基础", Humanities),
+    subject(
+        "ideological_and_moral_cultivation",
+        "Ideological and Moral Cultivation",
+        "思想道德修养与法律基础",
+        Humanities,
+    ),
     subject("law", "Law", "法学", Humanities),
     subject("legal_professional", "Legal Professional", "法律职业资格", Humanities),
     subject("logic", "Logic", "逻辑学", Humanities),
@@ -214,7 +227,13 @@ pub fn read(roots: &DataRoots, subject: &str, split: Split) -> Result<Loaded<Vec
             }
             let explanation = Some(row.explanation).filter(|text| !text.is_empty());
             let id = number(&row.id)?;
-            Ok(Some(Question { id, question: row.question, choices: [row.a, row.b, row.c, row.d], answer, explanation }))
+            Ok(Some(Question {
+                id,
+                question: row.question,
+                choices: [row.a, row.b, row.c, row.d],
+                answer,
+                explanation,
+            }))
         })
     })
 }

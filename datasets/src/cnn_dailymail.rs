@@ -21,7 +21,10 @@ pub static CNN_DAILYMAIL: Dataset = Dataset {
     licence: "Apache-2.0 (the Hugging Face copy); the articles are CNN's and the Daily Mail's",
     source: "abisee/cnn_dailymail on the Hugging Face hub, configuration 3.0.0",
     paper: "See et al., Get To The Point: Summarization with Pointer-Generator Networks, ACL 2017",
-    layout: &["cnn_dailymail/3.0.0/{test,validation}-00000-of-00001.parquet", "cnn_dailymail/{test,validation}.{csv,jsonl}"],
+    layout: &[
+        "cnn_dailymail/3.0.0/{test,validation}-00000-of-00001.parquet",
+        "cnn_dailymail/{test,validation}.{csv,jsonl}",
+    ],
     examine: check,
 };
 

@@ -95,7 +95,11 @@ fn parse(source: &Source, sentences: usize) -> Result<Vec<String>> {
     }
     if let Some(index) = lines.iter().position(|line| line.trim().is_empty()) {
         let place = format!("line {}", index + 1);
-        return Err(Error::Row { file: source.label(), place, message: "the line is empty; fetch the file again".into() });
+        return Err(Error::Row {
+            file: source.label(),
+            place,
+            message: "the line is empty; fetch the file again".into(),
+        });
     }
     Ok(lines.into_iter().map(str::to_owned).collect())
 }

@@ -2,7 +2,8 @@
 //!
 //! Official layout (openai/grade-school-math): `grade_school_math/data/{train,test}.jsonl`, objects
 //! `{"question", "answer"}`; an answer is the reasoning, with calculator annotations `<<48/2=24>>`, and a last line
-//! `#### <number>`. The Hugging Face copy (openai/gsm8k) keeps both columns in `main/{train,test}-00000-of-00001.parquet`.
+//! `#### <number>`. The Hugging Face copy (openai/gsm8k) keeps both columns in
+//! `main/{train,test}-00000-of-00001.parquet`.
 
 use crate::catalogue::{Dataset, FileCheck, file_check};
 use crate::manifest::Loaded;

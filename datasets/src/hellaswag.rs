@@ -106,7 +106,8 @@ fn parse(source: &Source) -> Result<Vec<Item>> {
     })
 }
 
-/// A text without the marks of WikiHow: trimmed, ` [title]` made a full stop, other brackets dropped, two spaces made one.
+/// A text without the marks of WikiHow: trimmed, ` [title]` made a full stop, other brackets dropped, two spaces made
+/// one.
 pub fn prepared(text: &str) -> String {
     let text = text.trim_matches(is_space).replace(" [title]", ". ");
     let mut out = String::with_capacity(text.len());
@@ -148,7 +149,10 @@ mod tests {
     #[test]
     fn texts_are_prepared_as_the_harness_does() {
         for (text, expected) in [
-            (" Pets: How to. [header] Feed [title] Wash it.  Then [step] dry ", "Pets: How to. Feed. Wash it. Then dry"),
+            (
+                " Pets: How to. [header] Feed [title] Wash it.  Then [step] dry ",
+                "Pets: How to. Feed. Wash it. Then dry",
+            ),
             ("a [b\nc] d", "a [b\nc] d"),
             ("[ [x] y", " y"),
             ("a   b", "a  b"),

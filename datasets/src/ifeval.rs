@@ -2,8 +2,8 @@
 //!
 //! Official layout (google-research/instruction_following_eval): `data/input_data.jsonl`, objects `{"key", "prompt",
 //! "instruction_id_list", "kwargs"}`, one object of settings an instruction. The Hugging Face copy (google/IFEval,
-//! `ifeval_input_data.jsonl`) is the same; its parquet form names every setting in every object and leaves those that do
-//! not apply null, which are dropped here.
+//! `ifeval_input_data.jsonl`) is the same; its parquet form names every setting in every object and leaves those that
+//! do not apply null, which are dropped here.
 
 use crate::catalogue::{Dataset, FileCheck, file_check};
 use crate::manifest::Loaded;

@@ -74,7 +74,11 @@ fn parse(source: &Source) -> Result<Vec<Passage>> {
             text: String,
         }
         return rows::parse(source, EXPECTED, |row: Row| {
-            if row.text.contains(' ') { Ok(Some(Passage { text: row.text })) } else { wrong(words, format!("{:?}", row.text)) }
+            if row.text.contains(' ') {
+                Ok(Some(Passage { text: row.text }))
+            } else {
+                wrong(words, format!("{:?}", row.text))
+            }
         });
     }
     let text = source.text(EXPECTED)?;

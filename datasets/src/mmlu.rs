@@ -4,6 +4,9 @@
 //! question, A, B, C, D, answer letter; UTF-8, fields with commas, quotes or line breaks in double quotes. The five
 //! `dev` rows of a subject are its few-shot examples, in file order.
 //!
+//! The Hugging Face copy (cais/mmlu) has columns `question`, `subject`, `choices`, `answer` (an index) in
+//! `<subject>/{dev,validation,test}-00000-of-00001.parquet`.
+//!
 //! Files are pinned by the SHA-256 of their parsed rows, so that another quoting of the same rows is still official;
 //! the digest of the bytes is recorded beside it.
 //!
@@ -13,6 +16,7 @@
 use crate::catalogue::{Dataset, FileCheck, file_check};
 use crate::manifest::{Loaded, check_pin};
 use crate::nearest::nearest;
+use crate::rows::{self, wrong};
 use crate::source::{Source, hex};
 use crate::{DataRoots, Error, Result, pins};
 use sha2::{Digest, Sha256};
@@ -25,7 +29,11 @@ pub static MMLU: Dataset = Dataset {
     licence: "MIT",
     source: "data.tar of hendrycks/test on GitHub (the same rows as cais/mmlu on the Hugging Face hub)",
     paper: "Hendrycks et al., Measuring Massive Multitask Language Understanding, ICLR 2021",
-    layout: &["mmlu/{dev,test,val}/<subject>_{dev,test,val}.csv", "mmlu/data/{dev,test,val}/..."],
+    layout: &[
+        "mmlu/{dev,test,val}/<subject>_{dev,test,val}.csv",
+        "mmlu/data/{dev,test,val}/...",
+        "mmlu/<subject>/{dev,test,validation}-00000-of-00001.parquet",
+    ],
     examine: check,
 };
 
@@ -58,6 +66,14 @@ impl Split {
             Split::Dev => "dev",
             Split::Validation => "val",
             Split::Test => "test",
+        }
+    }
+
+    /// The word in the file names of the Hugging Face copy.
+    fn hub_name(self) -> &'static str {
+        match self {
+            Split::Validation => "validation",
+            _ => self.name(),
         }
     }
 }
@@ -195,16 +211,22 @@ pub fn find_subject(name: &str) -> Result<&'static Subject> {
 ///
 /// # Errors
 /// [`Error::UnknownSubject`], [`Error::Missing`], [`Error::Pin`], or, with the row, [`Error::Utf8`], [`Error::Empty`],
-/// [`Error::Csv`], [`Error::Columns`], [`Error::Answer`].
+/// [`Error::Csv`], [`Error::Columns`], [`Error::Answer`]; for other layouts [`Error::Row`], [`Error::Item`].
 pub fn read(roots: &DataRoots, subject: &str, split: Split) -> Result<Loaded<Vec<MultipleChoice>>> {
     let subject = find_subject(subject)?;
     let word = split.name();
-    let file = format!("{word}/{}_{word}.csv", subject.name);
-    let name = format!("mmlu/{file}");
-    let candidates = ["mmlu/", "mmlu/data/", "", "data/"].iter().map(|prefix| format!("{prefix}{file}")).collect();
+    let files = [
+        format!("{word}/{}_{word}.csv", subject.name),
+        format!("{}/{}-00000-of-00001.parquet", subject.name, split.hub_name()),
+    ];
+    let name = format!("mmlu/{}", files[0]);
+    let folders = ["mmlu/", "mmlu/data/", "", "data/"];
+    let candidates =
+        files.iter().flat_map(|file| folders.iter().map(move |folder| format!("{folder}{file}"))).collect();
     let path = roots.find(&MMLU, &name, candidates)?;
-    let source = Source::read(&path, name)?;
-    let questions = parse(&source)?;
+    let hub = path.extension().is_some_and(|ending| ending == "parquet");
+    let source = Source::read(&path, if hub { format!("mmlu/{}", files[1]) } else { name })?;
+    let questions = if hub { parse_hub(&source) } else { parse(&source) }?;
 
     let pin = pins::mmlu_rows(word, subject.name);
     let digest = digest_of_rows(&questions);
@@ -245,6 +267,27 @@ pub(crate) fn parse(source: &Source) -> Result<Vec<MultipleChoice>> {
         return Err(Error::Empty { file: source.label(), expected: "rows of question, A, B, C, D, answer" });
     }
     Ok(questions)
+}
+
+/// Parses rows of the Hugging Face copy.
+fn parse_hub(source: &Source) -> Result<Vec<MultipleChoice>> {
+    #[derive(serde::Deserialize)]
+    struct Row {
+        question: String,
+        choices: Vec<String>,
+        #[serde(deserialize_with = "rows::integer")]
+        answer: i64,
+    }
+    rows::parse(source, "rows of question, choices and answer", |row: Row| {
+        let choices = match <[String; 4]>::try_from(row.choices) {
+            Ok(choices) => choices,
+            Err(choices) => return wrong("four choices", choices.len().to_string()),
+        };
+        match usize::try_from(row.answer) {
+            Ok(answer) if answer < 4 => Ok(Some(MultipleChoice { question: row.question, choices, answer })),
+            _ => wrong("an answer from 0 to 3", row.answer.to_string()),
+        }
+    })
 }
 
 /// SHA-256 over every field of every row in order: its length in bytes (u64, little-endian), then its bytes.

@@ -65,4 +65,34 @@ mod columns {
             other => return Err(format!("a column holds {other}, of a type that benchmarks do not use")),
         })
     }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        /// Every file that is cut short or has one byte changed is read or refused, and never ends the program.
+        #[test]
+        fn damaged_files_are_refused_without_a_panic() {
+            let files = [
+                include_bytes!("../tests/parquet/arc.parquet").to_vec(),
+                include_bytes!("../tests/parquet/ifeval.parquet").to_vec(),
+            ];
+            let read = |bytes: Vec<u8>| {
+                let source =
+                    Source { name: "a.parquet".into(), path: None, bytes: bytes.into(), sha256: String::new() };
+                rows(&source)
+            };
+            for bytes in files {
+                let whole = read(bytes.clone()).unwrap();
+                let mut noticed = 0;
+                for at in 0..bytes.len() {
+                    assert!(read(bytes[..at].to_vec()).is_err(), "cut at {at}");
+                    let mut damaged = bytes.clone();
+                    damaged[at] ^= 0xff;
+                    noticed += usize::from(read(damaged).map_or(true, |rows| rows != whole));
+                }
+                assert!(noticed > bytes.len() / 8, "{noticed} of {} changes were noticed", bytes.len());
+            }
+        }
+    }
 }

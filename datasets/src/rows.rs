@@ -15,6 +15,13 @@ pub(crate) struct Wrong {
     found: String,
 }
 
+impl Wrong {
+    /// The error of the item with this index in `source`.
+    pub(crate) fn at(self, source: &Source, item: usize) -> Error {
+        Error::Item { file: source.label(), item, expected: self.expected, found: self.found }
+    }
+}
+
 /// What was expected of an item, and what it holds.
 pub(crate) fn wrong<T>(expected: &'static str, found: impl Into<String>) -> std::result::Result<T, Wrong> {
     Err(Wrong { expected, found: found.into() })
@@ -37,12 +44,7 @@ pub(crate) fn parse<R: DeserializeOwned, T>(
             place,
             message: error.to_string(),
         })?;
-        match item(row) {
-            Ok(item) => items.extend(item),
-            Err(Wrong { expected, found }) => {
-                return Err(Error::Item { file: source.label(), item: index, expected, found });
-            }
-        }
+        items.extend(item(row).map_err(|wrong| wrong.at(source, index))?);
     }
     if items.is_empty() {
         return Err(Error::Empty { file: source.label(), expected });

@@ -138,7 +138,9 @@ fn parse(source: &Source) -> Result<Pairs> {
                 pairs.without_gold.push((row.premise, row.hypothesis));
                 return Ok(None);
             }
-            other => return wrong("a label: entailment, neutral, contradiction, 0, 1, 2, - or -1", format!("{other:?}")),
+            other => {
+                return wrong("a label: entailment, neutral, contradiction, 0, 1, 2, - or -1", format!("{other:?}"));
+            }
         };
         if row.hypothesis.trim().is_empty() {
             return wrong("a hypothesis", "an empty string");

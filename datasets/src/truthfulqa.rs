@@ -13,10 +13,10 @@
 
 use crate::catalogue::{Dataset, FileCheck, file_check};
 use crate::manifest::Loaded;
+use crate::rows::{self, Wrong, wrong};
 use crate::source::Source;
 use crate::{DataRoots, Error, Result, pins};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use std::path::Path;
 
 mod generation;
 pub use generation::{OpenQuestion, read_generation};
@@ -29,7 +29,12 @@ pub static TRUTHFULQA: Dataset = Dataset {
     licence: "Apache-2.0",
     source: "sylinrl/TruthfulQA on GitHub, data/mc_task.json and TruthfulQA.csv as of October 2021 (817 questions; the edition of January 2025 has 790)",
     paper: "Lin et al., TruthfulQA: Measuring How Models Mimic Human Falsehoods, ACL 2022",
-    layout: &["truthfulqa/data/mc_task.json", "truthfulqa/TruthfulQA.csv", "truthfulqa/v2021-10/{data/mc_task.json,TruthfulQA.csv}"],
+    layout: &[
+        "truthfulqa/data/mc_task.json",
+        "truthfulqa/TruthfulQA.csv",
+        "truthfulqa/v2021-10/{data/mc_task.json,TruthfulQA.csv}",
+        "truthfulqa/{multiple_choice,generation}/validation-00000-of-00001.parquet",
+    ],
     examine: check,
 };
 
@@ -56,37 +61,32 @@ const FILE_NAME: &str = "truthfulqa/data/mc_task.json";
 /// [`Error::Missing`], [`Error::Pin`], [`Error::Utf8`], [`Error::Empty`], [`Error::Json`] with line and column,
 /// [`Error::Item`] for a question that cannot be scored.
 pub fn read(roots: &DataRoots) -> Result<Loaded<Vec<TruthfulQuestion>>> {
-    let source = find(roots, FILE_NAME, &["mc_task.json"])?;
-    let file = source.identify(roots.pinning(), &pins::of(FILE_NAME))?;
-    Ok(Loaded { content: parse(&source)?, files: vec![file] })
+    let source = find(roots, FILE_NAME, &["mc_task.json", "multiple_choice/validation-00000-of-00001.parquet"])?;
+    let file = source.identify(roots.pinning(), &pins::of(&source.name))?;
+    let content = if source.name == FILE_NAME { parse(&source) } else { parse_hub(&source) }?;
+    Ok(Loaded { content, files: vec![file] })
 }
 
-/// The file called one of `files`, to be called `name`: the edition that published numbers go by, else the first found.
+/// One of `files`, the first of which is to be called `name`: the edition that published numbers go by, else the first
+/// that is found.
 fn find(roots: &DataRoots, name: &str, files: &[&str]) -> Result<Source> {
     let mut candidates = Vec::new();
-    for folder in ["truthfulqa/", "TruthfulQA/", ""] {
-        for inner in ["v2021-10/data/", "v2021-10/", "data/", "", "v2025-01/data/", "v2025-01/", "generation/"] {
+    for folder in ["truthfulqa/", "TruthfulQA/", "truthful_qa/", ""] {
+        for inner in ["v2021-10/data/", "v2021-10/", "data/", "", "v2025-01/data/", "v2025-01/"] {
             candidates.extend(files.iter().map(|file| format!("{folder}{inner}{file}")));
         }
     }
     let preferred = pins::of(name).first().map(|pin| pin.sha256);
     let mut first = None;
     for path in roots.find_all(&candidates) {
-        let source = Source::read(&path, called(name, &path))?;
+        let hub = files.iter().find(|file| file.ends_with(".parquet") && path.ends_with(file));
+        let source = Source::read(&path, hub.map_or(name.to_owned(), |file| format!("truthfulqa/{file}")))?;
         if Some(source.sha256.as_str()) == preferred {
             return Ok(source);
         }
         first.get_or_insert(source);
     }
     first.ok_or_else(|| roots.missing(&TRUTHFULQA, name, candidates))
-}
-
-/// The canonical name with the ending of the file that was found.
-fn called(name: &str, path: &Path) -> String {
-    match path.extension().is_some_and(|ending| ending == "parquet") {
-        true => "truthfulqa/generation/validation-00000-of-00001.parquet".to_owned(),
-        false => name.to_owned(),
-    }
 }
 
 /// Parses a file in the official layout.
@@ -113,27 +113,58 @@ pub(crate) fn parse(source: &Source) -> Result<Vec<TruthfulQuestion>> {
     for (item, entry) in entries.into_iter().enumerate() {
         let question =
             TruthfulQuestion { question: entry.question, mc1: entry.mc1_targets.0, mc2: entry.mc2_targets.0 };
-        let wrong = |expected, found| Err(Error::Item { file: source.label(), item, expected, found });
-        if question.question.trim().is_empty() {
-            return wrong("a question", "an empty string".to_owned());
-        }
-        let (right, false_answers) = count(&question.mc1);
-        if right != 1 || false_answers == 0 {
-            return wrong(
-                "mc1_targets with one true and at least one false answer",
-                format!("{right} true, {false_answers} false"),
-            );
-        }
-        let (right, false_answers) = count(&question.mc2);
-        if right == 0 || false_answers == 0 {
-            return wrong(
-                "mc2_targets with at least one true and one false answer",
-                format!("{right} true, {false_answers} false"),
-            );
-        }
+        let question = checked(question).map_err(|wrong| wrong.at(source, item))?;
         questions.push(question);
     }
     Ok(questions)
+}
+
+/// Parses rows of the Hugging Face copy (truthful_qa, configuration multiple_choice): targets are two lists.
+fn parse_hub(source: &Source) -> Result<Vec<TruthfulQuestion>> {
+    #[derive(serde::Deserialize)]
+    struct Lists {
+        choices: Vec<String>,
+        labels: Vec<u64>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Row {
+        question: String,
+        mc1_targets: Lists,
+        mc2_targets: Lists,
+    }
+    fn paired(lists: Lists) -> std::result::Result<Vec<(String, bool)>, Wrong> {
+        let labels = lists.labels.iter().all(|label| *label < 2) && lists.labels.len() == lists.choices.len();
+        if !labels {
+            return wrong("one label 0 or 1 a choice", format!("{} choices, {:?}", lists.choices.len(), lists.labels));
+        }
+        Ok(lists.choices.into_iter().zip(lists.labels.iter().map(|label| *label == 1)).collect())
+    }
+    rows::parse(source, "rows of question, mc1_targets and mc2_targets", |row: Row| {
+        let (mc1, mc2) = (paired(row.mc1_targets)?, paired(row.mc2_targets)?);
+        checked(TruthfulQuestion { question: row.question, mc1, mc2 }).map(Some)
+    })
+}
+
+/// A question that can be scored.
+fn checked(question: TruthfulQuestion) -> std::result::Result<TruthfulQuestion, Wrong> {
+    if question.question.trim().is_empty() {
+        return wrong("a question", "an empty string");
+    }
+    let (right, false_answers) = count(&question.mc1);
+    if right != 1 || false_answers == 0 {
+        return wrong(
+            "mc1_targets with one true and at least one false answer",
+            format!("{right} true, {false_answers} false"),
+        );
+    }
+    let (right, false_answers) = count(&question.mc2);
+    if right == 0 || false_answers == 0 {
+        return wrong(
+            "mc2_targets with at least one true and one false answer",
+            format!("{right} true, {false_answers} false"),
+        );
+    }
+    Ok(question)
 }
 
 /// Number of true and of false answers.

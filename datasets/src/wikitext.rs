@@ -9,9 +9,10 @@
 //!   the number of words or bytes of the original ([`words`], [`str::len`]).
 
 use crate::catalogue::{Dataset, FileCheck, file_check};
-use crate::manifest::Loaded;
-use crate::source::Source;
-use crate::{DataRoots, Result, pins};
+use crate::manifest::{Loaded, check_pin};
+use crate::source::{Source, hex};
+use crate::{DataRoots, Result, pins, rows as tables};
+use sha2::{Digest, Sha256};
 
 /// WikiText-2, raw.
 pub static WIKITEXT2: Dataset = Dataset {
@@ -21,7 +22,11 @@ pub static WIKITEXT2: Dataset = Dataset {
     licence: "CC BY-SA 3.0 and GFDL",
     source: "wikitext-2-raw-v1.zip (the same text as Salesforce/wikitext, wikitext-2-raw-v1, on the Hugging Face hub)",
     paper: "Merity et al., Pointer Sentinel Mixture Models, ICLR 2017",
-    layout: &["wikitext2/wiki.{test,valid}.raw", "wikitext-2-raw/wiki.{test,valid}.raw"],
+    layout: &[
+        "wikitext2/wiki.{test,valid}.raw",
+        "wikitext-2-raw/wiki.{test,valid}.raw",
+        "wikitext2/wikitext-2-raw-v1/{test,validation}-00000-of-00001.parquet",
+    ],
     examine: check,
 };
 
@@ -38,6 +43,14 @@ pub enum Split {
 }
 
 impl Split {
+    /// The word of the Hugging Face copy.
+    fn name(self) -> &'static str {
+        match self {
+            Split::Validation => "validation",
+            Split::Test => "test",
+        }
+    }
+
     fn file(self) -> &'static str {
         match self {
             Split::Validation => "wiki.valid.raw",
@@ -49,7 +62,9 @@ impl Split {
 /// Reads the raw text of one split, unchanged.
 ///
 /// Beneath each root it tries `wikitext2/`, `wikitext-2-raw/`, `wikitext2/wikitext-2-raw/`, `wikitext-2/` and the root
-/// itself.
+/// itself, for the raw file and for `wikitext-2-raw-v1/{test,validation}-00000-of-00001.parquet` of the Hugging Face
+/// copy (Salesforce/wikitext), whose rows give the same bytes: an empty row stands for a line of one space. A parquet
+/// file is pinned by the text that it holds.
 ///
 /// # Errors
 /// [`Missing`](crate::Error::Missing), [`Pin`](crate::Error::Pin), [`Utf8`](crate::Error::Utf8),
@@ -57,12 +72,31 @@ impl Split {
 pub fn read(roots: &DataRoots, split: Split) -> Result<Loaded<String>> {
     let file = split.file();
     let name = format!("wikitext2/{file}");
+    let hub = format!("wikitext-2-raw-v1/{}-00000-of-00001.parquet", split.name());
     let folders = ["wikitext2/", "wikitext-2-raw/", "wikitext2/wikitext-2-raw/", "wikitext-2/", ""];
-    let candidates = folders.iter().map(|folder| format!("{folder}{file}")).collect();
-    let path = roots.find(&WIKITEXT2, &name, candidates)?;
-    let source = Source::read(&path, name)?;
-    let identity = source.identify(roots.pinning(), &pins::of(&source.name))?;
-    Ok(Loaded { content: source.text("lines of text")?.to_owned(), files: vec![identity] })
+    let in_folders = |file: &str| folders.map(|folder| format!("{folder}{file}"));
+    let path = roots.find(&WIKITEXT2, &name, [in_folders(file), in_folders(&hub)].concat())?;
+    let pins = pins::of(&name);
+    if !path.extension().is_some_and(|ending| ending == "parquet") {
+        let source = Source::read(&path, name)?;
+        let identity = source.identify(roots.pinning(), &pins)?;
+        return Ok(Loaded { content: source.text("lines of text")?.to_owned(), files: vec![identity] });
+    }
+    let source = Source::read(&path, format!("wikitext2/{hub}"))?;
+    let content = parse_hub(&source)?;
+    let digest = hex(&Sha256::digest(content.as_bytes()));
+    let (status, edition) = check_pin(roots.pinning(), &pins, &digest, "text", &source.name, source.label())?;
+    Ok(Loaded { content, files: vec![source.identity(status, edition)] })
+}
+
+/// The raw text of which these are the rows.
+fn parse_hub(source: &Source) -> Result<String> {
+    #[derive(serde::Deserialize)]
+    struct Row {
+        text: String,
+    }
+    let line = |row: Row| Ok(Some(if row.text.is_empty() { " \n".to_owned() } else { row.text }));
+    Ok(tables::parse(source, "rows with a field text", line)?.concat())
 }
 
 /// The rows of the Hugging Face copy: each line with its line break, and `""` for a line of white space.

@@ -21,7 +21,11 @@ pub static XSUM: Dataset = Dataset {
     licence: "MIT (the authors' repository); the articles are the BBC's",
     source: "EdinburghNLP/xsum on the Hugging Face hub, or the prompts xsum_0shot.jsonl of FMInference/H2O on GitHub",
     paper: "Narayan et al., Don't Give Me the Details, Just the Summary!, EMNLP 2018",
-    layout: &["xsum/data/{test,validation}-00000-of-00001.parquet", "xsum/{test,validation}.{jsonl,csv}", "xsum/xsum_0shot.jsonl"],
+    layout: &[
+        "xsum/data/{test,validation}-00000-of-00001.parquet",
+        "xsum/{test,validation}.{jsonl,csv}",
+        "xsum/xsum_0shot.jsonl",
+    ],
     examine: check,
 };
 

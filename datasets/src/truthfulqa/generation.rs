@@ -38,7 +38,7 @@ pub struct OpenQuestion {
 /// # Errors
 /// [`Missing`](crate::Error::Missing), [`Pin`](crate::Error::Pin), or what is wrong with the file, with the row.
 pub fn read_generation(roots: &DataRoots) -> Result<Loaded<Vec<OpenQuestion>>> {
-    let source = find(roots, FILE_NAME, &["TruthfulQA.csv", "validation-00000-of-00001.parquet"])?;
+    let source = find(roots, FILE_NAME, &["TruthfulQA.csv", "generation/validation-00000-of-00001.parquet"])?;
     let file = source.identify(roots.pinning(), &pins::of(&source.name))?;
     Ok(Loaded { content: parse(&source)?, files: vec![file] })
 }

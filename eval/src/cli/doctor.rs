@@ -1,5 +1,6 @@
 //! `nibble doctor`: what this machine has, what was found on it, what is missing and how to get it.
 
+use super::data::{self, Found};
 use super::failure::{Outcome, Status};
 use super::inspect;
 use super::machine;
@@ -141,25 +142,24 @@ fn push_models(record: &mut Record, given: &[PathBuf], missing: &mut Vec<Missing
 }
 
 fn push_data(record: &mut Record, given: &[PathBuf], missing: &mut Vec<Missing>) {
-    let directories = match given {
-        [] => vec![PathBuf::from("data")],
-        given => given.to_vec(),
-    };
+    let directories = data::directories(given);
     for directory in given.iter().filter(|directory| !directory.is_dir()) {
         let what = format!("data: {} is no directory", directory.display());
         missing.push(Missing { what, fix: "check the spelling of --data".into() });
     }
     let roots = DataRoots::new(&directories);
     let (mut lines, mut objects) = (Vec::new(), Vec::new());
+    let width = catalogue().iter().map(|dataset| dataset.name.len()).max().unwrap_or(0);
     for dataset in catalogue() {
         let (text, complete) = describe(dataset, &roots);
         if !complete {
             let place = dataset.layout.first().copied().unwrap_or(dataset.name);
-            let fix = format!("{}; put it at {}", dataset.source, expected_place(&directories, place));
+            let place = expected_place(&directories, place);
+            let fix = format!("{}; put it at {place}; `nibble data show {}` says more", dataset.source, dataset.name);
             missing.push(Missing { what: format!("data set {}: {text}", dataset.name), fix });
         }
         objects.push(json!({"name": dataset.name, "complete": complete, "note": text}));
-        lines.push(format!("{:<10}  {text}", dataset.name));
+        lines.push(format!("{:<width$}  {text}", dataset.name));
     }
     record.push("data", Cell::new(lines.join("\n"), objects));
 }
@@ -173,28 +173,15 @@ fn describe(dataset: &Dataset, roots: &DataRoots) -> (String, bool) {
     if dataset.layout.is_empty() {
         return ("part of this program".into(), true);
     }
-    let (mut items, mut good, mut unofficial, mut first_problem) = (0, 0, 0, None);
-    let checks = dataset.check(roots);
-    for check in &checks {
-        match &check.state {
-            Ok((count, file)) => {
-                items += count;
-                good += 1;
-                unofficial += usize::from(file.status == datasets::PinStatus::Unpinned);
-            }
-            Err(error) => {
-                let text = error.to_string();
-                first_problem.get_or_insert_with(|| text.lines().next().unwrap_or_default().to_string());
-            }
-        }
-    }
-    let mut text = format!("{good} of {} files, {items} items", checks.len());
+    let found = Found::of(dataset, roots);
+    let mut text = format!("{} of {} files, {} items", found.readable(), found.checks.len(), found.items());
+    let unofficial = found.count(datasets::PinStatus::Unpinned);
     if unofficial > 0 {
         text = format!("{text}, {unofficial} not the official bytes (--allow_unpinned accepts them)");
     }
-    match (good, first_problem) {
-        (0, _) => ("not found".into(), false),
-        (_, Some(problem)) => (format!("{text}; {problem}"), false),
-        (_, None) => (text, true),
+    match found.problem() {
+        _ if found.is_absent() => ("not found".into(), false),
+        Some(problem) => (format!("{text}; {problem}"), false),
+        None => (text, true),
     }
 }

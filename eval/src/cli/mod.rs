@@ -2,6 +2,7 @@
 
 mod bench;
 mod calibration;
+mod data;
 mod doctor;
 mod evaluate;
 mod explain;
@@ -111,6 +112,8 @@ enum Command {
     Tasks(tasks::Command),
     #[command(subcommand)]
     Quants(quants::Command),
+    #[command(subcommand)]
+    Data(data::Command),
 }
 
 /// What every command gets: where data goes, whom to tell, when to stop.
@@ -173,6 +176,7 @@ fn dispatch(command: Command, context: &mut Context<'_>) -> Outcome {
         Command::Models(command) => models::run(&command, context),
         Command::Tasks(command) => tasks::run(&command, context),
         Command::Quants(command) => quants::run(&command, context),
+        Command::Data(command) => data::run(&command, context),
     }
 }
 

@@ -88,6 +88,10 @@ impl From<DataError> for Failure {
             | DataError::Answer { file, .. }
             | DataError::Json { file, .. }
             | DataError::Item { file, .. }
+            | DataError::Row { file, .. }
+            | DataError::Count { file, .. }
+            | DataError::Feature { file, .. }
+            | DataError::Parquet { file, .. }
             | DataError::Pin { file, .. } => file.clone(),
             DataError::UnknownSubject { .. } => "--tasks".into(),
             _ => "--data".into(),
@@ -100,7 +104,7 @@ impl From<DataError> for Failure {
             status,
             error,
             place,
-            "fetch the official file again; `nibble doctor --data DIR` checks all of them",
+            "fetch the official file again; `nibble data check DIR` checks all of them",
         )
     }
 }
