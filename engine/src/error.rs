@@ -356,19 +356,6 @@ pub enum Error {
         /// Directory.
         path: PathBuf,
     },
-    /// A quantized matrix is of a kind that no checkpoint layout holds yet.
-    #[error(
-        "{tensor}: {kind} weights have no layout on disk yet, expected packed codes; \
-         quantize in memory (`--quant {recipe}` with eval, generate or bench) or choose another method"
-    )]
-    NoLayout {
-        /// Tensor.
-        tensor: String,
-        /// Whose weights.
-        kind: &'static str,
-        /// What was asked for.
-        recipe: String,
-    },
     /// A matrix has more columns than the index of an outlier can name.
     #[error(
         "outliers in {columns} columns: expected at most {limit}, what an index of 16 bits can name; \

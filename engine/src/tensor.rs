@@ -1,5 +1,6 @@
 //! Stored tensors: element type, shape and bytes, and the exact widening to f32.
 
+use safetensors::tensor::Dtype as StoredDtype;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -33,6 +34,25 @@ impl Dtype {
             Self::F32 => "float32",
             Self::F16 => "float16",
             Self::Bf16 => "bfloat16",
+        }
+    }
+
+    /// The type as safetensors calls it.
+    pub(crate) fn stored(self) -> StoredDtype {
+        match self {
+            Self::F32 => StoredDtype::F32,
+            Self::F16 => StoredDtype::F16,
+            Self::Bf16 => StoredDtype::BF16,
+        }
+    }
+
+    /// The type that safetensors calls so; `None` for one that no weights have here.
+    pub(crate) fn from_stored(stored: StoredDtype) -> Option<Self> {
+        match stored {
+            StoredDtype::F32 => Some(Self::F32),
+            StoredDtype::F16 => Some(Self::F16),
+            StoredDtype::BF16 => Some(Self::Bf16),
+            _ => None,
         }
     }
 }

@@ -230,6 +230,27 @@ pub enum Error {
         /// What differs, one line each.
         differences: Vec<String>,
     },
+    /// A directory that is to be compared holds no such results.
+    #[error("{directory}: {what}; {fix}")]
+    NoRun {
+        /// Directory as given.
+        directory: PathBuf,
+        /// What is missing.
+        what: String,
+        /// What helps.
+        fix: String,
+    },
+    /// Two results that do not come from the same questions.
+    #[error(
+        "task `{task}` cannot be compared: {what}\n  \
+         compare runs of one version of the program with the same tasks, files and flags"
+    )]
+    NotComparable {
+        /// Full id.
+        task: String,
+        /// What differs.
+        what: String,
+    },
     /// A recipe is given twice.
     #[error("recipe `{recipe}` is given twice; name it once")]
     RepeatedRecipe {

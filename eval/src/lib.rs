@@ -1,6 +1,7 @@
 //! Tasks, metrics, the scheduler and the run: from questions to a table that can be re-executed bit for bit.
 #![forbid(unsafe_code)]
 
+pub mod comparison;
 pub mod error;
 pub mod extract;
 pub mod journal;

@@ -102,6 +102,11 @@ impl Manifest {
         Self { value }
     }
 
+    /// Adds an option that is only named where it is used.
+    pub fn set_option(&mut self, name: &str, value: impl Into<Value>) {
+        self.value["options"][name] = value.into();
+    }
+
     /// The manifest of a run directory; `None` if it has none.
     ///
     /// # Errors

@@ -3,18 +3,29 @@
 //! Sums run in item order in f64, elementary functions are `kernels::math`'s, and everything that draws is keyed by a
 //! seed: the same outcomes give the same bits everywhere.
 
+mod beta;
+mod clustered;
 mod draws;
 mod interval;
+mod multiple;
 mod paired;
+mod power;
+mod resampling;
 mod student;
 
+pub use clustered::{Clusters, SmallSample, clustered_estimate};
 pub use draws::Draws;
-pub use interval::{Confidence, Interval, wilson};
+pub use interval::{Confidence, Interval, clopper_pearson, student_interval, wilson};
+pub use multiple::holm;
 pub use paired::{
-    Bootstrap, Discordant, PairedDifference, TTest, discordant, mcnemar_exact, paired_bootstrap, paired_difference,
-    paired_t,
+    Discordant, PairedDifference, TTest, differences, discordant, discordant_interval, mcnemar_exact,
+    paired_difference, paired_t,
 };
-pub use student::two_sided_p;
+pub use power::{detectable_mean, detectable_proportion};
+pub use resampling::{
+    Bootstrap, Resampled, Statistic, bootstrap, bootstrap_difference, paired_bootstrap, paired_permutation,
+};
+pub use student::{critical_t, two_sided_p};
 
 /// Why a statistic is undefined for the values given.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]

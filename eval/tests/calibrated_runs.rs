@@ -50,6 +50,7 @@ impl<'a> Setting<'a> {
             tasks: &[task::parse("truthfulqa_mc1:builtin").unwrap()],
             roots: &DataRoots::default(),
             options: TaskOptions { limit: Some(2), ..TaskOptions::default() },
+            fidelity: eval::runner::FidelityOptions::default(),
             quantization: Quantization { calibration, cache: self.cache.clone(), available_bytes: None },
             seed: 1234,
             scheduler: SchedulerOptions::default(),

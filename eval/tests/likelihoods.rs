@@ -33,6 +33,7 @@ fn samples(tasks: &str, options: TaskOptions, data: &Path, output: &Path) {
             tasks: &tasks.split(',').map(|id| task::parse(id).unwrap()).collect::<Vec<_>>(),
             roots: &DataRoots::new(&[data.to_path_buf()]),
             options,
+            fidelity: eval::runner::FidelityOptions::default(),
             quantization: Quantization::default(),
             seed: 1234,
             scheduler: SchedulerOptions::default(),

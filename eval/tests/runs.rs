@@ -7,8 +7,12 @@ use engine::builtin;
 use engine::checkpoint::Checkpoint;
 use engine::runtime::{IsaChoice, Runtime};
 use engine::tokenizer::Tokenizer;
+use eval::comparison::Difference;
 use eval::report::{self, Format};
-use eval::runner::{Existing, Observer, Phase, Plan, Progress, Quantization, RunSummary, Status, Unobserved, run};
+use eval::runner::{
+    Existing, FidelityOptions, NoiseFloor, Observer, Phase, Plan, Progress, Quantization, RunSummary, Status,
+    Unobserved, run,
+};
 use eval::scheduler::SchedulerOptions;
 use eval::task::{self, OnOverflow, TaskOptions};
 use eval::{Error, journal};
@@ -30,6 +34,7 @@ struct Setting<'a> {
     batch_tokens: usize,
     options: TaskOptions,
     existing: Existing,
+    fidelity: FidelityOptions,
     output: Option<&'a Path>,
     stop: &'a AtomicBool,
 }
@@ -45,6 +50,7 @@ impl<'a> Setting<'a> {
             batch_tokens: 512,
             options: TaskOptions { limit: Some(3), num_fewshot: Some(2), ..TaskOptions::default() },
             existing: Existing::Resume,
+            fidelity: FidelityOptions::default(),
             output: Some(output),
             stop: &NEVER,
         }
@@ -69,6 +75,7 @@ impl<'a> Setting<'a> {
                 roots: &DataRoots::default(),
                 options: self.options.clone(),
                 seed: 1234,
+                fidelity: self.fidelity,
                 quantization: Quantization::default(),
                 scheduler: SchedulerOptions { batch_tokens: self.batch_tokens, ..SchedulerOptions::default() },
                 output: self.output,
@@ -121,6 +128,20 @@ impl Observer for StopAfter<'_> {
             self.stop.store(true, Ordering::Relaxed);
         }
     }
+}
+
+/// Stops the run when it begins to compare next-token distributions.
+struct StopAtComparing<'a> {
+    stop: &'a AtomicBool,
+}
+
+impl Observer for StopAtComparing<'_> {
+    fn phase(&mut self, phase: Phase<'_>) {
+        if matches!(phase, Phase::Comparing { .. }) {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+    fn progress(&mut self, _: Progress<'_>) {}
 }
 
 #[test]
@@ -236,6 +257,29 @@ fn files_have_the_keys_of_their_formats() {
     assert_eq!((pair["baseline"].as_str(), pair["recipe"].as_str()), (Some("none"), Some("rtn:w8")));
     assert_eq!(pair["paired"]["documents"], 3);
     assert!(pair["paired"]["p_value"].is_number());
+    // Raw times the number of tasks at most; never smaller than raw.
+    let (raw, corrected) = (&pair["paired"]["p_value"], &pair["paired"]["p_value_holm"]);
+    assert!((raw.as_f64()..=raw.as_f64().map(|p| 6.0 * p)).contains(&corrected.as_f64()), "{pair}");
+    let (low, high) = (pair["difference_ci95_low"].as_f64().unwrap(), pair["difference_ci95_high"].as_f64().unwrap());
+    assert!((low..high).contains(&pair["difference"].as_f64().unwrap()), "{pair}");
+    let choices =
+        comparison.as_array().unwrap().iter().find(|pair| pair["task"] == "truthfulqa_mc1:builtin@lm-eval").unwrap();
+    let flips = choices["fidelity"]["flips"].as_object().unwrap();
+    assert_eq!(flips.values().filter_map(Value::as_u64).sum::<u64>(), 3, "{choices}");
+    assert!(choices["fidelity"]["choices"]["kl_from_baseline"].as_f64().unwrap() > 0.0, "{choices}");
+    // Every metric has an interval around it, and says what made it.
+    let results = json(&directory.path().join("rtn-w8/results.json"));
+    for (task, metric, method) in [
+        ("perplexity:builtin@gptq-256", "perplexity", "Student's t of the logarithm"),
+        ("mmlu:builtin@lm-eval", "acc", "Clopper-Pearson"),
+        ("truthfulqa:builtin@lm-eval", "mc2", "Student's t"),
+    ] {
+        let found = &results["results"][task];
+        let number = |part: &str| found[format!("{metric}{part},none")].as_f64().unwrap();
+        assert!((number("_ci95_low")..=number("_ci95_high")).contains(&number("")), "{found}");
+        assert_eq!(found[format!("{metric}_ci95_method,none")], method);
+    }
+    assert_eq!(results["configs"]["perplexity:builtin@gptq-256"]["comparison"]["score"], "loss");
 }
 
 #[test]
@@ -355,7 +399,7 @@ fn skipped_documents_are_counted() {
     let result = &summary.variants[0].results[0];
     assert!(result.skipped > 0 && result.counts.effective > 0, "{result:?}");
     assert_eq!(result.skipped + result.counts.effective, 12);
-    assert_eq!(summary.differences[0].documents, result.counts.effective);
+    assert_eq!(summary.differences[0].paired.documents, result.counts.effective);
     let written = json(&directory.path().join("summary.json"));
     assert_eq!(written[0]["metrics"]["mmlu_everyday_science:builtin@lm-eval"]["skipped_items"], result.skipped);
     let setting = Setting { options: options(OnOverflow::Error), output: None, ..setting };
@@ -403,6 +447,55 @@ fn reports_say_what_changed() {
     assert!(csv.lines().all(|line| line.split(',').count() == columns), "{csv}");
     let parsed: Value = serde_json::from_str(&report::render(&summary, Format::Json)).unwrap();
     assert_eq!(parsed.as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn the_noise_floor_is_one_more_variant() {
+    let directory = tempfile::tempdir().unwrap();
+    let measured = Setting {
+        tasks: "mmlu:builtin@lm-eval,perplexity:builtin@gptq-128",
+        recipes: "none,rtn:w2g32",
+        fidelity: FidelityOptions { noise_floor: NoiseFloor::Measure, kl_documents: 2 },
+        ..Setting::into(directory.path())
+    };
+    let summary = measured.run(&mut Unobserved).unwrap();
+    let names: Vec<&str> = summary.variants.iter().map(|variant| variant.recipe.as_str()).collect();
+    assert_eq!(names, ["none", "rtn:w2g32", "none@bf16_noise"]);
+    let expected = files(directory.path());
+    assert!(expected.contains_key("none@bf16_noise/results.json"));
+    let of = |recipe: &str| {
+        let perplexity = |it: &&Difference| it.recipe == recipe && it.task.starts_with("perplexity");
+        summary.differences.iter().find(perplexity).unwrap()
+    };
+    // Rounding changes something, two bits change more.
+    let (rounded, coarse) = (of("none@bf16_noise"), of("rtn:w2g32"));
+    assert!(rounded.change() != 0.0 && rounded.noise.is_none(), "{rounded:?}");
+    assert_eq!(coarse.noise.map(|noise| (noise.difference, noise.covers)), Some((rounded.change(), false)));
+    // Next-token distributions, at the 127 scored positions of two windows.
+    let (near, far) = (rounded.tokens.as_ref().unwrap(), coarse.tokens.as_ref().unwrap());
+    assert_eq!((near.documents, near.positions), (2, 2 * 127));
+    assert!(near.from_baseline > 0.0 && near.from_variant > 0.0 && near.from_baseline < far.from_baseline);
+    assert!(near.agreement > far.agreement || near.agreement == 1.0, "{near:?} {far:?}");
+    // The four choices share both scored positions, after the prompt and after the space; 2 documents of each subject.
+    let mmlu = summary.differences.iter().find(|it| it.task == "mmlu:builtin@lm-eval" && it.recipe == "rtn:w2g32");
+    assert_eq!(mmlu.and_then(|it| it.tokens.as_ref()).map(|tokens| (tokens.documents, tokens.positions)), Some((4, 8)));
+    let table = report::render(&summary, Format::Table);
+    assert!(table.contains("~ below the noise floor"), "{table}");
+    // Interrupted within the noise floor, the run ends with the same bytes.
+    let interrupted = tempfile::tempdir().unwrap();
+    let stop = AtomicBool::new(false);
+    let mut observer = StopAfter { documents: 20, stop: &stop };
+    let partial = Setting { output: Some(interrupted.path()), stop: &stop, ..measured };
+    assert!(matches!(partial.run(&mut observer).unwrap().status, Status::Incomplete { .. }));
+    // And once more where distributions are compared, which the documents done and to do count.
+    let stop = AtomicBool::new(false);
+    let partial = Setting { stop: &stop, ..partial };
+    let stopped = partial.run(&mut StopAtComparing { stop: &stop }).unwrap();
+    let Status::Incomplete { done, total } = stopped.status else { panic!("{stopped:?}") };
+    assert_eq!((total - done, total), (6, 3 * 9 + 2 * 6));
+    let whole = Setting { stop: &NEVER, threads: 2, ..partial };
+    assert_eq!(whole.run(&mut Unobserved).unwrap(), summary);
+    assert_eq!(files(interrupted.path()), expected);
 }
 
 #[test]

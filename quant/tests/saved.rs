@@ -185,9 +185,22 @@ fn what_compressed_tensors_can_say() {
 
 #[test]
 fn what_it_cannot_say_is_stored_as_it_lies_in_memory() {
-    for recipe in
-        ["rtn:w4g128", "rtn:w4a32g32", "gptq:w4a32g32:act_order=true", "spqr:w3g16", "rtn:w4g32:embeddings=w8"]
-    {
+    for recipe in [
+        "rtn:w4g128",
+        "rtn:w4a32g32",
+        "gptq:w4a32g32:act_order=true",
+        "spqr:w3g16",
+        "rtn:w4g32:embeddings=w8",
+        "llm.int8",
+        "llm.int8:threshold=0.5:outlier_weights=exact",
+        "llm.int8:threshold=0.5:outliers=per_call:half=true",
+        "llm.int8:threshold=none",
+        "nf4:w4g64",
+        "nf4:w4g16:double_quant=false",
+        "hqq:w4g64",
+        "smoothquant:w8a8",
+        "awq:w4g32",
+    ] {
         round_trip(&llama(false), recipe, "nibble");
     }
     for recipe in ["rtn:w4g32", "gptq:w3g32:act_order=true", "spqr:w4g16", "rtn:w4g32:*.c_attn=none"] {

@@ -117,11 +117,7 @@ impl Checkpoint {
         let mut entries = BTreeMap::new();
         for (file, (name, dtype, shape, bytes)) in tensors.into_iter().enumerate() {
             let shape_u64: Vec<u64> = shape.iter().map(|&axis| axis as u64).collect();
-            let stored = match dtype {
-                Dtype::F32 => StoredDtype::F32,
-                Dtype::F16 => StoredDtype::F16,
-                Dtype::Bf16 => StoredDtype::BF16,
-            };
+            let stored = dtype.stored();
             header::check_length(&directory, &name, stored, &shape_u64, bytes.len() as u64)?;
             let range = 0..bytes.len();
             files.push(WeightFile {
@@ -204,12 +200,8 @@ impl Checkpoint {
     pub fn tensor(&self, name: &str) -> Result<TensorView, Error> {
         let entry = self.entry(name)?;
         let file = &self.files[entry.file];
-        let dtype = match entry.dtype {
-            StoredDtype::F32 => Dtype::F32,
-            StoredDtype::F16 => Dtype::F16,
-            StoredDtype::BF16 => Dtype::Bf16,
-            other => return Err(self.unsupported_dtype(name, other, SUPPORTED_DTYPES)),
-        };
+        let dtype = Dtype::from_stored(entry.dtype);
+        let dtype = dtype.ok_or_else(|| self.unsupported_dtype(name, entry.dtype, SUPPORTED_DTYPES))?;
         let bytes = TensorBytes::part(&file.bytes, entry.range.clone());
         Ok(TensorView {
             name: name.to_string(),

@@ -10,6 +10,27 @@ use crate::aligned::Aligned;
 use kernels::levels::SECOND_GROUP;
 use kernels::{CodeBits, Kernels, LevelPanel, LevelScales, PANEL_ROWS, ROW_BLOCK};
 use rayon::prelude::*;
+use std::sync::OnceLock;
+
+/// The levels of NF4: quantiles of the normal distribution, as appendix E of Dettmers et al. 2023 (QLoRA) lists them.
+pub static NF4: [f32; 16] = [
+    -1.0,
+    -0.696_192_8,
+    -0.525_073_05,
+    -0.394_917_5,
+    -0.284_441_38,
+    -0.184_773_43,
+    -0.091_050_036,
+    0.0,
+    0.079_580_3,
+    0.160_930_2,
+    0.246_112_3,
+    0.337_915_24,
+    0.440_709_83,
+    0.562_617,
+    0.722_956_84,
+    1.0,
+];
 
 /// Size and groups of a matrix of levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,12 +48,10 @@ pub struct LevelShape {
 pub enum GroupScales {
     /// As they are, f32 [rows, groups].
     Floats(Vec<f32>),
-    /// Quantized themselves: table[code] * second + offset.
+    /// Quantized themselves: [`dynamic_map`]\[code\] * second + offset.
     Codes {
         /// [rows, groups].
         codes: Vec<u8>,
-        /// What a code stands for.
-        table: &'static [f32; 256],
         /// One for 256 groups, row after row.
         seconds: Vec<f32>,
         /// Added to every scale.
@@ -40,11 +59,10 @@ pub enum GroupScales {
     },
 }
 
-/// w[r, k] = scale * levels[code], packed.
+/// w[r, k] = scale * [`NF4`]\[code\], packed.
 #[derive(Clone, Debug)]
 pub struct LevelMatrix {
     shape: LevelShape,
-    levels: &'static [f32; 16],
     codes: Aligned<u8>,
     /// Floats or codes [groups, R], panel by panel.
     scales: GroupScales,
@@ -70,7 +88,6 @@ impl LevelMatrix {
     pub fn build(
         kernels: &Kernels,
         shape: LevelShape,
-        levels: &'static [f32; 16],
         scales: &GroupScales,
         fill: impl Fn(usize, &mut [u8]) + Sync,
     ) -> Self {
@@ -89,13 +106,58 @@ impl LevelMatrix {
         );
         let scales = match scales {
             GroupScales::Floats(scales) => GroupScales::Floats(in_panels(&shape, scales)),
-            GroupScales::Codes { codes, table, seconds, offset } => {
+            GroupScales::Codes { codes, seconds, offset } => {
                 assert_eq!(seconds.len(), (shape.rows * shape.groups()).div_ceil(SECOND_GROUP), "second-level scales");
                 let (codes, seconds) = (in_panels(&shape, codes), seconds.clone());
-                GroupScales::Codes { codes, table, seconds, offset: *offset }
+                GroupScales::Codes { codes, seconds, offset: *offset }
             }
         };
-        Self { shape, levels, codes, scales }
+        Self { shape, codes, scales }
+    }
+
+    /// The matrix of codes and scales as they lie in memory, which a file held.
+    ///
+    /// # Errors
+    /// What does not suit the shape, in words.
+    pub fn from_parts(shape: LevelShape, codes: &[u8], scales: GroupScales) -> Result<Self, String> {
+        let LevelShape { rows, columns, group } = shape;
+        if rows == 0 || columns == 0 || group.is_some_and(|group| ![16, 32, 64, 128].contains(&group)) {
+            return Err(format!("no shape of a matrix of levels: {shape:?}"));
+        }
+        let cells = rows.checked_mul(columns).filter(|&cells| cells / 2 <= codes.len());
+        if cells.is_none() || codes.len() != CodeBits::Four.panel_bytes(rows.next_multiple_of(ROW_BLOCK), columns) {
+            return Err(format!("{} bytes of codes for {rows} x {columns}", codes.len()));
+        }
+        let grids = shape.groups() * rows.next_multiple_of(ROW_BLOCK);
+        let (found, floats): (usize, &[f32]) = match &scales {
+            GroupScales::Floats(scales) => (scales.len(), scales),
+            GroupScales::Codes { codes, seconds, offset } => {
+                let wanted = (rows * shape.groups()).div_ceil(SECOND_GROUP);
+                if seconds.len() != wanted || !offset.is_finite() {
+                    return Err(format!("{} second-level scales, {wanted} are needed, about {offset}", seconds.len()));
+                }
+                (codes.len(), seconds)
+            }
+        };
+        if found != grids {
+            return Err(format!("{found} scales for {grids} groups"));
+        }
+        if floats.iter().any(|value| !value.is_finite()) {
+            return Err("a scale that is not finite".into());
+        }
+        let mut aligned = Aligned::zeroed(codes.len());
+        aligned.as_mut_slice().copy_from_slice(codes);
+        Ok(Self { shape, codes: aligned, scales })
+    }
+
+    /// The codes as they lie in memory, panel by panel.
+    pub fn codes(&self) -> &[u8] {
+        self.codes.as_slice()
+    }
+
+    /// The scales as they lie in memory, panel by panel; second-level ones row after row.
+    pub fn scales(&self) -> &GroupScales {
+        &self.scales
     }
 
     /// Size and groups.
@@ -121,16 +183,16 @@ impl LevelMatrix {
         let grid = grid_start..grid_start + rows.next_multiple_of(ROW_BLOCK) * self.shape.groups();
         let scales = match &self.scales {
             GroupScales::Floats(scales) => LevelScales::Floats(&scales[grid]),
-            GroupScales::Codes { codes, table, seconds, offset } => LevelScales::Codes {
+            GroupScales::Codes { codes, seconds, offset } => LevelScales::Codes {
                 codes: &codes[grid],
-                table,
+                table: dynamic_map(),
                 seconds,
                 offset: *offset,
                 first_row: index * PANEL_ROWS,
             },
         };
         let codes = &self.codes.as_slice()[start..start + CodeBits::Four.panel_bytes(rows, columns)];
-        LevelPanel { rows, columns, group, levels: self.levels, codes, scales }
+        LevelPanel { rows, columns, group, levels: &NF4, codes, scales }
     }
 
     /// Row `row` dequantized, scale * level, into `out` [columns]. For checks and look-ups: no product uses it.
@@ -157,4 +219,26 @@ fn in_panels<T: Copy + Default>(shape: &LevelShape, values: &[T]) -> Vec<T> {
         }
     }
     panels
+}
+
+/// The dynamic data type of 8 bits, ascending (Dettmers et al. 2022, "8-bit Optimizers via Block-wise Quantization", section
+/// 1.3; `create_dynamic_map` of bitsandbytes).
+pub fn dynamic_map() -> &'static [f32; 256] {
+    static TABLE: OnceLock<[f32; 256]> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let mut values = [0.0; 256];
+        let mut next = 0;
+        for (exponent, power) in [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0].into_iter().enumerate() {
+            let parts = 1 << exponent;
+            for part in 0..parts {
+                let value = power * (0.1 + 0.9 * (f64::from(part) + 0.5) / f64::from(parts));
+                // Magnitudes ascend, from the middle outwards; 0 lies there, and 1 at the end.
+                values[128 + next] = value as f32;
+                values[126 - next] = -value as f32;
+                next += 1;
+            }
+        }
+        values[255] = 1.0;
+        values
+    })
 }

@@ -13,7 +13,7 @@ mod stored;
 
 pub use decomposed::DecomposedMatrix;
 pub use dense::DenseMatrix;
-pub use levels::{GroupScales, LevelMatrix, LevelShape};
+pub use levels::{GroupScales, LevelMatrix, LevelShape, NF4, dynamic_map};
 pub use packed::{GridRow, PackedMatrix, PackedShape, ZeroPoints};
 pub use sparse_quantized::{Line, OutlierPrecision, SparseQuantizedMatrix, SparseQuantizedParts, SparseQuantizedShape};
 pub use stored::{MatrixReader, MatrixWriter};

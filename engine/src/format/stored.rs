@@ -3,16 +3,22 @@
 //! Of matrix `name` there are the tensors `name.codes` (u8, panels as in memory), `name.scales` (f32) and, where they are
 //! stored, `name.zeros` (u8, or f32 where they need not be integers); of SpQR's there are also `planes` (u8), `seconds`
 //! (f32), `starts` (u32), `outlier_columns` and `outlier_values` (u16) and `outlier_unit` (f32); of the input map number n,
-//! `map.n.features` (u32) and `map.n.scales` (f32). The one entry
+//! `map.n.features` (u32) and `map.n.scales` (f32). NF4's has `scales` (f32), or (u8) where they are codes, with `seconds`
+//! and `offset` (f32); LLM.int8()'s is a packed one, with `stored` (the checkpoint's type) where outlier features are
+//! multiplied with the weights as they were. The one entry
 //! `nibble` of the file's metadata is a JSON object: `matrices` says what each is, `content` is the caller's, `sha256`
 //! is that of all tensors' bytes in the order of the header. A file is written under another name and renamed when it
 //! is complete; one that is cut or changed is refused.
 
 use super::sparse_quantized::Arrays;
-use super::{PackedMatrix, PackedShape, SparseQuantizedMatrix, SparseQuantizedShape, ZeroPoints};
+use super::{
+    DecomposedMatrix, DenseMatrix, GroupScales, LevelMatrix, LevelShape, PackedMatrix, PackedShape,
+    SparseQuantizedMatrix, SparseQuantizedShape, ZeroPoints,
+};
 use crate::error::Error;
 use crate::input_map::InputMap;
-use crate::linear::{Activations, Weights};
+use crate::linear::{Activations, Decomposition, InputPrecision, OutlierScope, Weights};
+use crate::tensor::{Dtype as DenseDtype, TensorBytes};
 use kernels::CodeBits;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Map, Value, json};
@@ -60,11 +66,12 @@ impl MatrixWriter {
         std::mem::take(&mut self.tensors)
     }
 
-    /// Adds the matrix `name`, unless it is dense, LLM.int8()'s or NF4's: what the checkpoint holds, or says in one
-    /// reading, is not stored again.
+    /// Adds the matrix `name`, unless it is dense: what the checkpoint holds is not stored again.
     pub fn push(&mut self, name: &str, weights: &Weights) {
         match weights {
-            Weights::Dense(_) | Weights::Decomposed(_) | Weights::Levels(_) => {}
+            Weights::Dense(_) => {}
+            Weights::Decomposed(matrix) => self.push_decomposed(name, matrix),
+            Weights::Levels(matrix) => self.push_levels(name, matrix),
             Weights::Packed { matrix, activations } => self.push_packed(name, matrix, *activations),
             Weights::SparseQuantized { matrix, activations } => self.push_sparse(name, matrix, *activations),
         }
@@ -125,6 +132,41 @@ impl MatrixWriter {
             ("outlier_values", Dtype::U16, halves(&arrays.outlier_values)),
         ] {
             self.tensors.push((format!("{name}.{part}"), dtype, bytes));
+        }
+    }
+
+    fn push_decomposed(&mut self, name: &str, matrix: &DecomposedMatrix) {
+        self.push_packed(name, matrix.codes(), Activations::A8);
+        let rule = matrix.rule();
+        let description = &mut self.matrices[name];
+        description["kind"] = "decomposed".into();
+        // Infinity, which is no number of JSON, means that nothing is an outlier.
+        description["threshold"] = rule.threshold.is_finite().then_some(rule.threshold).into();
+        description["outliers"] = scope_word(rule.scope).into();
+        description["inputs"] = precision_word(rule.precision).into();
+        if let Some(stored) = matrix.stored() {
+            description["stored"] = true.into();
+            self.tensors.push((format!("{name}.stored"), stored.dtype().stored(), stored.as_bytes().to_vec()));
+        }
+    }
+
+    fn push_levels(&mut self, name: &str, matrix: &LevelMatrix) {
+        let LevelShape { rows, columns, group } = *matrix.shape();
+        let is_double = matches!(matrix.scales(), GroupScales::Codes { .. });
+        let description = json!({
+            "kind": "nf4", "rows": rows, "columns": columns, "bits": 4, "group": group, "double_quant": is_double,
+            "activations": activations_word(Activations::A32),
+        });
+        self.matrices.insert(name.into(), description);
+        let mut push = |part: &str, dtype, bytes| self.tensors.push((format!("{name}.{part}"), dtype, bytes));
+        push("codes", Dtype::U8, matrix.codes().to_vec());
+        match matrix.scales() {
+            GroupScales::Floats(scales) => push("scales", Dtype::F32, f32_bytes(scales)),
+            GroupScales::Codes { codes, seconds, offset } => {
+                push("scales", Dtype::U8, codes.clone());
+                push("seconds", Dtype::F32, f32_bytes(seconds));
+                push("offset", Dtype::F32, f32_bytes(&[*offset]));
+            }
         }
     }
 
@@ -270,13 +312,17 @@ impl MatrixReader {
             };
             return Ok(Weights::SparseQuantized { matrix, activations });
         }
+        let group = if description["group"].is_null() { None } else { Some(number("group")?) };
+        if description["kind"] == "nf4" {
+            let scales = self.level_scales(name, description["double_quant"] == true)?;
+            return LevelMatrix::from_parts(LevelShape { rows, columns, group }, &codes, scales).map(Weights::Levels);
+        }
         let zero_points = match description["zero_points"].as_str() {
             Some("middle") => ZeroPoints::Middle,
             Some("stored") => ZeroPoints::Stored,
             Some("floats") => ZeroPoints::Floats,
             _ => return Err("no zero points".into()),
         };
-        let group = if description["group"].is_null() { None } else { Some(number("group")?) };
         let scales = floats(&self.bytes(&format!("{name}.scales"), Dtype::F32)?);
         let zeros_name = format!("{name}.zeros");
         let (zeros, float_zeros) = match zero_points {
@@ -290,7 +336,57 @@ impl MatrixReader {
             Some(map) => matrix.with_input_map(map),
             None => matrix,
         };
-        Ok(Weights::Packed { matrix, activations })
+        match description["kind"].as_str() {
+            Some("packed") => Ok(Weights::Packed { matrix, activations }),
+            Some("decomposed") => Ok(Weights::Decomposed(self.decomposed(name, description, matrix)?)),
+            other => Err(format!("no known kind of matrix: {}", other.unwrap_or("none"))),
+        }
+    }
+
+    fn level_scales(&mut self, name: &str, is_double: bool) -> Result<GroupScales, String> {
+        let mut part = |part: &str, dtype| self.bytes(&format!("{name}.{part}"), dtype);
+        if !is_double {
+            return Ok(GroupScales::Floats(floats(&part("scales", Dtype::F32)?)));
+        }
+        let offset = floats(&part("offset", Dtype::F32)?);
+        Ok(GroupScales::Codes {
+            codes: part("scales", Dtype::U8)?,
+            seconds: floats(&part("seconds", Dtype::F32)?),
+            offset: offset.first().copied().ok_or("no offset of the scales")?,
+        })
+    }
+
+    fn decomposed(&mut self, name: &str, description: &Value, codes: PackedMatrix) -> Result<DecomposedMatrix, String> {
+        let PackedShape { rows, columns, bits, group, zero_points } = *codes.shape();
+        if bits != CodeBits::Eight || group.is_some() || zero_points != ZeroPoints::Middle {
+            return Err("expected 8 bits, one scale a row and no zero points".into());
+        }
+        let threshold = match description["threshold"].as_f64() {
+            Some(threshold) => threshold as f32,
+            None if description["threshold"].is_null() => f32::INFINITY,
+            None => return Err("no threshold".into()),
+        };
+        let (scopes, precisions) =
+            ([OutlierScope::Token, OutlierScope::Call], [InputPrecision::F32, InputPrecision::F16]);
+        let scope = scopes.into_iter().find(|scope| description["outliers"] == scope_word(*scope));
+        let precision = precisions.into_iter().find(|it| description["inputs"] == precision_word(*it));
+        let rule = Decomposition {
+            threshold,
+            scope: scope.ok_or("no tokens that outliers are for")?,
+            precision: precision.ok_or("no precision of inputs")?,
+        };
+        let stored = match description["stored"] == true {
+            false => None,
+            true => {
+                let (stored, bytes) = self.tensors.remove(&format!("{name}.stored")).ok_or("no stored weights")?;
+                let dtype = DenseDtype::from_stored(stored).ok_or_else(|| format!("weights of type {stored:?}"))?;
+                if bytes.len() != rows * columns * dtype.bytes() {
+                    return Err(format!("{} bytes of weights for {rows} x {columns}", bytes.len()));
+                }
+                Some(DenseMatrix::new(TensorBytes::from_vec(bytes), dtype, rows, columns))
+            }
+        };
+        Ok(DecomposedMatrix::new(codes, stored, rule))
     }
 
     fn arrays(&mut self, name: &str, codes: Vec<u8>) -> Result<Arrays, String> {
@@ -337,6 +433,20 @@ impl MatrixReader {
             Some((found, _)) => Err(format!("tensor {name} is {found:?}, expected {dtype:?}")),
             None => Err(format!("tensor {name} is missing")),
         }
+    }
+}
+
+fn scope_word(scope: OutlierScope) -> &'static str {
+    match scope {
+        OutlierScope::Token => "token",
+        OutlierScope::Call => "per_call",
+    }
+}
+
+fn precision_word(precision: InputPrecision) -> &'static str {
+    match precision {
+        InputPrecision::F32 => "f32",
+        InputPrecision::F16 => "f16",
     }
 }
 

@@ -51,7 +51,7 @@ const TIED: &str = "tie_word_embeddings";
 /// filed in `config.json`, with what `provenance` says.
 ///
 /// # Errors
-/// [`Error::Exists`], [`Error::Write`], [`Error::NoLayout`]; tensors of `checkpoint` that cannot be read.
+/// [`Error::Exists`], [`Error::Write`]; tensors of `checkpoint` that cannot be read.
 pub fn save(
     model: &Model,
     checkpoint: &Checkpoint,
@@ -61,14 +61,6 @@ pub fn save(
     provenance: &Map<String, Value>,
 ) -> Result<Saved, Error> {
     let matrices = matrices(model);
-    for matrix in &matrices {
-        let kind = match matrix.weights {
-            Weights::Decomposed(_) => "LLM.int8()",
-            Weights::Levels(_) => "NF4",
-            Weights::Dense(_) | Weights::Packed { .. } | Weights::SparseQuantized { .. } => continue,
-        };
-        return Err(Error::NoLayout { tensor: matrix.stem.clone(), kind, recipe: recipe.into() });
-    }
     let output = Output::begin(directory, checkpoint, existing)?;
     let mut config = checkpoint.config().clone();
     let mut tensors = Tensors::of(checkpoint)?;

@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, Status};
 use super::loading::Source;
-use super::progress::{Progress, Verbosity, seconds};
+use super::progress::{Progress, SHARE, Verbosity, seconds};
 use super::{Context, machine};
 use clap::{Args, ValueEnum};
 use engine::model::Model;
@@ -216,9 +216,9 @@ impl BuildObserver for BuildReporter {
     }
 
     fn progress(&mut self, progress: quant::build::Progress) {
-        let bar = self.progress.get_or_insert_with(|| {
-            Progress::new(self.verbosity, self.recipe.as_str(), STEPS as u64, "thousandths of the work")
-        });
+        let bar = self
+            .progress
+            .get_or_insert_with(|| Progress::new(self.verbosity, self.recipe.as_str(), STEPS as u64, SHARE));
         let stage = match progress.stage {
             Stage::Gathering => "gathering inputs",
             Stage::Solving => "choosing codes",

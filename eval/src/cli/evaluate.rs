@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use datasets::{DataRoots, Pinning};
 use engine::builtin;
 use eval::report;
-use eval::runner::{self, Existing, Plan, RunSummary};
+use eval::runner::{self, Existing, FidelityOptions, NoiseFloor, Plan, RunSummary};
 use eval::scheduler::SchedulerOptions;
 use eval::task::{self, Concession, OnOverflow, PromptForm, TaskId, TaskOptions};
 use std::path::PathBuf;
@@ -21,7 +21,8 @@ use std::path::PathBuf;
 ///
 /// The checkpoint is read once; each recipe quantizes it in memory and answers every task. The table on stdout compares
 /// all recipes with the baseline, `none` or else the first one: the difference, and whether it is significant document by
-/// document. With --output_path everything is written there while it is computed, and the same command goes on where it
+/// document after Holm's correction over the tasks; a second table has intervals, the smallest change that could have been
+/// found, and how many answers changed. With --output_path everything is written there while it is computed, and the same command goes on where it
 /// stopped, after Ctrl-C or a power cut, and ends with the same bytes.
 ///
 /// Without --model a small seeded model is made in memory: it has no training, so its scores are chance, but everything
@@ -71,6 +72,18 @@ pub struct Arguments {
     /// Seed of everything that draws
     #[arg(long, value_name = "S", default_value_t = 1234, help_heading = "Tasks")]
     seed: u64,
+    /// Also run the baseline with the inputs of its layers rounded to bfloat16: one more pass
+    ///
+    /// What such rounding changes is the least that a bfloat16 engine changes. Differences of recipes that are no larger
+    /// are marked as below the noise floor.
+    #[arg(long, help_heading = "Tasks")]
+    noise_floor: bool,
+    /// Documents of each task, the first N, on which next-token distributions are compared with the baseline's
+    ///
+    /// Over the whole vocabulary, at every scored position, or after the prompt of what is generated: divergence both ways,
+    /// agreement of the likeliest token, shifts of probability. Baseline and recipe are in memory together meanwhile.
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Tasks")]
+    kl: usize,
     /// What to do with a prompt that is longer than the model's context; results say so
     #[arg(long, value_name = "ACTION", value_enum, default_value_t = Overflow::Extend, help_heading = "Exceptions")]
     on_overflow: Overflow,
@@ -171,6 +184,10 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
         tasks: &tasks,
         roots: &DataRoots::new(&data).with_pinning(pinning),
         options: arguments.options(),
+        fidelity: FidelityOptions {
+            noise_floor: if arguments.noise_floor { NoiseFloor::Measure } else { NoiseFloor::Omit },
+            kl_documents: arguments.kl,
+        },
         quantization: arguments.calibration.quantization(),
         seed: arguments.seed,
         scheduler: SchedulerOptions {

@@ -12,6 +12,8 @@ mod sources;
 pub enum Status {
     /// Everything that was asked for is done.
     Done = 0,
+    /// What was compared differs by more than was allowed.
+    Threshold = 1,
     /// The command line asks for something that does not exist or cannot be combined.
     Usage = 2,
     /// A file, a model, a data set or an instruction set is missing, damaged or not supported.
@@ -92,6 +94,7 @@ impl Failure {
         let name = match self.status {
             Status::Internal => "internal error",
             Status::Incomplete => "incomplete",
+            Status::Threshold => "threshold",
             _ => "error",
         };
         let text = format!(

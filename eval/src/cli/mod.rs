@@ -2,6 +2,7 @@
 
 mod bench;
 mod calibration;
+mod compare;
 mod data;
 mod doctor;
 mod evaluate;
@@ -51,6 +52,7 @@ use std::process::ExitCode;
   nibble doctor                                       what this machine has, and what is missing
   nibble eval                                         try everything on a small model made in memory
   nibble eval -m DIR --quant none,rtn:w4g32 --tasks mmlu --data DATA --output_path RUN
+  nibble compare RUN OTHER_RUN --max_drop 0.01        exit code 1 if a score fell by more
   nibble generate -m DIR --prompt \"Once upon a time\"
   nibble bench -m DIR --quant none,rtn:w8
   nibble quantize -m DIR --quant rtn:w4g128 -o OUT
@@ -60,6 +62,7 @@ Flags may be spelled with _ or -. `nibble COMMAND --help` explains every flag of
   nibble doctor                                       what this machine has, and what is missing
   nibble eval                                         try everything on a small model made in memory
   nibble eval -m DIR --quant none,rtn:w4g32 --tasks mmlu --data DATA --output_path RUN
+  nibble compare RUN OTHER_RUN --max_drop 0.01        exit code 1 if a score fell by more
   nibble generate -m DIR --prompt \"Once upon a time\"
   nibble bench -m DIR --quant none,rtn:w8
   nibble quantize -m DIR --quant rtn:w4g128 -o OUT
@@ -100,6 +103,7 @@ struct CommandLine {
 enum Command {
     Doctor(doctor::Arguments),
     Eval(evaluate::Arguments),
+    Compare(compare::Arguments),
     Generate(generate::Arguments),
     Logits(logits::Arguments),
     Quantize(quantize::Arguments),
@@ -168,6 +172,7 @@ fn dispatch(command: Command, context: &mut Context<'_>) -> Outcome {
     match command {
         Command::Doctor(arguments) => doctor::run(&arguments, context),
         Command::Eval(arguments) => evaluate::run(&arguments, context),
+        Command::Compare(arguments) => compare::run(&arguments, context),
         Command::Generate(arguments) => generate::run(&arguments, context),
         Command::Logits(arguments) => logits::run(&arguments, context),
         Command::Quantize(arguments) => quantize::run(&arguments, context),

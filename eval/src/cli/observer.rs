@@ -44,6 +44,7 @@ impl Observer for Reporter {
             Phase::HashingModel => "taking the checkpoint's SHA-256".to_string(),
             Phase::Building { recipe } => format!("{recipe}: building the model"),
             Phase::Asking { recipe } => format!("{recipe}: asking"),
+            Phase::Comparing { recipe } => format!("{recipe}: comparing next-token distributions"),
             Phase::WritingResults { recipe } => format!("{recipe}: done"),
             Phase::CheckingModel => "checking that the checkpoint is still the same".to_string(),
         };

@@ -37,6 +37,9 @@ impl Verbosity {
 /// Seconds between two lines where there is no terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
+/// The unit of work that has no natural one: it is shown in per cent alone.
+pub const SHARE: &str = "";
+
 /// The progress of one piece of work.
 pub enum Progress {
     /// Nobody is told.
@@ -58,15 +61,16 @@ pub struct Lines {
 }
 
 impl Progress {
-    /// Progress of `label` towards `total` of `unit`, for example `documents`.
+    /// Progress of `label` towards `total` of `unit`, for example `documents`; with [`SHARE`] as unit, in per cent.
     pub fn new(verbosity: Verbosity, label: impl Into<String>, total: u64, unit: &'static str) -> Self {
         let label = label.into();
         if verbosity == Verbosity::Quiet || total == 0 {
             return Progress::Silent;
         }
         if std::io::stderr().is_terminal() {
-            let template = "{msg}  {wide_bar:.cyan/dim}  {pos}/{len} {prefix}  {elapsed} elapsed, {eta} to go";
-            let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            let done = if unit == SHARE { "{percent} %" } else { "{pos}/{len} {prefix}" };
+            let template = format!("{{msg}}  {{wide_bar:.cyan/dim}}  {done}  {{elapsed}} elapsed, {{eta}} to go");
+            let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
             let bar = ProgressBar::new(total).with_style(style.progress_chars("━╸─"));
             bar.set_message(label);
             bar.set_prefix(unit);
@@ -127,9 +131,12 @@ impl Lines {
                 format!(", {} to go", seconds(each * self.total.saturating_sub(done) as f64))
             }
         };
+        let amount = match self.unit {
+            SHARE => format!("{percent:.0} %"),
+            unit => format!("{done}/{} {unit} ({percent:.0} %)", self.total),
+        };
         // Nothing can be done about a closed stderr.
-        let _ =
-            writeln!(std::io::stderr(), "{}: {done}/{} {} ({percent:.0} %){eta}", self.label, self.total, self.unit);
+        let _ = writeln!(std::io::stderr(), "{}: {amount}{eta}", self.label);
     }
 }
 

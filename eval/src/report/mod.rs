@@ -1,5 +1,6 @@
 //! Reports: what a run found, for reading and for other programs.
 
+mod changes;
 mod csv;
 mod grid;
 mod table;

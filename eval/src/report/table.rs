@@ -1,16 +1,18 @@
 //! The table: what each recipe stores, and what that costs.
 
+use super::changes;
 use super::grid::Grid;
-use crate::runner::{Difference, RunSummary, Status, TaskResult, Variant};
+use crate::comparison::Difference;
+use crate::runner::{RunSummary, Status, TaskResult, Variant, is_rounded};
 
 /// The table for a terminal, with notes.
 pub fn text(summary: &RunSummary) -> String {
-    finish(grid(summary).text(), summary)
+    finish(grid(summary).text(), changes::grid(summary).map(|grid| grid.text()), summary)
 }
 
 /// The table in Markdown, with notes.
 pub fn markdown(summary: &RunSummary) -> String {
-    finish(grid(summary).markdown(), summary)
+    finish(grid(summary).markdown(), changes::grid(summary).map(|grid| grid.markdown()), summary)
 }
 
 fn grid(summary: &RunSummary) -> Grid {
@@ -65,15 +67,23 @@ fn measured(result: &TaskResult) -> String {
     }
 }
 
+/// The change with its mark.
 fn change(difference: &Difference) -> String {
-    let change = difference.value - difference.baseline_value;
-    let sign = if change < 0.0 { "-" } else { "+" };
-    let mark = if difference.is_significant() { "*" } else { " " };
-    format!("{sign}{}{mark}", number(change.abs()))
+    let mark = match &difference.noise {
+        Some(noise) if noise.covers => "~",
+        _ if difference.is_significant() => "*",
+        _ => " ",
+    };
+    format!("{}{mark}", signed(difference.change()))
+}
+
+/// A change with its sign.
+pub(super) fn signed(change: f64) -> String {
+    format!("{}{}", if change < 0.0 { "-" } else { "+" }, number(change.abs()))
 }
 
 /// Four decimals; large numbers get fewer.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     if value < 1e4 {
         format!("{value:.4}")
     } else if value < 1e9 {
@@ -102,21 +112,23 @@ fn thousands(value: u64) -> String {
     text
 }
 
-/// The table with what has to be said about it.
-fn finish(table: String, summary: &RunSummary) -> String {
+/// The tables with what has to be said about them.
+fn finish(table: String, changes: Option<String>, summary: &RunSummary) -> String {
     let mut notes: Vec<String> = Vec::new();
     if let Some(first) = summary.differences.first() {
         let mut tests: Vec<&str> = Vec::new();
-        for difference in &summary.differences {
-            if !tests.contains(&difference.test.name()) {
-                tests.push(difference.test.name());
+        for difference in summary.differences.iter().filter(|difference| difference.requested) {
+            if !tests.contains(&difference.test_name()) {
+                tests.push(difference.test_name());
             }
         }
         notes.push(format!(
-            "± standard error; change from `{}` on the same documents, * where p < 0.05 ({})",
+            "± standard error; change from `{}` on the same documents, * where p < 0.05 ({}) after Holm's correction over \
+             the tasks of a recipe",
             first.baseline,
             tests.join("; ")
         ));
+        notes.extend(noise_note(summary, &first.baseline));
     } else if !summary.variants.is_empty() {
         notes.push("± standard error".into());
     }
@@ -152,7 +164,24 @@ fn finish(table: String, summary: &RunSummary) -> String {
         notes.push(format!("incomplete: {done} of {total} documents done; the same command takes the run up again"));
     }
     let notes: String = notes.iter().map(|note| format!("{note}\n")).collect();
-    format!("{table}\n{notes}")
+    let changes = changes.map(|grid| format!("\n{grid}{}\n", changes::NOTE)).unwrap_or_default();
+    format!("{table}\n{notes}{changes}")
+}
+
+/// What the noise floor is, and how to get one.
+fn noise_note(summary: &RunSummary, baseline: &str) -> Option<String> {
+    let rounded = summary.variants.iter().find(|variant| is_rounded(&variant.recipe));
+    Some(match rounded {
+        Some(rounded) => format!(
+            "~ below the noise floor: no further from `{baseline}` than `{}`, the same weights with inputs rounded to \
+             bfloat16",
+            rounded.recipe
+        ),
+        None if summary.status == Status::Complete => {
+            "noise floor not measured (--noise_floor): how much rounding alone changes is not known".into()
+        }
+        None => return None,
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Asking a model everything that the journal does not hold yet.
 
 use super::{Filed, Observer, Progress, Run};
+use crate::comparison::Observation;
 use crate::error::Error;
 use crate::journal::{Journal, Record};
 use crate::request::{Outcome, Request};
@@ -43,7 +44,7 @@ pub(super) fn ask(
     let (plan, suite, recipe, key) = (run.plan, run.suite, filed.name.as_str(), filed.key.as_str());
     let mut scheduler = Scheduler::new(decoder, Some(plan.tokenizer), plan.scheduler);
     let per_recipe: usize = suite.tasks().iter().map(|task| task.document_count()).sum();
-    let total = per_recipe * plan.recipes.len();
+    let total = per_recipe * run.filed.len();
     let done = |journal: &Journal, key: &str| -> usize {
         suite.tasks().iter().map(|task| journal.done(key, task.id(), task.document_count())).sum()
     };
@@ -173,7 +174,15 @@ fn answer(
             "a NaN or an infinity after block {}, at position {} of the sequence",
             failure.layer, failure.position
         )),
-        None => Record::Scored(suite.tasks()[waiting.task].score(waiting.document, &waiting.item, &outcomes)?),
+        None => {
+            let task = &suite.tasks()[waiting.task];
+            let sample = task.score(waiting.document, &waiting.item, &outcomes)?;
+            // Whoever reads the log knows then what belongs together.
+            Record::Scored(match task.cluster(waiting.document) {
+                Some(cluster) => sample.with(Observation::CLUSTER, cluster),
+                None => sample,
+            })
+        }
     };
     let done = Done { task: waiting.task, document: waiting.document, tokens: waiting.tokens };
     Ok(Some((done, record)))

@@ -4,6 +4,7 @@ use super::{Observer, Plan};
 use crate::error::Error;
 use crate::manifest::NUMERICS_VERSION;
 use crate::task::hash_text;
+use engine::decoder::InputRounding;
 use quant::build::{BuildObserver, MemoryNeed, Progress};
 use quant::report::LayerReport;
 use quant::{BlockCache, Build, Calibration, Quantized, Recipe};
@@ -40,6 +41,8 @@ pub struct Filed {
     pub name: String,
     /// Its key in the journal: the spelling, and which calibration text it saw.
     pub key: String,
+    /// What is done to the inputs of its products.
+    pub rounding: InputRounding,
 }
 
 /// Folder of finished blocks in a run directory.
@@ -55,7 +58,7 @@ impl Filed {
         let digest = calibration.filter(|_| recipe.method().needs.calibration());
         let digest = digest.map(|calibration| &calibration.identity().digest()[..DIGEST_LEN]);
         let key = digest.map_or_else(|| name.clone(), |digest| format!("{name}@{digest}"));
-        Self { name, key }
+        Self { name, key, rounding: InputRounding::None }
     }
 }
 

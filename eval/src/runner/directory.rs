@@ -104,7 +104,7 @@ impl RunDirectory {
         let Some(path) = &self.path else { return Ok(()) };
         invocation.append_to(&path.join(files::RUN), summary.status)?;
         if summary.status == Status::Complete {
-            output::write_json(&path.join(files::COMPARISON), &files::comparison(summary))?;
+            output::write_json(&path.join(files::COMPARISON), &files::comparison(&summary.differences))?;
             output::write_json(&path.join(files::SUMMARY), &files::summary(summary))?;
         }
         Ok(())
@@ -138,14 +138,18 @@ fn check_plan(path: &Path, manifest: &Manifest, journal: &Journal) -> Result<(),
 
 /// The recipes of a plan with the names of their folders.
 fn folders(manifest: &Manifest) -> Vec<(String, String)> {
-    let slug = |recipe: &str| Recipe::parse(recipe).map_or_else(|_| output::file_name(recipe), |recipe| recipe.slug());
     let recipes = manifest.recipes().into_iter();
     recipes
         .map(|recipe| {
-            let folder = slug(&recipe);
+            let folder = folder_of(&recipe);
             (recipe, folder)
         })
         .collect()
+}
+
+/// The name of a recipe's folder in a run directory.
+pub(crate) fn folder_of(recipe: &str) -> String {
+    Recipe::parse(recipe).map_or_else(|_| output::file_name(recipe), |recipe| recipe.slug())
 }
 
 /// Removes the results of a run, and folders that are empty then.

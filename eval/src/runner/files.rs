@@ -1,8 +1,8 @@
 //! The contents of the files that a run leaves.
 
 use super::RunSummary;
-use super::comparison::Difference;
 use super::results::{ReportedMetric, TaskResult, Variant, record};
+use crate::comparison::{Difference, Fidelity, Noise, SHIFTS, TokenDivergence};
 use crate::error::Error;
 use crate::journal::{Journal, Record};
 use crate::manifest::{Manifest, NUMERICS_VERSION};
@@ -15,6 +15,8 @@ pub const SUMMARY: &str = "summary.json";
 pub const COMPARISON: &str = "comparison.json";
 /// Everything of one recipe, with lm-evaluation-harness's keys.
 pub const RESULTS: &str = "results.json";
+/// What a task's configuration calls the field that is compared document by document, and the test.
+pub const COMPARED: &str = "comparison";
 /// Clock, host, threads: the only file that is not reproducible.
 pub const RUN: &str = "run.json";
 
@@ -61,6 +63,8 @@ pub fn results(manifest: &Manifest, suite: &Suite<'_>, variant: &Variant) -> Val
             fields.insert("task".into(), task.id().into());
             fields.extend(task.configuration());
             fields.insert("files".into(), json!(task.frame().files));
+            let comparison = task.comparison();
+            fields.insert(COMPARED.into(), json!({"score": comparison.score, "test": comparison.test.name()}));
             fields.into()
         }),
         "versions": of_tasks(suite, |task| task.frame().version.into()),
@@ -110,27 +114,87 @@ pub fn summary(summary: &RunSummary) -> Value {
 }
 
 /// `comparison.json`: one object a task of every variant but the baseline.
-pub fn comparison(summary: &RunSummary) -> Value {
+pub fn comparison(differences: &[Difference]) -> Value {
     let of = |difference: &Difference| {
-        json!({
+        let paired = &difference.paired;
+        let mut fields = json!({
             "task": difference.task,
             "recipe": difference.recipe,
             "baseline": difference.baseline,
             "metric": difference.metric,
             "baseline_value": difference.baseline_value,
             "value": difference.value,
-            "difference": difference.value - difference.baseline_value,
+            "difference": difference.change(),
+            "difference_ci95_low": difference.interval.map(|interval| interval.low),
+            "difference_ci95_high": difference.interval.map(|interval| interval.high),
             "paired": {
                 "score": difference.score,
-                "documents": difference.documents,
-                "mean_difference": difference.mean_difference,
-                "stderr": difference.standard_error,
-                "test": difference.test.name(),
-                "p_value": difference.p_value,
+                "documents": paired.documents,
+                "clusters": paired.clusters,
+                "mean_difference": paired.mean_difference,
+                "stderr": paired.standard_error,
+                "test": difference.test_name(),
+                "p_value": paired.p_value,
+                "p_value_holm": difference.p_corrected,
+                "minimum_detectable_effect": paired.detectable,
+                "lost": paired.discordant.map(|counts| counts.lost),
+                "gained": paired.discordant.map(|counts| counts.gained),
             },
-        })
+        });
+        if let Value::Object(fields) = &mut fields {
+            fields.extend(paired.fidelity.as_ref().map(|found| ("fidelity".to_string(), fidelity(found))));
+            fields.extend(difference.tokens.as_ref().map(|found| ("next_token".to_string(), tokens(found))));
+            fields.extend(difference.noise.as_ref().map(|found| ("noise_floor".to_string(), noise(found))));
+        }
+        fields
     };
-    summary.differences.iter().map(of).collect()
+    differences.iter().map(of).collect()
+}
+
+fn fidelity(fidelity: &Fidelity) -> Value {
+    let mut fields = Map::new();
+    fields.insert("documents".into(), fidelity.documents.into());
+    fields.insert("agreement".into(), fidelity.agreement.into());
+    if let Some(flips) = &fidelity.flips {
+        let counts = json!({
+            "right_to_wrong": flips.lost,
+            "wrong_to_right": flips.gained,
+            "wrong_to_other_wrong": flips.other_wrong,
+            "unchanged": flips.unchanged,
+        });
+        fields.insert("flips".into(), counts);
+    }
+    if let Some(divergence) = &fidelity.divergence {
+        let numbers = json!({
+            "documents": divergence.documents,
+            "kl_from_baseline": divergence.from_baseline,
+            "kl_from_recipe": divergence.from_variant,
+            "shift_percentiles": percentiles(&divergence.shifts),
+        });
+        fields.insert("choices".into(), numbers);
+    }
+    fields.into()
+}
+
+fn tokens(found: &TokenDivergence) -> Value {
+    json!({
+        "documents": found.documents,
+        "positions": found.positions,
+        "kl_from_baseline": found.from_baseline,
+        "kl_from_recipe": found.from_variant,
+        "kl_from_baseline_percentiles": percentiles(&found.percentiles),
+        "same_likeliest_token": found.agreement,
+        "shift_percentiles": found.shifts.as_ref().map(percentiles),
+    })
+}
+
+fn percentiles(values: &[f64; SHIFTS.len()]) -> Value {
+    let pairs = SHIFTS.iter().zip(values).map(|(percent, value)| (percent.to_string(), (*value).into()));
+    pairs.collect::<Map<String, Value>>().into()
+}
+
+fn noise(noise: &Noise) -> Value {
+    json!({"difference": noise.difference, "kl_from_baseline": noise.divergence, "covers": noise.covers})
 }
 
 fn weights(variant: &Variant) -> Value {
@@ -145,7 +209,8 @@ fn of_tasks(suite: &Suite<'_>, value: impl Fn(&dyn Task) -> Value) -> Value {
     suite.tasks().iter().map(|task| (task.id().to_string(), value(task.as_ref()))).collect::<Map<_, _>>().into()
 }
 
-/// Metrics with lm-evaluation-harness's keys: `acc,none`, `acc_stderr,none`, the latter `"N/A"` where undefined.
+/// Metrics with lm-evaluation-harness's keys: `acc,none`, `acc_stderr,none`, the latter `"N/A"` where undefined; in the
+/// same manner the 95 % interval, `acc_ci95_low,none`, and what made it.
 fn metrics_with_filter(result: &TaskResult) -> Value {
     let mut fields = Map::new();
     fields.insert("alias".into(), result.id.as_str().into());
@@ -153,6 +218,17 @@ fn metrics_with_filter(result: &TaskResult) -> Value {
         let error = metric.standard_error.map_or_else(|| "N/A".into(), Value::from);
         fields.insert(format!("{},{}", metric.name, metric.filter), metric.value.into());
         fields.insert(format!("{}_stderr,{}", metric.name, metric.filter), error);
+        if let Some(interval) = &metric.interval {
+            let mut add = |part: &str, value: Value| {
+                fields.insert(format!("{}_{part},{}", metric.name, metric.filter), value);
+            };
+            add("ci95_low", interval.ends.low.into());
+            add("ci95_high", interval.ends.high.into());
+            add("ci95_method", interval.method.name().into());
+            if let Some(error) = interval.clustered_error {
+                add("stderr_clustered", error.into());
+            }
+        }
     }
     note_problems(&mut fields, result);
     if result.beyond_context > 0 {
@@ -170,6 +246,9 @@ fn bare_metrics(result: &TaskResult) -> Value {
     for metric in &result.metrics {
         fields.insert(metric.label(), metric.value.into());
         fields.insert(format!("{}_stderr", metric.label()), metric.standard_error.into());
+        let ends = metric.interval.map(|interval| interval.ends);
+        fields.insert(format!("{}_ci95_low", metric.label()), ends.map(|ends| ends.low).into());
+        fields.insert(format!("{}_ci95_high", metric.label()), ends.map(|ends| ends.high).into());
     }
     note_problems(&mut fields, result);
     fields.into()

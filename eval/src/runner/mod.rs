@@ -8,16 +8,23 @@ mod asking;
 mod building;
 mod comparison;
 mod directory;
+mod divergence;
 mod environment;
 mod files;
+mod interval;
+mod noise;
 mod results;
 
 pub use building::{Building, Filed, Quantization, block_cache};
-pub use comparison::Difference;
 pub use directory::Existing;
+pub(crate) use directory::folder_of;
 pub use files::summary as summary_json;
+pub(crate) use files::{COMPARED, RESULTS};
+pub use interval::{IntervalMethod, MetricInterval};
+pub use noise::{FidelityOptions, NoiseFloor, is_rounded};
 pub use results::{ReportedMetric, TaskResult, Variant};
 
+use crate::comparison::Difference;
 use crate::error::Error;
 use crate::journal::Weights;
 use crate::manifest::{Manifest, ModelIdentity};
@@ -55,6 +62,8 @@ pub struct Plan<'a> {
     pub roots: &'a DataRoots,
     /// What is asked of all tasks.
     pub options: TaskOptions,
+    /// What is measured beside scores.
+    pub fidelity: FidelityOptions,
     /// Calibration text, and where finished blocks are kept.
     pub quantization: Quantization,
     /// Seed of everything that draws.
@@ -103,6 +112,11 @@ pub enum Phase<'a> {
     HashingModel,
     /// The model is quantized.
     Building {
+        /// Recipe.
+        recipe: &'a str,
+    },
+    /// Next-token distributions are compared with the baseline's.
+    Comparing {
         /// Recipe.
         recipe: &'a str,
     },
@@ -162,7 +176,7 @@ impl Observer for Unobserved {
 /// What the plan asks for and is not there; what the options refuse; what cannot be written; a checkpoint that changed
 /// meanwhile, whose results are removed.
 pub fn run(plan: &Plan<'_>, observer: &mut dyn Observer) -> Result<RunSummary, Error> {
-    let recipes = recipe_names(plan)?;
+    let mut recipes = recipe_names(plan)?;
     observer.phase(Phase::ReadingTasks);
     let blueprint = family::blueprint(plan.checkpoint)?;
     plan.tokenizer.check_fits(blueprint.vocab_size)?;
@@ -175,27 +189,44 @@ pub fn run(plan: &Plan<'_>, observer: &mut dyn Observer) -> Result<RunSummary, E
         Inputs { tokenizer: plan.tokenizer, context_len: blueprint.context_len, roots: plan.roots, options: &options };
     let suite = Suite::build(plan.tasks, &inputs)?;
     let calibration = building::calibration(plan, blueprint.context_len, blueprint.vocab_size)?;
+    let reference = recipes.iter().position(|name| name == "none").unwrap_or(0);
+    let mut filed: Vec<Filed> = plan.recipes.iter().map(|recipe| Filed::new(recipe, calibration.as_ref())).collect();
+    let mut built: Vec<&Recipe> = plan.recipes.iter().collect();
+    if plan.fidelity.noise_floor == NoiseFloor::Measure {
+        let rounded = filed[reference].rounded();
+        recipes.push(rounded.name.clone());
+        filed.push(rounded);
+        built.push(&plan.recipes[reference]);
+    }
     observer.phase(Phase::HashingModel);
     let hashes = plan.checkpoint.sha256()?;
     let identity = identity(plan, &hashes);
-    let manifest = Manifest::new(&identity, &recipes, calibration.as_ref(), &suite, &options, plan.seed);
+    let mut manifest = Manifest::new(&identity, &recipes, calibration.as_ref(), &suite, &options, plan.seed);
+    if plan.fidelity.kl_documents > 0 {
+        manifest.set_option("kl_documents", plan.fidelity.kl_documents);
+    }
     let mut directory = RunDirectory::open(plan.output, plan.existing, &manifest, &identity.digest())?;
     let mut invocation = Invocation::begin(plan.runtime);
 
-    let filed = plan.recipes.iter().map(|recipe| Filed::new(recipe, calibration.as_ref())).collect();
-    let run = Run { plan, suite: &suite, filed, calibration: calibration.as_ref(), hashes: &hashes };
+    let run = Run { plan, suite: &suite, filed, reference, calibration: calibration.as_ref(), hashes: &hashes };
     let mut summary = RunSummary { status: Status::Complete, variants: Vec::new(), differences: Vec::new() };
     let per_recipe = suite.tasks().iter().map(|task| task.document_count()).sum::<usize>();
-    for (recipe, filed) in plan.recipes.iter().zip(&run.filed) {
+    for (recipe, filed) in built.into_iter().zip(&run.filed) {
         run.ask(recipe, filed, &mut directory, &mut invocation, observer)?;
         let done = directory.done(&filed.key, &suite);
-        if done < per_recipe || directory.journal().weights(&filed.key)?.is_none() {
-            let done = run.filed.iter().map(|filed| directory.done(&filed.key, &suite)).sum();
-            summary.status = Status::Incomplete { done, total: per_recipe * recipes.len() };
+        let is_open = !divergence::missing(&run, filed, directory.journal()).is_empty();
+        if done < per_recipe || is_open || directory.journal().weights(&filed.key)?.is_none() {
+            let compared = divergence::documents(&suite, plan.fidelity.kl_documents).len() * (recipes.len() - 1);
+            let (mut done, total) = (compared, per_recipe * recipes.len() + compared);
+            for filed in &run.filed {
+                done += directory.done(&filed.key, &suite);
+                done -= divergence::missing(&run, filed, directory.journal()).len();
+            }
+            summary.status = Status::Incomplete { done, total };
             break;
         }
         observer.phase(Phase::WritingResults { recipe: &filed.name });
-        let variant = results::variant(plan.model, filed, &suite, directory.journal())?;
+        let variant = results::variant(plan.model, filed, &suite, directory.journal(), plan.seed)?;
         directory.write_variant(&manifest, &suite, &variant)?;
         building::forget(plan, &hashes, recipe, calibration.as_ref())?;
         summary.variants.push(variant);
@@ -207,8 +238,9 @@ pub fn run(plan: &Plan<'_>, observer: &mut dyn Observer) -> Result<RunSummary, E
             return Err(changed.into());
         }
     }
-    let reference = recipes.iter().position(|name| name == "none").unwrap_or(0);
-    summary.differences = comparison::differences(&summary.variants, reference, &suite)?;
+    let (variants, journal) = (&summary.variants, directory.journal());
+    let settings = comparison::Settings { seed: plan.seed, kl_documents: plan.fidelity.kl_documents };
+    summary.differences = comparison::differences(variants, reference, &suite, journal, settings)?;
     directory.write_summary(&summary, invocation)?;
     Ok(summary)
 }
@@ -217,8 +249,10 @@ pub fn run(plan: &Plan<'_>, observer: &mut dyn Observer) -> Result<RunSummary, E
 struct Run<'a> {
     plan: &'a Plan<'a>,
     suite: &'a Suite<'a>,
-    /// The recipes, in their order.
+    /// The recipes, in their order, and the noise floor.
     filed: Vec<Filed>,
+    /// Which of them is the baseline.
+    reference: usize,
     calibration: Option<&'a Calibration>,
     /// SHA-256 of the checkpoint's files.
     hashes: &'a [(String, String)],
@@ -236,7 +270,9 @@ impl Run<'_> {
     ) -> Result<(), Error> {
         let (plan, journal) = (self.plan, directory.journal());
         let missing = asking::missing(&filed.key, self.suite, journal);
-        if plan.stop.load(Ordering::Relaxed) || (missing.is_empty() && journal.weights(&filed.key)?.is_some()) {
+        let apart = divergence::missing(self, filed, journal);
+        let is_done = missing.is_empty() && apart.is_empty() && journal.weights(&filed.key)?.is_some();
+        if plan.stop.load(Ordering::Relaxed) || is_done {
             return Ok(());
         }
         observer.phase(Phase::Building { recipe: &filed.name });
@@ -253,8 +289,18 @@ impl Run<'_> {
         };
         journal.append_weights(&filed.key, weights)?;
         observer.phase(Phase::Asking { recipe: &filed.name });
-        let counts = asking::ask(self, filed, Decoder::new(&model, plan.runtime), &missing, journal, observer)?;
+        let decoder = Decoder::new(&model, plan.runtime).with_inputs(filed.rounding);
+        let counts = asking::ask(self, filed, decoder, &missing, journal, observer)?;
         timing.asked(counts);
+        if !apart.is_empty() && !plan.stop.load(Ordering::Relaxed) {
+            observer.phase(Phase::Comparing { recipe: &filed.name });
+            let reference = &plan.recipes[self.reference];
+            let built = building::build(plan, self.hashes, reference, self.calibration, observer)?;
+            if let Some(baseline) = built {
+                let models = [Decoder::new(&baseline.model, plan.runtime), decoder];
+                divergence::measure(self, filed, models, &apart, journal)?;
+            }
+        }
         journal.sync()
     }
 }

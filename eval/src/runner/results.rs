@@ -1,6 +1,8 @@
 //! From the journal to the numbers of one recipe.
 
 use super::Filed;
+use super::interval::{self, MetricInterval};
+use crate::comparison::Observation;
 use crate::error::Error;
 use crate::journal::{Journal, Record, Weights};
 use crate::metric;
@@ -50,7 +52,7 @@ pub struct TaskResult {
     /// Why there are no numbers.
     pub problem: Option<String>,
     /// By document, what is compared with the baseline.
-    pub scores: Vec<Option<f64>>,
+    pub documents: Vec<Option<Observation>>,
 }
 
 impl TaskResult {
@@ -71,6 +73,8 @@ pub struct ReportedMetric {
     pub value: Option<f64>,
     /// Its standard error, where it is defined.
     pub standard_error: Option<f64>,
+    /// Its 95 % interval, where it is defined.
+    pub interval: Option<MetricInterval>,
     /// Whether more is better.
     pub higher_is_better: bool,
 }
@@ -88,13 +92,14 @@ impl ReportedMetric {
             filter: metric.filter,
             value: finite(metric.value),
             standard_error: metric.standard_error.and_then(finite),
+            interval: None,
             higher_is_better: metric.higher_is_better,
         }
     }
 
     fn absent(name: &'static str) -> Self {
         let higher_is_better = metric::find(name).is_some_and(|metric| metric.higher_is_better());
-        Self { name, filter: NO_FILTER, value: None, standard_error: None, higher_is_better }
+        Self { name, filter: NO_FILTER, value: None, standard_error: None, interval: None, higher_is_better }
     }
 
     fn as_value(&self) -> Option<MetricValue> {
@@ -112,15 +117,28 @@ impl ReportedMetric {
 ///
 /// # Errors
 /// A document that is missing, a line that cannot be read back, samples that cannot be averaged.
-pub fn variant(model: &str, filed: &Filed, suite: &Suite<'_>, journal: &mut Journal) -> Result<Variant, Error> {
+pub fn variant(
+    model: &str,
+    filed: &Filed,
+    suite: &Suite<'_>,
+    journal: &mut Journal,
+    seed: u64,
+) -> Result<Variant, Error> {
     let (recipe, key) = (filed.name.clone(), filed.key.clone());
     let mut tasks = Vec::with_capacity(suite.tasks().len());
     for task in suite.tasks() {
-        let mut result = task_result(task.as_ref(), &key, journal)?;
+        let mut result = task_result(task.as_ref(), &key, journal, seed)?;
         result.requested = suite.requested().contains(&result.id);
         tasks.push(result);
     }
-    let mut results: Vec<TaskResult> = suite.groups().iter().map(|group| group_result(group, suite, &tasks)).collect();
+    let mut results = Vec::with_capacity(suite.groups().len() + tasks.len());
+    for group in suite.groups() {
+        let mut result = group_result(group, suite, &tasks);
+        for metric in result.metrics.iter_mut() {
+            metric.interval = interval::of_group(metric, &result.documents)?;
+        }
+        results.push(result);
+    }
     results.extend(tasks);
     let weights = journal.weights(&key)?.ok_or_else(|| Error::Mismatch {
         task: recipe.clone(),
@@ -142,7 +160,7 @@ pub fn record(journal: &mut Journal, recipe: &str, task: &str, document: usize) 
     })
 }
 
-fn task_result(task: &dyn Task, recipe: &str, journal: &mut Journal) -> Result<TaskResult, Error> {
+fn task_result(task: &dyn Task, recipe: &str, journal: &mut Journal, seed: u64) -> Result<TaskResult, Error> {
     let mut samples: Vec<(usize, Sample)> = Vec::new();
     let (mut failed, mut skipped, mut first_failure) = (0, 0, None);
     for document in 0..task.document_count() {
@@ -163,11 +181,15 @@ fn task_result(task: &dyn Task, recipe: &str, journal: &mut Journal) -> Result<T
     let references: Vec<(usize, &Sample)> = samples.iter().map(|(document, sample)| (*document, sample)).collect();
     let metrics = match problem {
         Some(_) => task.metric_names().iter().map(|name| ReportedMetric::absent(name)).collect(),
-        None => task.aggregate(&references)?.iter().map(ReportedMetric::of).collect(),
+        None => {
+            let mut metrics: Vec<_> = task.aggregate(&references)?.iter().map(ReportedMetric::of).collect();
+            interval::add(&mut metrics, task, &references, seed)?;
+            metrics
+        }
     };
-    let mut scores = vec![None; task.document_count()];
+    let mut documents = vec![None; task.document_count()];
     for (document, sample) in &samples {
-        scores[*document] = sample.number(task.comparison().score);
+        documents[*document] = Observation::of(sample, task.comparison().score);
     }
     let with = |fields: &[&str]| {
         let has = |sample: &Sample| fields.iter().any(|field| sample.fields.contains_key(*field));
@@ -186,7 +208,7 @@ fn task_result(task: &dyn Task, recipe: &str, journal: &mut Journal) -> Result<T
         beyond_context,
         shortened,
         problem,
-        scores,
+        documents,
     })
 }
 
@@ -209,9 +231,10 @@ fn group_result(group: &Group, suite: &Suite<'_>, tasks: &[TaskResult]) -> TaskR
         group.average(&references)
     };
     let metrics = shared.map(|metric| {
-        average(metric)
-            .as_ref()
-            .map_or_else(|| ReportedMetric { value: None, standard_error: None, ..*metric }, ReportedMetric::of)
+        average(metric).as_ref().map_or_else(
+            || ReportedMetric { value: None, standard_error: None, interval: None, ..*metric },
+            ReportedMetric::of,
+        )
     });
     let metrics = metrics.collect();
     TaskResult {
@@ -227,6 +250,6 @@ fn group_result(group: &Group, suite: &Suite<'_>, tasks: &[TaskResult]) -> TaskR
         beyond_context: total(|member| member.beyond_context),
         shortened: total(|member| member.shortened),
         problem,
-        scores: members.iter().flat_map(|member| member.scores.iter().copied()).collect(),
+        documents: members.iter().flat_map(|member| Observation::of_member(&member.id, &member.documents)).collect(),
     }
 }

@@ -19,13 +19,18 @@ impl Draws {
     /// The counter of the Philox block is (pair, resample), low words first. Each half of the block is a 64-bit word;
     /// times the bound, the high half of the product is the index: none is likelier than another by more than 2^-64.
     pub fn indices(&self, resample: u64, pair: u64, bound: u64) -> [u64; 2] {
-        let ([pair_low, pair_high], [low, high]) = (philox::words(pair), philox::words(resample));
-        let [a, b, c, d] = philox::block(self.key, [pair_low, pair_high, low, high]);
+        let [a, b, c, d] = self.words(resample, pair);
         let index = |low: u32, high: u32| {
             let word = u64::from(low) | (u64::from(high) << 32);
             ((u128::from(word) * u128::from(bound)) >> 64) as u64
         };
         [index(a, b), index(c, d)]
+    }
+
+    /// 128 random bits, block `block` of resample `resample`: what [`Self::indices`] makes its indices from.
+    pub fn words(&self, resample: u64, block: u64) -> [u32; 4] {
+        let ([block_low, block_high], [low, high]) = (philox::words(block), philox::words(resample));
+        philox::block(self.key, [block_low, block_high, low, high])
     }
 }
 

@@ -3,7 +3,7 @@
 //! Quantized and unquantized models answer the same questions, and most answers agree: the difference of two scores is
 //! far surer than either score. Everything here therefore works on pairs, item by item.
 
-use super::{Draws, Error, mean_estimate, two_sided_p};
+use super::{Confidence, Error, Interval, mean_estimate, two_sided_p};
 
 /// The mean of variant minus baseline.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,6 +27,13 @@ pub struct Discordant {
     pub agreed: u64,
 }
 
+impl Discordant {
+    /// Number of pairs.
+    pub fn items(&self) -> u64 {
+        self.lost + self.gained + self.agreed
+    }
+}
+
 /// Student's t test of a mean difference against zero.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TTest {
@@ -38,20 +45,11 @@ pub struct TTest {
     pub p: f64,
 }
 
-/// A bootstrap of a mean difference.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bootstrap {
-    /// mean difference, variant minus baseline
-    pub mean: f64,
-    /// 2.5 % quantile of the resampled means
-    pub low: f64,
-    /// 97.5 % quantile of the resampled means
-    pub high: f64,
-    /// two-sided p-value
-    pub p: f64,
-}
-
-fn differences(baseline: &[f64], variant: &[f64]) -> Result<Vec<f64>, Error> {
+/// Variant minus baseline, item by item.
+///
+/// # Errors
+/// [`Error::Unpaired`].
+pub fn differences(baseline: &[f64], variant: &[f64]) -> Result<Vec<f64>, Error> {
     if baseline.len() != variant.len() {
         return Err(Error::Unpaired { baseline: baseline.len(), variant: variant.len() });
     }
@@ -144,47 +142,24 @@ pub fn mcnemar_exact(lost: u64, gained: u64) -> f64 {
     (2.0 * sum).min(1.0)
 }
 
-/// Resamples items with replacement, `resamples` times, and looks at the mean differences.
+/// An interval for the difference of two paired proportions, variant minus baseline.
 ///
-/// Draw j of resample r is a function of (seed, r, j) alone ([`Draws`]). The interval is that of the percentiles; the
-/// p-value is the share of resamples whose mean lies at least as far from the observed one as that lies from zero,
-/// `(1 + count) / (1 + resamples)` (Davison and Hinkley 1997, 4.11), so that it is never 0 and never below
-/// `1 / (1 + resamples)`. Costs `items * resamples` draws.
+/// Wald's interval after one pair was added to each kind of disagreement, with n + 2 pairs (Bonett and Price 2012): with
+/// `g = (gained + 1) / (n + 2)` and `l = (lost + 1) / (n + 2)`, `g - l ± z sqrt((g + l - (g - l)²) / (n + 2))`. It does not
+/// shrink to a point where no item changed.
 ///
 /// # Errors
-/// [`Error::Unpaired`], [`Error::TooFew`] for less than two items or less than 40 resamples, [`Error::NotFinite`].
-pub fn paired_bootstrap(baseline: &[f64], variant: &[f64], resamples: usize, seed: u64) -> Result<Bootstrap, Error> {
-    let differences = differences(baseline, variant)?;
-    let observed = super::mean(&differences)?;
-    let n = differences.len();
-    if n < 2 {
-        return Err(Error::TooFew { needed: 2, found: n });
+/// [`Error::TooFew`] for no items.
+pub fn discordant_interval(counts: &Discordant, confidence: Confidence) -> Result<Interval, Error> {
+    let items = counts.items();
+    if items == 0 {
+        return Err(Error::TooFew { needed: 1, found: 0 });
     }
-    // With fewer, the percentiles of the interval would be its extremes.
-    if resamples < 40 {
-        return Err(Error::TooFew { needed: 40, found: resamples });
-    }
-    let draws = Draws::new(seed);
-    let mut means = Vec::with_capacity(resamples);
-    for resample in 0..resamples {
-        let mut sum = 0.0;
-        for pair in 0..n.div_ceil(2) {
-            let drawn = draws.indices(resample as u64, pair as u64, n as u64);
-            for &index in drawn.iter().take(n - 2 * pair) {
-                sum += differences[index as usize];
-            }
-        }
-        means.push(sum / n as f64);
-    }
-    let farther = means.iter().filter(|&&mean| (mean - observed).abs() >= observed.abs()).count();
-    means.sort_by(f64::total_cmp);
-    let tail = resamples / 40;
-    Ok(Bootstrap {
-        mean: observed,
-        low: means[tail],
-        high: means[resamples - 1 - tail],
-        p: (1 + farther) as f64 / (1 + resamples) as f64,
-    })
+    let n = (items + 2) as f64;
+    let (gained, lost) = ((counts.gained + 1) as f64 / n, (counts.lost + 1) as f64 / n);
+    let difference = gained - lost;
+    let half = confidence.z() * ((gained + lost - difference * difference) / n).sqrt();
+    Ok(Interval { low: (difference - half).max(-1.0), high: (difference + half).min(1.0) })
 }
 
 #[cfg(test)]
@@ -239,26 +214,26 @@ mod tests {
     }
 
     #[test]
-    fn the_bootstrap_repeats_and_agrees_with_the_t_test() {
-        let first = paired_bootstrap(&BASELINE, &VARIANT, 4000, 1).unwrap();
-        assert_eq!(first, paired_bootstrap(&BASELINE, &VARIANT, 4000, 1).unwrap());
-        let other = paired_bootstrap(&BASELINE, &VARIANT, 4000, 2).unwrap();
-        assert_ne!(first, other);
-        assert!((first.p - other.p).abs() < 0.01);
-        // 97.5 % normal quantiles of the mean, with the bootstrap's n in place of n - 1.
-        let half = 1.96 * 0.030237157840738223 * (7.0_f64 / 8.0).sqrt();
-        assert!((first.low - (0.085 - half)).abs() < 0.01 && (first.high - (0.085 + half)).abs() < 0.01, "{first:?}");
-        let nothing = paired_bootstrap(&BASELINE, &BASELINE, 100, 1).unwrap();
-        assert_eq!((nothing.mean, nothing.p), (0.0, 1.0));
-    }
-
-    #[test]
     fn pairs_must_match() {
         assert_eq!(discordant(&[true], &[]), Err(Error::Unpaired { baseline: 1, variant: 0 }));
         let counts = discordant(&[true, true, false, false], &[true, false, true, false]).unwrap();
         assert_eq!(counts, Discordant { lost: 1, gained: 1, agreed: 2 });
         assert!(paired_difference(&[1.0], &[1.0, 2.0]).is_err());
         assert!(paired_t(&[1.0], &[2.0]).is_err());
-        assert!(paired_bootstrap(&[1.0, 2.0], &[2.0, 1.0], 10, 0).is_err());
+    }
+
+    #[test]
+    fn the_interval_of_a_difference_is_that_of_bonett_and_price() {
+        // The formula in numpy.
+        for (lost, gained, agreed, low, high) in [
+            (20, 33, 447, -0.002969976144836531, 0.05476280483009549),
+            (0, 0, 40, -0.06599542020712751, 0.06599542020712751),
+            (5, 0, 95, -0.09896063200067898, 0.000921416314404476),
+        ] {
+            let counts = Discordant { lost, gained, agreed };
+            let interval = discordant_interval(&counts, Confidence::NinetyFive).unwrap();
+            assert!((interval.low - low).abs() < 1e-14 && (interval.high - high).abs() < 1e-14, "{interval:?}");
+        }
+        assert!(discordant_interval(&Discordant { lost: 0, gained: 0, agreed: 0 }, Confidence::Ninety).is_err());
     }
 }

@@ -35,7 +35,7 @@ pub use id::{TaskId, find, parse};
 pub use options::{Concession, OnOverflow, PromptForm, TaskOptions};
 pub(crate) use prompt::python_strip;
 pub(crate) use sample::hexadecimal;
-pub use sample::{Comparison, Item, MetricValue, NO_FILTER, PairedTest, Prepared, Sample, hash_text};
+pub use sample::{Comparison, IntervalRule, Item, MetricValue, NO_FILTER, PairedTest, Prepared, Sample, hash_text};
 pub use suite::{Average, Group, Suite};
 
 use crate::error::Error;
@@ -107,7 +107,8 @@ pub trait Task: Sync {
     /// [`Error::Mismatch`] if the outcomes are not those of its requests.
     fn score(&self, document: usize, item: &Item, outcomes: &[Outcome]) -> Result<Sample, Error>;
 
-    /// The metrics, the main one first, of samples in the order of documents.
+    /// The metrics, the main one first, of samples in the order of documents; in a bootstrap some come more than once and
+    /// others not at all. The standard error of a metric that has no formula for it is left out: it is bootstrapped.
     ///
     /// # Errors
     /// Samples that are not this task's, or none.
@@ -120,6 +121,18 @@ pub trait Task: Sync {
 
     /// How two runs of it are compared.
     fn comparison(&self) -> Comparison;
+
+    /// The passage or template that document `document` shares with others; `None` where it stands alone.
+    fn cluster(&self, document: usize) -> Option<&str> {
+        _ = document;
+        None
+    }
+
+    /// How the 95 % interval of metric `name` is found.
+    fn interval_rule(&self, name: &str) -> IntervalRule {
+        _ = name;
+        IntervalRule::Documents
+    }
 }
 
 /// Numbers of documents, as lm-evaluation-harness's `n-samples` has them.

@@ -129,6 +129,19 @@ pub struct Comparison {
     pub test: PairedTest,
 }
 
+/// How the 95 % interval of a metric is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntervalRule {
+    /// From the documents: of a metric that is the mean of a field of the samples, called as the metric or the one that is
+    /// compared, Clopper and Pearson's where all are right or wrong, else Student's; of any other, a bootstrap over
+    /// documents, which computes [`Task::aggregate`](super::Task) anew.
+    Documents,
+    /// Student's, from the metric's own standard error.
+    StandardError,
+    /// The same for the logarithm, carried through the exponential: of perplexities.
+    LogStandardError,
+}
+
 /// A test of a mean difference against zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PairedTest {
@@ -136,6 +149,11 @@ pub enum PairedTest {
     McNemar,
     /// Student's t test of the differences.
     StudentT,
+    /// A permutation of the signs of the differences, for scores without a distribution one could name.
+    Permutation,
+    /// The bootstrap of a metric that is not a mean over documents, such as BLEU: [`Task::aggregate`](super::Task) of
+    /// the same resampled documents for both.
+    Bootstrap,
 }
 
 impl PairedTest {
@@ -144,7 +162,16 @@ impl PairedTest {
         match self {
             PairedTest::McNemar => "McNemar, exact",
             PairedTest::StudentT => "Student's t, paired",
+            PairedTest::Permutation => "permutation of signs",
+            PairedTest::Bootstrap => "bootstrap, paired",
         }
+    }
+
+    /// The test with this name.
+    pub fn find(name: &str) -> Option<Self> {
+        [PairedTest::McNemar, PairedTest::StudentT, PairedTest::Permutation, PairedTest::Bootstrap]
+            .into_iter()
+            .find(|test| test.name() == name)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bench;
+mod compare;
 mod data;
 mod errors;
 mod evaluation;

@@ -34,12 +34,11 @@
 use super::{Chosen, Method, MethodOption, Needs, OptionValue, Site};
 use crate::error::Error;
 use crate::recipe::Scheme;
-use engine::format::{DenseMatrix, GroupScales, LevelMatrix, LevelShape};
+use engine::format::{DenseMatrix, GroupScales, LevelMatrix, LevelShape, NF4, dynamic_map};
 use engine::linear::{Activations, Weights};
 use kernels::levels::SECOND_GROUP;
 use kernels::{CodeBits, Kernels};
 use rayon::prelude::*;
-use std::sync::OnceLock;
 
 pub(super) static METHOD: Method = Method {
     name: "nf4",
@@ -62,26 +61,6 @@ pub(super) static METHOD: Method = Method {
     extra_bits: 0.0,
     quantize,
 };
-
-/// The levels: quantiles of the normal distribution, as appendix E of the paper lists them.
-static LEVELS: [f32; 16] = [
-    -1.0,
-    -0.696_192_8,
-    -0.525_073_05,
-    -0.394_917_5,
-    -0.284_441_38,
-    -0.184_773_43,
-    -0.091_050_036,
-    0.0,
-    0.079_580_3,
-    0.160_930_2,
-    0.246_112_3,
-    0.337_915_24,
-    0.440_709_83,
-    0.562_617,
-    0.722_956_84,
-    1.0,
-];
 
 fn quantize(site: Site<'_>) -> Result<Vec<Chosen>, Error> {
     let is_double = site.choices.holds("double_quant", "true");
@@ -110,8 +89,8 @@ fn pack(kernels: &Kernels, matrix: &DenseMatrix, scheme: &Scheme, is_double: boo
         },
     );
     let scales = if is_double { quantized_scales(&largest) } else { GroupScales::Floats(largest.clone()) };
-    let bounds: [f32; 15] = middles(&LEVELS);
-    LevelMatrix::build(kernels, shape, &LEVELS, &scales, |row, codes| {
+    let bounds: [f32; 15] = middles(&NF4);
+    LevelMatrix::build(kernels, shape, &scales, |row, codes| {
         let mut weights = vec![0.0; columns];
         matrix.row_to_f32(row, &mut weights);
         let groups = weights.chunks(width).zip(codes.chunks_mut(width)).zip(&largest[row * groups..]);
@@ -137,8 +116,7 @@ fn middles<const N: usize>(values: &[f32]) -> [f32; N] {
 fn quantized_scales(scales: &[f32]) -> GroupScales {
     let sum = scales.iter().fold(0.0, |sum, &scale| sum + f64::from(scale));
     let offset = (sum / scales.len() as f64) as f32;
-    let table = table();
-    let bounds: [f32; 255] = middles(table);
+    let bounds: [f32; 255] = middles(dynamic_map());
     let (mut codes, mut seconds) = (Vec::with_capacity(scales.len()), Vec::new());
     for scales in scales.chunks(SECOND_GROUP) {
         let largest = |largest: f32, &scale: &f32| {
@@ -153,27 +131,5 @@ fn quantized_scales(scales: &[f32]) -> GroupScales {
         }));
         seconds.push(second);
     }
-    GroupScales::Codes { codes, table, seconds, offset }
-}
-
-/// The dynamic data type of 8 bits, ascending (Dettmers et al. 2022, "8-bit Optimizers via Block-wise Quantization", section
-/// 1.3; `create_dynamic_map` of bitsandbytes).
-fn table() -> &'static [f32; 256] {
-    static TABLE: OnceLock<[f32; 256]> = OnceLock::new();
-    TABLE.get_or_init(|| {
-        let mut values = [0.0; 256];
-        let mut next = 0;
-        for (exponent, power) in [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0].into_iter().enumerate() {
-            let parts = 1 << exponent;
-            for part in 0..parts {
-                let value = power * (0.1 + 0.9 * (f64::from(part) + 0.5) / f64::from(parts));
-                // Magnitudes ascend, from the middle outwards; 0 lies there, and 1 at the end.
-                values[128 + next] = value as f32;
-                values[126 - next] = -value as f32;
-                next += 1;
-            }
-        }
-        values[255] = 1.0;
-        values
-    })
+    GroupScales::Codes { codes, seconds, offset }
 }

@@ -125,7 +125,10 @@ impl From<EvalError> for Failure {
         let place = match &error {
             EvalError::Output { path: file, .. } => path(file),
             EvalError::Journal { file, line, .. } => format!("{}, line {line}", file.display()),
-            EvalError::Locked { directory, .. } | EvalError::PlanDiffers { directory, .. } => path(directory),
+            EvalError::Locked { directory, .. }
+            | EvalError::PlanDiffers { directory, .. }
+            | EvalError::NoRun { directory, .. } => path(directory),
+            EvalError::NotComparable { task, .. } => task.clone(),
             EvalError::UnknownTask { .. }
             | EvalError::UnknownProtocol { .. }
             | EvalError::Variant { .. }

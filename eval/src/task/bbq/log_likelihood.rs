@@ -100,6 +100,10 @@ impl Task for LogLikelihood<'_> {
         self.items.metric_names()
     }
 
+    fn cluster(&self, document: usize) -> Option<&str> {
+        self.items.templates.get(document).map(String::as_str)
+    }
+
     fn comparison(&self) -> Comparison {
         Comparison { score: "correct", test: PairedTest::McNemar }
     }

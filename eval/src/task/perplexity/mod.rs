@@ -15,7 +15,7 @@ use super::card::Entry;
 use super::choices::{numbers, scored_tokens, sum};
 use super::options::{Concession, OnOverflow};
 use super::prompt::PromptEncoder;
-use super::sample::{Comparison, Item, MetricValue, PairedTest, Prepared, Sample};
+use super::sample::{Comparison, IntervalRule, Item, MetricValue, PairedTest, Prepared, Sample};
 use super::{Frame, Inputs, Suite, Task, TaskId};
 use crate::error::Error;
 use crate::metric::perplexity as metric;
@@ -308,5 +308,9 @@ impl Task for Perplexity {
 
     fn comparison(&self) -> Comparison {
         Comparison { score: "loss", test: PairedTest::StudentT }
+    }
+
+    fn interval_rule(&self, name: &str) -> IntervalRule {
+        if name == metric::BITS_PER_BYTE.key { IntervalRule::StandardError } else { IntervalRule::LogStandardError }
     }
 }
