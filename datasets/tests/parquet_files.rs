@@ -1,6 +1,6 @@
 //! Parquet files as the Hugging Face hub stores them: read under the feature `parquet`, refused with its name without.
 
-use datasets::{DataRoots, Error, gsm8k};
+use datasets::{DataRoots, gsm8k};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -23,7 +23,7 @@ fn roots(dir: &TempDir) -> DataRoots {
 fn without_the_feature_the_error_names_it() {
     let dir = dir_with("gsm8k.parquet", "gsm8k/main/test-00000-of-00001.parquet");
     let error = gsm8k::read(&roots(&dir), gsm8k::Split::Test).unwrap_err();
-    assert!(matches!(error, Error::Feature { .. }), "{error}");
+    assert!(matches!(error, datasets::Error::Feature { .. }), "{error}");
     assert!(error.to_string().contains("--features parquet"), "{error}");
 }
 
