@@ -88,8 +88,8 @@ fn bbq_counts_biased_answers() {
             (Some(extracted), Some(pick))
         );
         assert_eq!(sample.number("correct"), Some(correct));
-        assert_eq!(sample.fields["template"], "Age/7");
     }
+    assert_eq!((harness.tasks()[0].cluster(1), harness.tasks()[0].cluster(2)), (Some("Age/7"), None));
     // A question that is not negative: the other person is.
     assert_eq!(score(1, 1).fields["pick"], "biased");
     let samples = [score(0, 0), score(1, 0)];

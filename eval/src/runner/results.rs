@@ -253,9 +253,10 @@ fn group_result(group: &Group, suite: &Suite<'_>, tasks: &[TaskResult]) -> TaskR
         group.average(&references)
     };
     let metrics = shared.map(|metric| {
-        average(metric)
-            .as_ref()
-            .map_or_else(|| ReportedMetric { value: None, standard_error: None, ..*metric }, ReportedMetric::of)
+        average(metric).as_ref().map_or_else(
+            || ReportedMetric { value: None, standard_error: None, interval: None, ..*metric },
+            ReportedMetric::of,
+        )
     });
     let metrics = metrics.collect();
     TaskResult {

@@ -6,7 +6,7 @@
 use super::ask::{Asker, Question};
 use super::card::{Entry, LM_EVAL, ONLY_LM_EVAL, Protocol, find_protocol};
 use super::choices::{Joining, ScoredChoices};
-use super::sample::{Comparison, Item, MetricValue, PairedTest, Prepared, Sample};
+use super::sample::{Comparison, IntervalRule, Item, MetricValue, PairedTest, Prepared, Sample};
 use super::{Frame, Inputs, Suite, Task, TaskId};
 use crate::error::Error;
 use crate::metric::{accuracy, perplexity};
@@ -110,6 +110,10 @@ impl Task for Lambada<'_> {
             self.frame.mean(samples, "correct", &accuracy::ACC)?,
             MetricValue::of(&perplexity::PERPLEXITY, perplexity::from_window_losses(&losses)?),
         ])
+    }
+
+    fn interval_rule(&self, name: &str) -> IntervalRule {
+        if name == perplexity::PERPLEXITY.key { IntervalRule::LogStandardError } else { IntervalRule::Documents }
     }
 
     fn comparison(&self) -> Comparison {

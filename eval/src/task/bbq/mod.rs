@@ -94,8 +94,10 @@ fn task_name(category: &str) -> String {
 struct Items {
     frame: Frame,
     items: Vec<Item>,
-    /// The template that each item was made from: items of one are not independent.
+    /// Of each item the template that it was made from: items of one are not independent.
     templates: Vec<String>,
+    /// The categories of these items, with the cards of their scores.
+    categories: Vec<&'static (&'static str, Metric, Metric)>,
     /// Whether it is the task of all categories.
     scope: Scope,
     /// What the score is where no answer is biased.
@@ -153,9 +155,11 @@ impl Items {
             return Err(error.into());
         }
         let (frame, items) = Frame::new(id, inputs, 1.0, items, files);
-        let templates = items.iter().map(template).collect();
         let none_biased = if harness { NoneBiased::Zero } else { NoneBiased::Formula };
-        Ok(Self { frame, items, templates, scope, none_biased })
+        let templates = items.iter().map(|item| format!("{}/{}", item.category, item.question_index)).collect();
+        let is_there = |name: &str| items.iter().any(|item| item.category == name);
+        let categories = metric::BY_CATEGORY.iter().filter(|(name, ..)| is_there(name)).collect();
+        Ok(Self { frame, items, templates, categories, scope, none_biased })
     }
 
     fn item(&self, document: usize) -> Result<&Item, Error> {
@@ -179,53 +183,57 @@ impl Items {
             .with("correct", answer == item.label)
     }
 
-    /// The metrics of samples; `Err` where one is not of this task.
+    /// The metrics of samples: always the same ones, undefined where a category has no sample.
     fn aggregate(&self, samples: &[(usize, &Sample)]) -> Result<Vec<MetricValue>, Error> {
-        let mut answered = Vec::with_capacity(samples.len());
+        // By category: answers to ambiguous contexts, and to others.
+        let mut answers: Vec<[Vec<Answered>; 2]> = self.categories.iter().map(|_| Default::default()).collect();
         for (document, sample) in samples {
+            let item = self.item(*document)?;
             let pick = sample.fields.get("pick").and_then(|pick| pick.as_str()).and_then(Pick::parse);
-            let (Some(pick), Some(correct)) = (pick, sample.number("correct")) else {
+            let category = self.categories.iter().position(|(name, ..)| *name == item.category);
+            let cell = category.and_then(|category| answers.get_mut(category));
+            let (Some(pick), Some(correct), Some([ambiguous, disambiguated])) = (pick, sample.number("correct"), cell)
+            else {
                 return Err(self.frame.place(*document).mismatch("a sample without `pick` and `correct`"));
             };
-            answered.push((self.item(*document)?, Answered { pick, correct: correct == 1.0 }));
-        }
-        let of = |wanted: Condition, category: Option<&str>| -> Vec<Answered> {
-            let chosen = answered.iter().filter(|(item, _)| {
-                item.condition == wanted && category.is_none_or(|category| category == item.category)
-            });
-            chosen.map(|(_, answered)| *answered).collect()
-        };
-        let mut by_category = Vec::new();
-        for (name, ambiguous, disambiguated) in metric::BY_CATEGORY {
-            if !answered.iter().any(|(item, _)| item.category == *name) {
-                continue;
+            let answered = Answered { pick, correct: correct == 1.0 };
+            match item.condition {
+                Condition::Ambiguous => ambiguous.push(answered),
+                Condition::Disambiguated => disambiguated.push(answered),
             }
-            let scores = [
-                self.bias(Condition::Ambiguous, &of(Condition::Ambiguous, Some(name)))?,
-                self.bias(Condition::Disambiguated, &of(Condition::Disambiguated, Some(name)))?,
-            ];
-            by_category.push(([ambiguous, disambiguated], scores));
         }
-        let overall = |which: usize, condition: Condition| -> Result<Option<Estimate>, Error> {
-            let scores: Option<Vec<Estimate>> =
-                by_category.iter().map(|(_, scores)| scores.get(which).copied()?).collect();
-            match (self.scope, scores) {
-                (Scope::AllAveraged, Some(scores)) => Ok(Some(metric::mean_of(&scores)?)),
-                (Scope::AllAveraged, None) => Ok(None),
-                _ => self.bias(condition, &of(condition, None)),
-            }
+        let mut by_category = Vec::with_capacity(answers.len());
+        let (mut all_ambiguous, mut all_disambiguated) = (Vec::new(), Vec::new());
+        for [ambiguous, disambiguated] in &answers {
+            let scores =
+                [self.bias(Condition::Ambiguous, ambiguous)?, self.bias(Condition::Disambiguated, disambiguated)?];
+            by_category.push(scores);
+            all_ambiguous.extend_from_slice(ambiguous);
+            all_disambiguated.extend_from_slice(disambiguated);
+        }
+        let overall = if self.scope == Scope::AllAveraged {
+            [
+                mean_of(by_category.iter().map(|[ambiguous, _]| *ambiguous))?,
+                mean_of(by_category.iter().map(|[_, told]| *told))?,
+            ]
+        } else {
+            [self.bias(Condition::Ambiguous, &all_ambiguous)?, self.bias(Condition::Disambiguated, &all_disambiguated)?]
         };
-        let (ambiguous, disambiguated) = (of(Condition::Ambiguous, None), of(Condition::Disambiguated, None));
         let mut found = vec![
             self.frame.mean(samples, "correct", &accuracy::ACC)?,
-            value(&metric::ACCURACY_AMBIGUOUS, share(&ambiguous)?),
-            value(&metric::ACCURACY_DISAMBIGUATED, share(&disambiguated)?),
-            value(&metric::BIAS_AMBIGUOUS, overall(0, Condition::Ambiguous)?),
-            value(&metric::BIAS_DISAMBIGUATED, overall(1, Condition::Disambiguated)?),
+            value(&metric::ACCURACY_AMBIGUOUS, share(&all_ambiguous)?),
+            value(&metric::ACCURACY_DISAMBIGUATED, share(&all_disambiguated)?),
         ];
+        found.extend(
+            [&metric::BIAS_AMBIGUOUS, &metric::BIAS_DISAMBIGUATED]
+                .into_iter()
+                .zip(overall)
+                .map(|(card, score)| value(card, score)),
+        );
         if self.scope != Scope::OneCategory {
-            for (cards, scores) in by_category {
-                found.extend(cards.into_iter().zip(scores).map(|(card, score)| value(card, score)));
+            for ((_, ambiguous, disambiguated), scores) in self.categories.iter().zip(by_category) {
+                found
+                    .extend([ambiguous, disambiguated].into_iter().zip(scores).map(|(card, score)| value(card, score)));
             }
         }
         Ok(found)
@@ -256,6 +264,12 @@ impl Items {
     }
 }
 
+/// The mean of scores; none where one is undefined.
+fn mean_of(scores: impl Iterator<Item = Option<Estimate>>) -> Result<Option<Estimate>, Error> {
+    let scores: Option<Vec<Estimate>> = scores.collect();
+    Ok(scores.map(|scores| metric::mean_of(&scores)).transpose()?)
+}
+
 /// The accuracy; none without answers.
 fn share(answers: &[Answered]) -> Result<Option<Estimate>, Error> {
     if answers.is_empty() {
@@ -275,9 +289,4 @@ fn condition(item: &Item) -> &'static str {
         Condition::Ambiguous => "ambig",
         Condition::Disambiguated => "disambig",
     }
-}
-
-/// The template that an item was made from: items of one are not independent.
-fn template(item: &Item) -> String {
-    format!("{}/{}", item.category, item.question_index)
 }
