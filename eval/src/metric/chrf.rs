@@ -10,7 +10,7 @@
 //! counts, of equal ones the first. Equal to sacreBLEU 2.6.0 (`metrics/chrf.py`), without its epsilon smoothing.
 
 use super::ngram::{Counts, characters, total};
-use super::python_text::words;
+use crate::python::words;
 pub use super::signature::{Case, References};
 use super::{Direction, Error, Metric, signature::SACREBLEU_VERSION};
 

@@ -116,7 +116,6 @@ registry! {
 }
 
 mod ngram;
-mod python_text;
 pub mod signature;
 
 /// The metric with this key.

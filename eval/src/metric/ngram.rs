@@ -1,6 +1,6 @@
 //! N-grams: runs of n neighbouring tokens or characters, counted and compared.
 
-use super::python_text::is_space;
+use crate::python::is_space;
 
 /// The n-grams of one order in a text, each with its count, in ascending order.
 pub(super) struct Counts<'a, T>(Vec<(&'a [T], u64)>);

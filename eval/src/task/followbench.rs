@@ -187,11 +187,9 @@ impl Task for FollowBench<'_> {
     fn configuration(&self) -> Map<String, Value> {
         let mut fields = Map::new();
         let mut set = |name: &str, value: Value| fields.insert(name.into(), value);
-        set("output_type", "generate_until".into());
         set("doc_to_text", "{instruction}".into());
-        set("decoding", "greedy".into());
-        set("max_new_tokens", LIMITS.max_new_tokens.into());
         set("scoring", "YJiangcm/FollowBench, rules where they apply, a judge for the rest; rates from 0 to 1".into());
+        self.asker.describe_reply(&self.frame, LIMITS, &mut fields);
         self.asker.describe(&self.frame, &mut fields);
         fields
     }

@@ -99,12 +99,10 @@ impl Task for IfEval<'_> {
     fn configuration(&self) -> Map<String, Value> {
         let mut fields = Map::new();
         let mut set = |name: &str, value: Value| fields.insert(name.into(), value);
-        set("output_type", "generate_until".into());
         set("doc_to_text", "{prompt}".into());
-        set("decoding", "greedy".into());
-        set("max_new_tokens", LIMITS.max_new_tokens.into());
         set("sentences", "Punkt's procedure with short word lists".into());
         set("language", "by script; not checked where it does not decide".into());
+        self.asker.describe_reply(&self.frame, LIMITS, &mut fields);
         self.asker.describe(&self.frame, &mut fields);
         fields
     }

@@ -18,7 +18,7 @@
 mod tokenizer;
 
 use super::ngram::{Counts, total};
-use super::python_text::{is_space, words};
+use crate::python::{is_space, words};
 pub use super::signature::{Case, References};
 use super::{Direction, Error, Metric, signature::SACREBLEU_VERSION};
 use kernels::math::{exp, ln};

@@ -3,7 +3,7 @@
 //! What `intl` takes for punctuation, symbols and numbers is Unicode 16's. sacreBLEU takes it from whatever version of
 //! the package `regex` is installed; only characters that Unicode did not have yet can differ.
 
-use crate::metric::python_text::{is_space, words};
+use crate::python::{is_space, words};
 use fancy_regex::Regex;
 use std::sync::LazyLock;
 

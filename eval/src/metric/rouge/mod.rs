@@ -17,7 +17,7 @@ pub mod porter;
 mod subsequence;
 
 use super::ngram::{Counts, total};
-use super::python_text::words;
+use crate::python::words;
 use super::{Direction, Error, Metric};
 use std::collections::BTreeMap;
 

@@ -12,7 +12,7 @@
 mod edit_distance;
 mod shift;
 
-use super::python_text::words;
+use crate::python::words;
 pub use super::signature::References;
 use super::signature::{Case, SACREBLEU_VERSION};
 use super::{Direction, Error, Metric};
