@@ -27,7 +27,8 @@ fn every_data_set_says_where_it_comes_from() {
         }
     }
     let gsm8k = nibble(&["data", "show", "gsm8k"]).ok();
-    for part in ["openai/grade-school-math", "DIR/gsm8k/{test,train}.jsonl", "3730d312f6e3440559ace48831e51066acaca737"] {
+    for part in ["openai/grade-school-math", "DIR/gsm8k/{test,train}.jsonl", "3730d312f6e3440559ace48831e51066acaca737"]
+    {
         assert!(gsm8k.contains(part), "{gsm8k}");
     }
     let [what, _, fix] = nibble(&["data", "show", "gsm8"]).error(2);
@@ -74,7 +75,10 @@ fn the_official_files_are_found_and_pinned() {
         [("mmlu", 171, 15858), ("ceval", 104, 1606), ("followbench", 12, 1610), ("bbq", 6, 11956), ("gsm8k", 2, 8792)]
     {
         let row = row(&rows, name);
-        assert_eq!((&row["files"]["found"], &row["pinned"], &row["items"]), (&files.into(), &files.into(), &items.into()));
+        assert_eq!(
+            (&row["files"]["found"], &row["pinned"], &row["items"]),
+            (&files.into(), &files.into(), &items.into())
+        );
     }
     assert_eq!(row(&rows, "xsum")["note"], "not found");
     // Five categories of BBQ are missing there.
