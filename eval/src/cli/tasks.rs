@@ -1,5 +1,7 @@
 //! `nibble tasks`: the benchmarks, and how one is asked and scored.
 
+mod prompt;
+
 use super::Context;
 use super::failure::{Failure, Outcome, Status};
 use super::table::{Align, Cell, FormatFlag, Record, Table};
@@ -7,17 +9,20 @@ use clap::{Args, Subcommand};
 use eval::task::{self, Entry};
 use serde_json::{Value, json};
 
-/// List benchmarks, explain one
+/// List benchmarks, explain one, print its prompts
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   nibble tasks ls
   nibble tasks ls --names --format csv     every name, the subjects of groups too
-  nibble tasks show mmlu                   prompt, protocols, metrics, data files and licence")]
+  nibble tasks show mmlu                   prompt, protocols, metrics, data files and licence
+  nibble tasks prompt gsm8k@lm-eval --data DATA --doc 3      what a model is asked, byte for byte")]
 pub enum Command {
     /// List the benchmarks
     Ls(ListArguments),
     /// Explain a benchmark: its prompt, protocols, metrics and files
     Show(ShowArguments),
+    /// Print what a model is asked, to the letter
+    Prompt(prompt::PromptArguments),
 }
 
 /// What `nibble tasks ls` takes.
@@ -48,6 +53,7 @@ pub fn run(command: &Command, context: &mut Context<'_>) -> Outcome {
         Command::Ls(arguments) if arguments.names => list_names(arguments, context),
         Command::Ls(arguments) => list(arguments, context),
         Command::Show(arguments) => show(arguments, context),
+        Command::Prompt(arguments) => prompt::run(arguments, context),
     }
 }
 

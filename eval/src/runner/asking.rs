@@ -61,7 +61,7 @@ pub(super) fn ask(
             rest = later;
             for (document, prepared) in now.iter().zip(prepare(suite, now, threads)) {
                 match prepared? {
-                    Prepared::Ready(item, requests) => batch.push(*document, item, requests),
+                    Prepared::Ready(item, requests) => batch.push(*document, item.without_texts(), requests),
                     Prepared::Skipped(reason) => {
                         let task = suite.tasks()[document.0].id();
                         journal.append(key, task, document.1, &Record::Skipped(reason))?;

@@ -176,7 +176,7 @@ impl<'a> Asker<'a> {
                     asked.extend(requests);
                     first = match first {
                         None => Some(item),
-                        Some(first) => Some(first.with_notes_of(&item)),
+                        Some(first) => Some(first.joined_by(item)),
                     };
                 }
             }
@@ -220,7 +220,7 @@ impl<'a> Asker<'a> {
             let token = self.encoder.tokenizer().bos_token().unwrap_or_default().to_string();
             return Err(Error::DoubleBos { task: task(), document, token });
         }
-        let mut item = Item::of_text(&text, tokens.len());
+        let mut item = Item::of_text(&text, tokens.len(), &[]);
         if shots < question.examples.len() {
             item.notes.insert("shots".into(), shots.into());
         }

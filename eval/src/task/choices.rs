@@ -90,7 +90,7 @@ impl ChoicePrompt<'_> {
             }
         };
         self.check(&pairs)?;
-        let mut item = Item::of_text(&text, pairs.first().map_or(0, |pair| pair.context.len()));
+        let mut item = Item::of_text(&text, pairs.first().map_or(0, |pair| pair.context.len()), &self.continuations);
         if shots < self.shots {
             item.notes.insert("shots".into(), shots.into());
         }

@@ -45,7 +45,9 @@ pub use judgements::Judgements;
 pub use options::{Concession, DEFAULT_SEED, GenerationOptions, OnOverflow, PromptForm, TaskOptions};
 pub(crate) use prompt::python_strip;
 pub(crate) use sample::hexadecimal;
-pub use sample::{Comparison, IntervalRule, Item, MetricValue, NO_FILTER, PairedTest, Prepared, Sample, hash_text};
+pub use sample::{
+    Asked, Comparison, IntervalRule, Item, MetricValue, NO_FILTER, PairedTest, Prepared, Sample, hash_text,
+};
 pub use suite::{Average, Group, Suite};
 
 use crate::error::Error;

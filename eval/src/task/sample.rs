@@ -23,19 +23,37 @@ pub struct Item {
     pub prompt_tokens: usize,
     /// What was done to the prompt so that it fits, for the log; empty where nothing was.
     pub notes: Map<String, Value>,
+    /// The prompts themselves, until it is known that nobody wants to see them; none of a window.
+    pub asked: Vec<Asked>,
+}
+
+/// A prompt, and what is scored after it; a reply is generated where nothing is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// The text.
+    pub text: String,
+    /// Continuations, with what joins them to the text.
+    pub continuations: Vec<String>,
 }
 
 impl Item {
     /// An item whose prompt is a text.
-    pub fn of_text(prompt: &str, prompt_tokens: usize) -> Self {
-        Self { prompt_hash: hash_text(prompt), prompt_tokens, notes: Map::new() }
+    pub fn of_text(prompt: &str, prompt_tokens: usize, continuations: &[String]) -> Self {
+        let asked = vec![Asked { text: prompt.to_string(), continuations: continuations.to_vec() }];
+        Self { prompt_hash: hash_text(prompt), prompt_tokens, notes: Map::new(), asked }
     }
 
-    /// The same, with what was done to another prompt of its document.
-    pub(super) fn with_notes_of(mut self, other: &Item) -> Self {
-        for (name, note) in &other.notes {
-            self.notes.entry(name.clone()).or_insert_with(|| note.clone());
+    /// The same without the texts.
+    pub fn without_texts(self) -> Self {
+        Self { asked: Vec::new(), ..self }
+    }
+
+    /// The same, with another prompt of its document and what was done to it.
+    pub(super) fn joined_by(mut self, other: Item) -> Self {
+        for (name, note) in other.notes {
+            self.notes.entry(name).or_insert(note);
         }
+        self.asked.extend(other.asked);
         self
     }
 
@@ -45,7 +63,7 @@ impl Item {
         for token in tokens {
             hasher.update(token.to_le_bytes());
         }
-        Self { prompt_hash: hexadecimal(&hasher.finalize()), prompt_tokens, notes: Map::new() }
+        Self { prompt_hash: hexadecimal(&hasher.finalize()), prompt_tokens, notes: Map::new(), asked: Vec::new() }
     }
 }
 

@@ -46,6 +46,25 @@ fn listings_are_the_registries() {
 }
 
 #[test]
+fn a_prompt_is_printed_to_the_letter() {
+    let entry = eval::task::find("truthfulqa").unwrap();
+    let prompt = ["tasks", "prompt", "truthfulqa:builtin@lm-eval"];
+    assert_eq!(nibble(&prompt).ok(), entry.example);
+    let json = nibble(&[&prompt[..], &["--format", "json"]].concat()).json();
+    assert_eq!((&json["asked"][0]["prompt"], &json["doc_id"]), (&Value::from(entry.example), &Value::from(0)));
+    assert_eq!(json["prompt_hash"], eval::task::hash_text(entry.example));
+    let continuations = json["asked"][0]["continuations"].as_array().unwrap();
+    assert_eq!(continuations.len(), json["requests"].as_array().unwrap().len());
+    assert!(continuations.iter().all(|continuation| continuation.as_str().unwrap().starts_with(' ')));
+    // Of a group, the items of its members one after the other.
+    let second = nibble(&["tasks", "prompt", "mmlu:builtin@lm-eval", "--doc", "12", "--format", "json"]).json();
+    assert_eq!(second["doc_id"], 0);
+    let missing = nibble(&["tasks", "prompt", "mmlu:builtin@lm-eval", "--doc", "24"]);
+    assert_eq!(missing.code, 2);
+    assert!(missing.stderr.contains("from 0 to 23"), "{}", missing.stderr);
+}
+
+#[test]
 fn a_checkpoint_is_described_or_refused_with_a_reason() {
     let builtin = nibble(&["models", "show", "builtin", "--format", "json"]).json();
     assert_eq!((&builtin["supported"], &builtin["family"]), (&Value::Bool(true), &Value::from("llama")));
