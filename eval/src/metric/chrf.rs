@@ -10,9 +10,9 @@
 //! counts, of equal ones the first. Equal to sacreBLEU 2.6.0 (`metrics/chrf.py`), without its epsilon smoothing.
 
 use super::ngram::{Counts, characters, total};
-use crate::python::words;
 pub use super::signature::{Case, References};
 use super::{Direction, Error, Metric, signature::SACREBLEU_VERSION};
+use crate::python::words;
 
 /// chrF2 of a corpus.
 pub static CHRF: Metric = Metric {

@@ -8,9 +8,9 @@
 //! the linearized error of a ratio estimator. lm-evaluation-harness resamples documents with an unseeded bootstrap
 //! instead; the two agree for many documents, and this one gives the same bits twice.
 
-use kernels::math::{exp, ln};
 use super::{Direction, Error, Metric};
 use crate::statistics::{self, Estimate};
+use kernels::math::{exp, ln};
 
 /// Perplexity a token.
 pub static PERPLEXITY: Metric = Metric {

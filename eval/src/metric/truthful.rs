@@ -2,8 +2,8 @@
 //!
 //! The score of an answer is the sum of the log-probabilities of its tokens after "\nA:", not divided by its length.
 
-use kernels::math::exp;
 use super::{Direction, Error, Metric, check_log_likelihood};
+use kernels::math::exp;
 
 /// Whether the one true answer beats every false one.
 pub static MC1: Metric = Metric {

@@ -63,6 +63,16 @@ pub static ROUGE_L: Family = Family {
 };
 
 pub(super) const METRICS: &[&Metric] = &[
-    &BLEU.max, &BLEU.acc, &BLEU.diff, &ROUGE1.max, &ROUGE1.acc, &ROUGE1.diff, &ROUGE2.max, &ROUGE2.acc, &ROUGE2.diff,
-    &ROUGE_L.max, &ROUGE_L.acc, &ROUGE_L.diff,
+    &BLEU.max,
+    &BLEU.acc,
+    &BLEU.diff,
+    &ROUGE1.max,
+    &ROUGE1.acc,
+    &ROUGE1.diff,
+    &ROUGE2.max,
+    &ROUGE2.acc,
+    &ROUGE2.diff,
+    &ROUGE_L.max,
+    &ROUGE_L.acc,
+    &ROUGE_L.diff,
 ];
