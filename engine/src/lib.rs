@@ -14,6 +14,7 @@ pub mod decoder;
 pub mod error;
 pub mod family;
 mod feed_forward;
+mod file_bytes;
 pub mod format;
 pub mod generate;
 pub mod head;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::checkpoint::FileBytes;
+use crate::file_bytes::FileBytes;
 use rayon::prelude::*;
 
 /// Element type of a stored tensor.

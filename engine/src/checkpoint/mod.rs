@@ -8,7 +8,6 @@ mod directory;
 mod header;
 mod json;
 mod shards;
-mod storage;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -19,22 +18,12 @@ use safetensors::Dtype as StoredDtype;
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::file_bytes::FileBytes;
+pub use crate::file_bytes::Reading;
 use crate::tensor::{Dtype, TensorBytes, TensorView};
 use header::StoredTensor;
-pub(crate) use storage::FileBytes;
 
 const SUPPORTED_DTYPES: &str = "F32, F16 or BF16";
-
-/// How the bytes of weight files are reached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reading {
-    /// Memory-mapped: starts at once and shares pages with other processes. The files must not be written to
-    /// meanwhile; truncating one ends the program with SIGBUS.
-    #[default]
-    Mapped,
-    /// Read into memory (`--no-mmap`): independent of what happens to the files afterwards.
-    Read,
-}
 
 /// Options of [`Checkpoint::open`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -45,7 +45,7 @@ fn rewrite(reply: &str, question: &str, choices: &[String; 4]) -> String {
     let sentence = question.trim_end_matches('。').rsplit('。').next().unwrap_or_default();
     let before = sentence.split('_').next().unwrap_or_default();
     let after = sentence.rsplit('_').next().unwrap_or_default();
-    let is_long = |text: &str| crate::task::python_strip(text).chars().count() >= REPEATED;
+    let is_long = |text: &str| crate::python::strip(text).chars().count() >= REPEATED;
     let mut rewritten = reply.to_owned();
     if is_long(before) {
         rewritten = rewritten.replace(before, "答案是");

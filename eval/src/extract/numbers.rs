@@ -71,7 +71,7 @@ impl Pattern {
             })?;
             let group = captures.iter().skip(1).flatten().find(|group| !group.as_str().is_empty());
             found = group.zip(captures.get(0)).map(|(group, whole)| Found {
-                text: crate::task::python_strip(group.as_str()).to_string(),
+                text: crate::python::strip(group.as_str()).to_string(),
                 span: whole.range(),
             });
             if self.which == Which::First {

@@ -1,7 +1,7 @@
 //! The second table: what changed, how sure that is, and what could have been found.
 
+use super::figures::{number, signed};
 use super::grid::Grid;
-use super::table::{number, signed};
 use crate::comparison::Difference;
 use crate::runner::RunSummary;
 use crate::statistics::Interval;

@@ -2,6 +2,7 @@
 
 mod changes;
 mod csv;
+mod figures;
 mod grid;
 mod table;
 

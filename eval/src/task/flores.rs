@@ -13,7 +13,6 @@
 use super::ask::{Asker, Example, Question, Reply, ReplyLimits};
 use super::card::{Entry, Protocol};
 use super::examples::Examples;
-use super::prompt::python_strip;
 use super::sample::{Comparison, Item, MetricValue, PairedTest, Prepared, Sample};
 use super::{Frame, Inputs, NO_FILTER, Suite, Task, TaskId};
 use crate::error::Error;
@@ -23,6 +22,7 @@ use crate::metric::bleu::{self, BLEU, Bleu, Case, Orders, Smoothing, Tokenizer};
 use crate::metric::chrf::{self, CHRF, CHRF_PLUS_PLUS, Chrf};
 use crate::metric::signature::References;
 use crate::metric::ter::{self, TER};
+use crate::python;
 use crate::request::Outcome;
 use datasets::catalogue;
 use datasets::flores::{self, Split};
@@ -132,7 +132,7 @@ fn build<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<
         let pool = from.content.iter().zip(&into.content).map(|(source, target)| Example {
             question: question(is_lm_eval, languages, source),
             // This template has no delimiter between question and answer.
-            answer: python_strip(target).to_string(),
+            answer: python::strip(target).to_string(),
         });
         examples = Examples::drawn(id, pool.collect(), frame.shots, sources.len(), inputs.options.seed)?;
         frame.files.extend(from.files);
@@ -145,7 +145,7 @@ fn build<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<
 }
 
 fn question(is_lm_eval: IsLmEval, [source, target]: [&str; 2], sentence: &str) -> String {
-    let sentence = python_strip(sentence);
+    let sentence = python::strip(sentence);
     match is_lm_eval {
         IsLmEval::Yes => format!("{source} sentence: {sentence}\n{target} sentence:"),
         IsLmEval::No => {
@@ -210,7 +210,7 @@ impl Flores<'_> {
     }
 
     fn sentence<'s>(&self, document: usize, of: &'s [String]) -> Result<&'s str, Error> {
-        let sentence = of.get(document).map(|sentence| python_strip(sentence));
+        let sentence = of.get(document).map(|sentence| python::strip(sentence));
         sentence.ok_or_else(|| self.frame.place(document).mismatch("there is no such document"))
     }
 
@@ -270,7 +270,7 @@ impl Task for Flores<'_> {
         let bleu = self.bleu.segment(reply.text, &[reference])?;
         let sample = reply
             .log(Sample::of(item))
-            .with("no_answer", python_strip(reply.text).is_empty())
+            .with("no_answer", python::strip(reply.text).is_empty())
             .with("sentence_bleu", Bleu { orders: Orders::Effective, ..self.bleu }.score(bleu).bleu)
             .with("bleu_counts", of_bleu(&bleu))
             .with("chrf_counts", of_chrf(&Chrf::PLUS_PLUS.segment(reply.text, &[reference])?));

@@ -43,7 +43,6 @@ pub use frame::Frame;
 pub use id::{TaskId, find, parse};
 pub use judgements::Judgements;
 pub use options::{Concession, DEFAULT_SEED, GenerationOptions, OnOverflow, PromptForm, TaskOptions};
-pub(crate) use prompt::python_strip;
 pub(crate) use sample::hexadecimal;
 pub use sample::{
     Asked, Comparison, IntervalRule, Item, MetricValue, NO_FILTER, PairedTest, Prepared, Sample, hash_text,

@@ -3,7 +3,7 @@
 use super::Inputs;
 use super::id::TaskId;
 use crate::error::Error;
-pub(crate) use crate::python::{is_space as is_python_space, strip as python_strip};
+use crate::python;
 use engine::chat_template::{ChatTemplate, GenerationPrompt, Message, Options};
 use engine::tokenizer::{SpecialText, Specials, Tokenizer};
 
@@ -60,7 +60,7 @@ impl<'a> PromptEncoder<'a> {
     /// # Errors
     /// What the tokenizer refuses.
     pub fn pairs(&self, context: &str, continuations: &[String]) -> Result<Vec<Pair>, Error> {
-        let kept = context.trim_end_matches(is_python_space);
+        let kept = context.trim_end_matches(python::is_space);
         let moved = &context[kept.len()..];
         let encoded = self.encode(kept)?;
         let mut pairs = Vec::with_capacity(continuations.len());

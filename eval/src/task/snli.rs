@@ -19,12 +19,12 @@ use super::ask::{Asker, Question, Reply};
 use super::card::{Entry, Protocol, find_protocol};
 use super::lettered::LIMITS;
 use super::likeliest::{ChoiceQuestion, Choices, Scores, ZeroShot, add_zero_shot};
-use super::prompt::python_strip;
 use super::sample::{Comparison, Item, MetricValue, PairedTest, Prepared, Sample};
 use super::{Frame, Inputs, Suite, Task, TaskId};
 use crate::error::Error;
 use crate::extract;
 use crate::metric::accuracy;
+use crate::python;
 use crate::request::Outcome;
 use datasets::Loaded;
 use datasets::snli::{self, Label, Pair, SNLI as DATASET, Split};
@@ -107,7 +107,7 @@ fn build<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<
 }
 
 fn like_mnli(pair: &Pair) -> String {
-    let hypothesis = python_strip(&pair.hypothesis);
+    let hypothesis = python::strip(&pair.hypothesis);
     let stop = if hypothesis.ends_with('.') { "" } else { "." };
     format!("{}\nQuestion: {hypothesis}{stop} True, False or Neither?\nAnswer:", pair.premise)
 }

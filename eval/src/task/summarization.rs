@@ -12,13 +12,13 @@
 
 use super::ask::{Asker, Question, Reply, ReplyLimits};
 use super::card::{Entry, Protocol};
-use super::prompt::{is_python_space, python_strip};
 use super::sample::{Comparison, Item, MetricValue, PairedTest, Prepared, Sample};
 use super::{Frame, Inputs, Suite, Task, TaskId};
 use crate::error::Error;
 use crate::metric::Metric;
 use crate::metric::accuracy::NO_ANSWER;
 use crate::metric::rouge::{self, ROUGE_L, ROUGE_LSUM, ROUGE1, ROUGE2, Rouge, Stemmer};
+use crate::python;
 use crate::request::Outcome;
 use datasets::cnn_dailymail::Summarized;
 use datasets::{catalogue, cnn_dailymail, xsum};
@@ -137,7 +137,7 @@ const HELM_CNN: Style = Style {
     document: first_words,
     limits: ReplyLimits { max_new_tokens: 128, stop: &["###"] },
     rouge: Rouge { stemmer: Stemmer::Porter },
-    normalize: |text| python_strip(text).to_string(),
+    normalize: |text| python::strip(text).to_string(),
     normalization: HELM_NORMALIZATION,
     metrics: ALL.split_at(3).0,
 };
@@ -161,7 +161,7 @@ const LM_EVAL_STYLE: Style = Style {
 };
 
 fn first_words(document: &str) -> String {
-    let words: Vec<&str> = document.split(is_python_space).filter(|word| !word.is_empty()).take(HELM_WORDS).collect();
+    let words: Vec<&str> = document.split(python::is_space).filter(|word| !word.is_empty()).take(HELM_WORDS).collect();
     words.join(" ")
 }
 
@@ -238,7 +238,7 @@ impl Task for Summarization<'_> {
         for ((field, _), score) in self.style.metrics.iter().zip(values) {
             sample = sample.with(field, score.f_measure);
         }
-        let is_empty = python_strip(reply.text).is_empty();
+        let is_empty = python::strip(reply.text).is_empty();
         Ok(sample.with("no_answer", is_empty))
     }
 

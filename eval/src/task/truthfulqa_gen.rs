@@ -12,7 +12,6 @@
 
 use super::ask::{Asker, Question, Reply, ReplyLimits};
 use super::card::{Entry, Protocol};
-use super::prompt::python_strip;
 use super::sample::{Comparison, Item, MetricValue, PairedTest, Prepared, Sample};
 use super::truthfulqa::primer;
 use super::{Frame, Inputs, Suite, Task, TaskId};
@@ -20,6 +19,7 @@ use crate::error::Error;
 use crate::metric::bleu::{Bleu, Case, Orders, References, Smoothing, Tokenizer};
 use crate::metric::rouge::Rouge;
 use crate::metric::truthful_text::{self, Family};
+use crate::python;
 use crate::request::Outcome;
 use datasets::catalogue;
 use datasets::truthfulqa::OpenQuestion;
@@ -86,7 +86,7 @@ fn build<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<
 
 /// Reference answers with a full stop at the end, without empty ones.
 fn references(answers: &[String]) -> Vec<String> {
-    let answers = answers.iter().map(|answer| python_strip(answer)).filter(|answer| !answer.is_empty());
+    let answers = answers.iter().map(|answer| python::strip(answer)).filter(|answer| !answer.is_empty());
     answers.map(|answer| if answer.ends_with('.') { answer.into() } else { format!("{answer}.") }).collect()
 }
 
@@ -148,7 +148,7 @@ impl Task for TruthfulQaGen<'_> {
     }
 
     fn prepare(&self, document: usize) -> Result<Prepared, Error> {
-        let question = python_strip(&self.question(document)?.question);
+        let question = python::strip(&self.question(document)?.question);
         let text = format!("{}\n\nQ: {question}", primer!());
         let question = Question { description: "", examples: &[], text: &text };
         self.asker.reply(&self.frame, document, &question, LIMITS)

@@ -7,11 +7,11 @@
 use super::ask::{Asker, Question};
 use super::card::{Entry, LM_EVAL, ONLY_LM_EVAL, Protocol, find_protocol};
 use super::choices::ScoredChoices;
-use super::prompt::python_strip;
 use super::sample::{Comparison, Item, MetricValue, PairedTest, Prepared, Sample};
 use super::{Frame, Inputs, Suite, Task, TaskId};
 use crate::error::Error;
 use crate::metric::{self, accuracy};
+use crate::python;
 use crate::request::Outcome;
 use datasets::winogrande::{self, Split, WINOGRANDE as DATASET};
 use serde_json::{Map, Value};
@@ -81,7 +81,7 @@ impl Task for WinoGrande<'_> {
         let (before, after) = item.around_blank();
         let contexts = item.options.each_ref().map(|option| format!("{before}{option}"));
         let questions = contexts.each_ref().map(|text| Question { description: "", examples: &[], text });
-        let rest = format!("{}{}", self.asker.delimiter(), python_strip(after));
+        let rest = format!("{}{}", self.asker.delimiter(), python::strip(after));
         self.asker.after_each(&self.frame, document, &questions, &rest)
     }
 

@@ -20,12 +20,13 @@
 
 use super::Subject;
 use crate::error::Error;
+use crate::python;
 use crate::task::ask::{Asker, Example};
 use crate::task::card::LM_EVAL;
 use crate::task::choices::Joining;
 use crate::task::lettered::{LETTERS, choice_lines, letter};
 use crate::task::likeliest::{ChoiceQuestion, Choices, LikeliestChoice, Scores, Wording};
-use crate::task::{Inputs, TaskId, python_strip};
+use crate::task::{Inputs, TaskId};
 use datasets::ceval::Question;
 
 /// Worked examples of the authors.
@@ -41,7 +42,7 @@ pub fn task<'a>(id: &TaskId, inputs: &Inputs<'a>) -> Result<LikeliestChoice<'a>,
     let shots = inputs.options.num_fewshot.unwrap_or(if harness { 0 } else { OFFICIAL_SHOTS });
     let subject = Subject::read(id, inputs, shots)?;
     let ask = |asked: &Question| {
-        let question = if harness { python_strip(&asked.question) } else { &asked.question };
+        let question = if harness { python::strip(&asked.question) } else { &asked.question };
         format!("{question}\n{}答案：", choice_lines(&asked.choices))
     };
     let joined = if harness { " " } else { "" };

@@ -7,8 +7,18 @@ use std::path::Path;
 
 use memmap2::Mmap;
 
-use super::Reading;
 use crate::error::Error;
+
+/// How the bytes of weight files are reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reading {
+    /// Memory-mapped: starts at once and shares pages with other processes. The files must not be written to
+    /// meanwhile; truncating one ends the program with SIGBUS.
+    #[default]
+    Mapped,
+    /// Read into memory (`--no-mmap`): independent of what happens to the files afterwards.
+    Read,
+}
 
 /// Bytes of a weight file and what keeps them alive.
 pub(crate) enum FileBytes {
@@ -36,7 +46,7 @@ impl FileBytes {
     }
 
     /// Maps or reads the file at `path`.
-    pub(super) fn open(path: &Path, reading: Reading) -> Result<Self, Error> {
+    pub(crate) fn open(path: &Path, reading: Reading) -> Result<Self, Error> {
         let io = |source| Error::Io { file: path.to_path_buf(), source };
         let mut file = File::open(path).map_err(io)?;
         let metadata = file.metadata().map_err(io)?;
@@ -60,7 +70,7 @@ impl FileBytes {
     }
 
     /// Fails when the file under a map has another length than the map: its bytes must not be touched then.
-    pub(super) fn check_length(&self, path: &Path) -> Result<(), Error> {
+    pub(crate) fn check_length(&self, path: &Path) -> Result<(), Error> {
         let Self::Mapped(map, file) = self else {
             return Ok(());
         };
@@ -104,7 +114,7 @@ const SMALLEST_PAGE: usize = 4096;
 fn map(file: &File) -> std::io::Result<Mmap> {
     // SAFETY: the map is private and read-only, so this program never writes through it. That nobody else edits or
     // truncates the file meanwhile cannot be enforced by an operating system without mandatory locks: it is the
-    // documented condition of `Reading::Mapped`, every bit pattern is a valid u8, `Checkpoint::verify_unchanged`
+    // documented condition of `Reading::Mapped`, every bit pattern is a valid u8, `checkpoint::Checkpoint::verify_unchanged`
     // detects edits, and `Reading::Read` is the way out.
     unsafe { memmap2::MmapOptions::new().map_copy_read_only(file) }
 }
