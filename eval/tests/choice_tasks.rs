@@ -91,6 +91,21 @@ fn examples_on_the_cards_are_the_prompts() {
 }
 
 #[test]
+fn mmlu_official_keeps_the_authors_two_spaces() {
+    let tokenizer = Tokenizer::bytes_only().unwrap();
+    let (roots, options) = (DataRoots::default(), shots(1));
+    let of = |protocol: &str| {
+        let suite = suite(&format!("mmlu_everyday_science:builtin@{protocol}"), &tokenizer, &roots, &options).unwrap();
+        asked(&tokenizer, &suite, 0, 0)
+    };
+    let doubled = |(context, letter): (String, String)| (context.replacen("about ", "about  ", 1), letter);
+    assert_eq!(of("official"), of("lm-eval").into_iter().map(doubled).collect::<Vec<_>>());
+    let defaults = TaskOptions::default();
+    let unasked = suite("mmlu_everyday_science:builtin@official", &tokenizer, &roots, &defaults).unwrap();
+    assert_eq!(unasked.tasks()[0].frame().shots, 5);
+}
+
+#[test]
 fn c_eval_asks_as_its_three_protocols_do() {
     let (directory, roots) = own_items();
     let tokenizer = Tokenizer::bytes_only().unwrap();

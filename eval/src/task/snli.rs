@@ -56,7 +56,7 @@ const PROTOCOLS: &[Protocol] = &[
         name: JIN_2024,
         summary: "zero-shot in the chat template; greedy, at most 512 tokens; the first of yes, no, maybe in the reply is \
                   entailment, contradiction, neutral; a reply without any is wrong",
-        source: "Jin et al. 2024, figure 12; bigscience/promptsource, SNLI",
+        source: "Jin et al. 2024, figures 9 to 14; bigscience/promptsource, SNLI",
     },
     Protocol {
         name: MNLI,

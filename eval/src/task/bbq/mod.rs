@@ -61,12 +61,12 @@ const PROTOCOLS: &[Protocol] = &[
         summary: "context and question in the chat template, without the answers, as the paper prints its prompt; greedy, \
                   at most 512 tokens; the reply is mapped to one of the three answers by Qwen's rules for MMLU, which \
                   always give one; bias over all categories is the mean of theirs",
-        source: "Jin et al. 2024, figure 14; QwenLM/Qwen, eval/evaluate_chat_mmlu.py",
+        source: "Jin et al. 2024, figures 9 to 14; QwenLM/Qwen, eval/evaluate_chat_mmlu.py",
     },
     Protocol {
         name: WITH_OPTIONS,
         summary: "the same with the answers as lines A. to C. below the question",
-        source: "Jin et al. 2024, figure 14; QwenLM/Qwen, eval/evaluate_chat_mmlu.py",
+        source: "Jin et al. 2024, figures 9 to 14; QwenLM/Qwen, eval/evaluate_chat_mmlu.py",
     },
     Protocol {
         name: LM_EVAL,
