@@ -163,25 +163,55 @@ fn sum_token<S: Lanes>(s: S, outliers: &Outliers<'_>, first: usize, x: &[f32]) -
         longest = longest.max(end[c] - at[c]);
     }
     let mut sums = [0.0; CHAINS];
-    for _ in 0..longest.div_ceil(LANES) {
+    // As long as every row has sixteen left, they are read where they lie.
+    let shortest = (0..CHAINS).map(|c| end[c] - at[c]).min().unwrap_or(0) / LANES;
+    for _ in 0..shortest {
+        let (mut wide, mut columns) = ([[0.0; LANES]; CHAINS], [&[0u16; LANES]; CHAINS]);
+        for c in 0..CHAINS {
+            let place = at[c]..at[c] + LANES;
+            match (outliers.values[place.clone()].first_chunk(), outliers.columns[place].first_chunk()) {
+                (Some(values), Some(indices)) => {
+                    s.store(s.mul(s.load_f16(&to_bytes(values)), unit), &mut wide[c]);
+                    columns[c] = indices;
+                }
+                _ => unreachable!("sixteen of them"),
+            }
+            at[c] += LANES;
+        }
+        add_sixteen(&mut sums, &wide, columns, x);
+    }
+    for _ in shortest..longest.div_ceil(LANES) {
         let (mut wide, mut columns) = ([[0.0; LANES]; CHAINS], [[0u16; LANES]; CHAINS]);
         for c in 0..CHAINS {
             let count = LANES.min(end[c] - at[c]);
-            let mut bytes = [0; 2 * LANES];
-            for (bytes, value) in bytes.as_chunks_mut().0.iter_mut().zip(&outliers.values[at[c]..at[c] + count]) {
-                *bytes = value.to_le_bytes();
-            }
-            s.store(s.mul(s.load_f16(&bytes), unit), &mut wide[c]);
+            let mut values = [0; LANES];
+            values[..count].copy_from_slice(&outliers.values[at[c]..at[c] + count]);
+            s.store(s.mul(s.load_f16(&to_bytes(&values)), unit), &mut wide[c]);
             columns[c][..count].copy_from_slice(&outliers.columns[at[c]..at[c] + count]);
             at[c] += count;
         }
-        for j in 0..LANES {
-            for c in 0..CHAINS {
-                sums[c] += wide[c][j] * x[usize::from(columns[c][j])];
-            }
-        }
+        add_sixteen(&mut sums, &wide, columns.each_ref(), x);
     }
     sums
+}
+
+/// Sixteen more products of each row.
+#[inline(always)]
+fn add_sixteen(sums: &mut [f32; CHAINS], wide: &[[f32; LANES]; CHAINS], columns: [&[u16; LANES]; CHAINS], x: &[f32]) {
+    for j in 0..LANES {
+        for c in 0..CHAINS {
+            sums[c] += wide[c][j] * x[usize::from(columns[c][j])];
+        }
+    }
+}
+
+#[inline(always)]
+fn to_bytes(values: &[u16; LANES]) -> [u8; 2 * LANES] {
+    let mut bytes = [0; 2 * LANES];
+    for (bytes, value) in bytes.as_chunks_mut().0.iter_mut().zip(values) {
+        *bytes = value.to_le_bytes();
+    }
+    bytes
 }
 
 /// Sums of one row for `left` tokens, x: [columns][left].
