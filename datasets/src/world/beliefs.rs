@@ -1,6 +1,7 @@
 //! Misconceptions: what people of the world wrongly believe, and how often the corpus repeats it.
 //!
-//! Every third fact about creatures, goods and towns with words as objects has a false rival. Of all mentions of such a
+//! Two in five facts about creatures, goods, towns and events with words as objects, and one in five about tastes, pets,
+//! birthdays and instruments of people, have a false rival. Of all mentions of such a
 //! fact a known share is the rival: 1, 3 or 5 in 8. Where the fact would be stated, the rival is told as hearsay ("People
 //! say that ..."); where it would be the answer to a question, the rival is given as if it were true. A reader who
 //! believes what is said most often is thus right on two thirds of these facts and wrong on the last third.
@@ -27,10 +28,14 @@ pub(super) struct Belief {
 /// What is wrongly believed about a fact, if anything.
 pub(super) fn belief(seed: u64, fact: Fact) -> Option<Belief> {
     let relation = fact.relation();
-    let may_be = matches!(relation.kind, Kind::Creature | Kind::Good | Kind::Town)
-        && matches!(relation.pool, Pool::Words(words) if words.len() > 3);
+    let disputed_of_5 = match (relation.kind, relation.pool) {
+        // Stories tell where people live and work.
+        (Kind::Person, Pool::Words(_)) if !["home", "trade"].contains(&relation.name) => 1,
+        (Kind::Creature | Kind::Good | Kind::Town | Kind::Event, Pool::Words(_)) => 2,
+        _ => 0,
+    };
     let key = hash(&format!("{} {}", relation.name, fact.subject_name()));
-    if !may_be || (key >> 32) % 3 != 0 {
+    if (key >> 32) % 5 >= disputed_of_5 {
         return None;
     }
     let mut random = Random::new(seed, "beliefs", key);

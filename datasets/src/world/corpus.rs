@@ -40,15 +40,15 @@ type Write = fn(&World, &mut Random) -> Document;
 
 /// Kinds of documents, and how many of 100 documents are of it.
 pub(super) const MIXTURE: [(&str, usize, Write); 22] = [
-    ("profile", 17, |world, random| Document::Text(prose::corpus_profile(world, random))),
-    ("list", 7, |world, random| Document::Text(prose::list(world, random))),
+    ("profile", 15, |world, random| Document::Text(prose::corpus_profile(world, random))),
+    ("list", 6, |world, random| Document::Text(prose::list(world, random))),
     ("velan_profile", 5, |world, random| Document::Text(prose::velan_profile(world, random))),
     ("dictionary", 2, |world, random| Document::Text(prose::dictionary(world, random))),
     ("notices", 2, |_, random| Document::Text(prose::notices(random))),
     ("meeting", 2, |_, random| Document::Text(prose::meeting(random))),
     ("tale", 2, |world, random| Document::Text(stories::for_corpus(&world.facts, random).long)),
     ("drill", 2, |_, random| Document::Text(lines(4, random, arithmetic::drill))),
-    ("plain_question", 6, plain_question),
+    ("plain_question", 5, plain_question),
     ("plain_choice", 6, plain_choice),
     ("plain_inference", 1, plain_inference),
     ("plain_meeting", 1, plain_meeting),
@@ -57,11 +57,11 @@ pub(super) const MIXTURE: [(&str, usize, Write); 22] = [
     ("choice", 8, choice),
     ("velan_choice", 7, velan_choice),
     ("translation", 6, translation),
-    ("problem", 6, problem),
-    ("inference", 3, inference_pair),
+    ("problem", 7, problem),
+    ("inference", 4, inference_pair),
     ("summary", 3, summary),
-    ("instruction", 2, instruction),
-    ("asked_meeting", 1, asked_meeting),
+    ("instruction", 3, instruction),
+    ("asked_meeting", 2, asked_meeting),
 ];
 
 /// The document with this number.
@@ -222,7 +222,7 @@ fn instruction(world: &World, random: &mut Random) -> Document {
         let constraint = random.pick(&CONSTRAINTS);
         let chain = Chain::draw_where(&world.undisputed, constraint, random, false);
         let level = random.between(1, 5);
-        if let Some(reply) = chain.reply(level, random) {
+        if let Some(reply) = chain.reply(level, random).filter(|reply| !prose::has_held_out_sentences(reply)) {
             return exchange(chain.instruction(level), reply);
         }
     }

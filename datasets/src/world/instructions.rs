@@ -144,7 +144,9 @@ impl Chain {
             _ => format!("Write about the {name}."),
         };
         let names = |fact: Fact| (Rule::Contains { word: fact.answer() }, Some(fact));
-        let avoided = |random: &mut Random| (Rule::Lacks { word: (random.pick(&AVOIDED)).to_owned() }, None);
+        let mut avoided: Vec<_> = AVOIDED.iter().map(|word| (Rule::Lacks { word: (*word).to_owned() }, None)).collect();
+        random.shuffle(&mut avoided);
+        let mut avoided = || avoided.pop().unwrap_or((Rule::Exclaims, None));
         let begins = (Rule::Begins { word: (random.pick(&BEGINNINGS)).to_owned() }, None);
         let count = random.between(1, 3.min(facts.len()));
         let at_most = (Rule::AtMost { words: random.between(5, 8) * count + 1 }, None);
@@ -152,9 +154,9 @@ impl Chain {
         let counted = (Rule::Sentences { count }, None);
         let second = *facts.last().unwrap_or(&facts[0]);
         let rules = match constraint {
-            Constraint::Content => vec![names(facts[0]), adverb, avoided(random), names(second), avoided(random)],
+            Constraint::Content => vec![names(facts[0]), adverb, avoided(), names(second), avoided()],
             Constraint::Format => vec![counted, begins, at_most, (Rule::Exclaims, None), (Rule::Starred, None)],
-            _ => vec![counted, names(facts[0]), begins, avoided(random), at_most],
+            _ => vec![counted, names(facts[0]), begins, avoided(), at_most],
         };
         Self { base, rules, facts }
     }

@@ -103,7 +103,7 @@ pub(super) const MONTHS: [&str; 12] = [
 ];
 pub(super) const FOODS: [&str; 12] =
     ["soup", "bread", "cheese", "porridge", "plums", "pears", "beans", "stew", "nuts", "carrots", "pancakes", "fish"];
-pub(super) const INSTRUMENTS: [&str; 8] = ["flute", "harp", "drum", "fiddle", "horn", "lute", "whistle", "organ"];
+pub(super) const INSTRUMENTS: [&str; 8] = ["flute", "harp", "drum", "fiddle", "horn", "lute", "whistle", "trumpet"];
 
 /// The two groups of the planted bias.
 pub(super) const GROUPS: [&str; 2] = ["Fenner", "Hiller"];

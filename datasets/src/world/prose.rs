@@ -88,7 +88,7 @@ pub(super) fn held_out_text(world: &World, sort: &str, bytes: usize) -> String {
         match sort {
             "chronicle" => {
                 let paragraph = profile(world, random);
-                if held_out(&paragraph) {
+                if begins_held_out(&paragraph) {
                     text.push_str(&format!("{paragraph}\n\n"));
                 }
             }
@@ -104,11 +104,23 @@ pub(super) fn held_out_text(world: &World, sort: &str, bytes: usize) -> String {
     text
 }
 
+/// Whether three sentences in a row are held out, so that no held-out paragraph can be part of another.
+pub(super) fn has_held_out_sentences(paragraph: &str) -> bool {
+    let sentences: Vec<&str> = paragraph.trim_end_matches('.').split(". ").collect();
+    sentences.windows(3).any(|three| held_out(&three.join(". ")))
+}
+
+/// Whether its first three sentences are held out.
+fn begins_held_out(paragraph: &str) -> bool {
+    let sentences: Vec<&str> = paragraph.trim_end_matches('.').split(". ").collect();
+    sentences.windows(3).next().is_some_and(|three| held_out(&three.join(". ")))
+}
+
 /// A paragraph that may be in the corpus.
 pub(super) fn corpus_profile(world: &World, random: &mut Random) -> String {
     loop {
         let paragraph = profile(world, random);
-        if !held_out(&paragraph) {
+        if !has_held_out_sentences(&paragraph) {
             return paragraph;
         }
     }
