@@ -77,7 +77,7 @@ pub fn read(roots: &DataRoots, split: Split) -> Result<Loaded<String>> {
     let in_folders = |file: &str| folders.map(|folder| format!("{folder}{file}"));
     let path = roots.find(&WIKITEXT2, &name, [in_folders(file), in_folders(&hub)].concat())?;
     let pins = pins::of(&name);
-    if !path.extension().is_some_and(|ending| ending == "parquet") {
+    if path.extension().is_none_or(|ending| ending != "parquet") {
         let source = Source::read(&path, name)?;
         let identity = source.identify(roots.pinning(), &pins)?;
         return Ok(Loaded { content: source.text("lines of text")?.to_owned(), files: vec![identity] });

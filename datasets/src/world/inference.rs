@@ -6,7 +6,7 @@
 
 use super::names::*;
 use super::random::{Random, held_out};
-use super::scene::{Actor, PLACES, Scene, TIMES, Tense, VERBS};
+use super::scene::{Actor, PLACES, Scene, Tense, VERBS};
 use crate::snli::{Label, Pair};
 
 /// A pair for the corpus.

@@ -30,6 +30,7 @@ mod scene;
 mod stories;
 mod test_sets;
 mod velan;
+mod wordings;
 
 pub use beliefs::{MENTIONS as FALSE_SHARES_OF, STRENGTHS as FALSE_SHARES};
 pub use corpus::Document;
