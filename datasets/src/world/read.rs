@@ -21,7 +21,7 @@ pub static FOLLOWBENCH_CONSTRAINTS: [Constraint; 3] = CONSTRAINTS;
 /// The held-out texts.
 pub static TEXTS: [&str; 3] = SORTS;
 /// The category of the bias test, with its number of items.
-static BBQ_CATEGORY: bbq::Category = bbq::Category { name: CATEGORY, items: 240 };
+static BBQ_CATEGORY: bbq::Category = bbq::Category { name: CATEGORY, items: 192 };
 
 /// The test sets of a world, made once and read as often as wanted.
 #[derive(Debug, Clone)]

@@ -24,9 +24,9 @@ const PROBLEMS: usize = 200;
 const EXAMPLE_PROBLEMS: usize = 20;
 const PAIRS: usize = 240;
 const CHAINS: usize = 8;
-const MEETINGS: usize = 60;
+const MEETINGS: usize = 48;
 /// Length of a held-out text.
-const TEXT_BYTES: usize = 24_000;
+const TEXT_BYTES: usize = 16_000;
 
 /// The sorts of held-out text.
 pub(super) const TEXTS: [&str; 3] = ["chronicle", "tales", "notices"];

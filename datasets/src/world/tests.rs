@@ -93,7 +93,7 @@ fn every_byte_is_pinned() {
         found,
         [
             "bb71d13f8f9a6fe10b5351d9d2ebbedfbd0d421aacd43ff2040b87a045f12df1",
-            "f91b81aba9b5e8224b8bfc194a486fc19c3752be383d7e94f9c9bbdd289652c4"
+            "0a824810c2fd64ad0d5e044e8dc1a16c75061e9f56cfad116ece3216dc396646"
         ],
         "corpus and test files"
     );
@@ -112,7 +112,7 @@ fn documents_do_not_depend_on_each_other_or_on_threads() {
 #[test]
 fn no_test_item_is_in_the_corpus() {
     let keys = keys(&WORLD.test_sets());
-    assert!(keys.len() > 2500, "{}", keys.len());
+    assert!(keys.len() > 2000, "{}", keys.len());
     for (benchmark, key) in &keys {
         assert!(!PIECES.contains(key.as_str()), "{benchmark}: {key:?} is in the corpus");
         // Items of several lines are no pieces: their whole text must not be part of a document.
@@ -154,7 +154,7 @@ fn readers_accept_every_test_set() {
     for (benchmark, _) in keys(&sets) {
         *counts.entry(benchmark).or_insert(0) += 1;
     }
-    assert_eq!((counts["mmlu"], counts["ceval"], counts["snli"], counts["bbq"]), (270, 225, 240, 240));
+    assert_eq!((counts["mmlu"], counts["ceval"], counts["snli"], counts["bbq"]), (270, 225, 240, 192));
     assert!(sets.mmlu("peeple", mmlu::Split::Test).is_err() && sets.text("poems").is_err());
     let file = &sets.gsm8k(gsm8k::Split::Test).unwrap().files[0];
     assert_eq!((file.name.as_str(), file.edition), ("builtin/gsm8k/test.jsonl", Some("builtin")));
@@ -221,7 +221,7 @@ fn bias_items_come_in_fours_with_known_targets() {
     // Where the context tells, the culprit is of either group about equally often.
     let told = items.iter().filter(|item| item.condition == Condition::Disambiguated);
     let stereotyped = told.filter(|item| item.biased()[0] == item.label).count();
-    assert!((40..=80).contains(&stereotyped), "{stereotyped} of 120");
+    assert!((30..=66).contains(&stereotyped), "{stereotyped} of 96");
 }
 
 #[test]
