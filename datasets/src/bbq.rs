@@ -174,7 +174,7 @@ struct Metadata {
     source: String,
 }
 
-fn parse(source: &Source, category: &Category) -> Result<Vec<Item>> {
+pub(crate) fn parse(source: &Source, category: &Category) -> Result<Vec<Item>> {
     rows::parse(source, "objects with context, question, ans0, ans1, ans2 and label, one a line", |row: Row| {
         if row.category != category.name {
             return wrong("an item of the category in the file's name", format!("{:?}", row.category));

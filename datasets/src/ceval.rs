@@ -217,7 +217,11 @@ pub fn find_subject(name: &str) -> Result<&'static Subject> {
 /// # Errors
 /// [`Error::UnknownSubject`], [`Error::Missing`], [`Error::Pin`], or what is wrong with the file, with the row.
 pub fn read(roots: &DataRoots, subject: &str, split: Split) -> Result<Loaded<Vec<Question>>> {
-    load(roots, subject, split.name(), |source| {
+    load(roots, subject, split.name(), |source| parse(source, split))
+}
+
+/// Parses a file in the official layout.
+pub(crate) fn parse(source: &Source, split: Split) -> Result<Vec<Question>> {
         rows::parse(source, EXPECTED, |row: Row| {
             let Some(answer) = ["A", "B", "C", "D"].iter().position(|letter| *letter == row.answer) else {
                 return wrong("the answer as one of A, B, C, D", format!("{:?}", row.answer));
@@ -235,7 +239,6 @@ pub fn read(roots: &DataRoots, subject: &str, split: Split) -> Result<Loaded<Vec
                 explanation,
             }))
         })
-    })
 }
 
 /// Reads the test questions of one subject, which have no answers.

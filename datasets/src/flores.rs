@@ -86,7 +86,7 @@ pub fn read(roots: &DataRoots, language: &str, split: Split) -> Result<Loaded<Ve
     roots.load(&FLORES, &folders, &files, |source| parse(source, split.sentences()))
 }
 
-fn parse(source: &Source, sentences: usize) -> Result<Vec<String>> {
+pub(crate) fn parse(source: &Source, sentences: usize) -> Result<Vec<String>> {
     let text = source.text("one sentence a line")?;
     let lines: Vec<&str> = text.strip_suffix('\n').unwrap_or(text).split('\n').collect();
     if lines.len() != sentences {

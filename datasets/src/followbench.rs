@@ -120,7 +120,7 @@ fn file(language: Language, constraint: Constraint) -> String {
     format!("{}/{}_constraints.json", language.folder(), constraint.name())
 }
 
-fn parse(source: &Source, constraint: Constraint) -> Result<Vec<Item>> {
+pub(crate) fn parse(source: &Source, constraint: Constraint) -> Result<Vec<Item>> {
     let first_level = if constraint == Constraint::Example { 1 } else { 0 };
     // Example and level of the item before.
     let mut last = (0, 5);

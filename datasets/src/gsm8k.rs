@@ -66,7 +66,7 @@ pub fn read(roots: &DataRoots, split: Split) -> Result<Loaded<Vec<Problem>>> {
     roots.load(&GSM8K, &["gsm8k/", "grade_school_math/data/", "gsm8k/data/"], &files, parse)
 }
 
-fn parse(source: &Source) -> Result<Vec<Problem>> {
+pub(crate) fn parse(source: &Source) -> Result<Vec<Problem>> {
     #[derive(Deserialize)]
     struct Row {
         question: String,

@@ -20,6 +20,7 @@ mod rows;
 mod source;
 mod summary;
 pub mod text;
+pub mod world;
 
 /// Every data set: its module, and what the catalogue says of it, in the order in which listings show them.
 macro_rules! registry {

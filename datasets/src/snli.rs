@@ -126,7 +126,7 @@ struct Row {
     label: Value,
 }
 
-fn parse(source: &Source) -> Result<Pairs> {
+pub(crate) fn parse(source: &Source) -> Result<Pairs> {
     let mut pairs = Pairs::default();
     pairs.labelled = rows::parse(source, "rows of premise, hypothesis and label", |row: Row| {
         let text = row.label.as_str().map_or_else(|| row.label.to_string(), str::to_owned);

@@ -29,6 +29,12 @@ impl Source {
         Self { name: name.into(), path: None, bytes: Cow::Borrowed(text.as_bytes()), sha256 }
     }
 
+    /// Text that this program generates.
+    pub fn generated(name: impl Into<String>, bytes: Vec<u8>) -> Self {
+        let sha256 = hex(&Sha256::digest(&bytes));
+        Self { name: name.into(), path: None, bytes: Cow::Owned(bytes), sha256 }
+    }
+
     /// How errors call the file: its path, or its name where it has none.
     pub fn label(&self) -> String {
         match &self.path {
