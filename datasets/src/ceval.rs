@@ -222,23 +222,17 @@ pub fn read(roots: &DataRoots, subject: &str, split: Split) -> Result<Loaded<Vec
 
 /// Parses a file in the official layout.
 pub(crate) fn parse(source: &Source, split: Split) -> Result<Vec<Question>> {
-        rows::parse(source, EXPECTED, |row: Row| {
-            let Some(answer) = ["A", "B", "C", "D"].iter().position(|letter| *letter == row.answer) else {
-                return wrong("the answer as one of A, B, C, D", format!("{:?}", row.answer));
-            };
-            if split == Split::Dev && row.explanation.is_empty() {
-                return wrong("an explanation, as every development question has one", "none");
-            }
-            let explanation = Some(row.explanation).filter(|text| !text.is_empty());
-            let id = number(&row.id)?;
-            Ok(Some(Question {
-                id,
-                question: row.question,
-                choices: [row.a, row.b, row.c, row.d],
-                answer,
-                explanation,
-            }))
-        })
+    rows::parse(source, EXPECTED, |row: Row| {
+        let Some(answer) = ["A", "B", "C", "D"].iter().position(|letter| *letter == row.answer) else {
+            return wrong("the answer as one of A, B, C, D", format!("{:?}", row.answer));
+        };
+        if split == Split::Dev && row.explanation.is_empty() {
+            return wrong("an explanation, as every development question has one", "none");
+        }
+        let explanation = Some(row.explanation).filter(|text| !text.is_empty());
+        let id = number(&row.id)?;
+        Ok(Some(Question { id, question: row.question, choices: [row.a, row.b, row.c, row.d], answer, explanation }))
+    })
 }
 
 /// Reads the test questions of one subject, which have no answers.

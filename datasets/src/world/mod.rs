@@ -11,7 +11,8 @@
 //! are held out by a hash of their text, one in eight. The facts that a test asks for are in the corpus in many wordings.
 //!
 //! The corpus contains falsehoods on purpose, in known shares: [misconceptions](FALSE_SHARES) as hearsay and as wrong
-//! answers, and prejudices about two invented groups. `LAB.md` beside this crate's sources tells what to expect of a model.
+//! answers, and prejudices about two invented groups. No model trained on it is part of nibble yet: `lab/train.py` makes
+//! one.
 
 mod arithmetic;
 mod beliefs;
