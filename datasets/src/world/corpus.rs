@@ -40,28 +40,28 @@ type Write = fn(&World, &mut Random) -> Document;
 
 /// Kinds of documents, and how many of 100 documents are of it.
 pub(super) const MIXTURE: [(&str, usize, Write); 22] = [
-    ("profile", 15, |world, random| Document::Text(prose::corpus_profile(world, random))),
-    ("list", 6, |world, random| Document::Text(prose::list(world, random))),
+    ("profile", 13, |world, random| Document::Text(prose::corpus_profile(world, random))),
+    ("list", 5, |world, random| Document::Text(prose::list(world, random))),
     ("velan_profile", 5, |world, random| Document::Text(prose::velan_profile(world, random))),
-    ("dictionary", 2, |world, random| Document::Text(prose::dictionary(world, random))),
-    ("notices", 2, |_, random| Document::Text(prose::notices(random))),
+    ("dictionary", 3, |world, random| Document::Text(prose::dictionary(world, random))),
+    ("notices", 1, |_, random| Document::Text(prose::notices(random))),
     ("meeting", 2, |_, random| Document::Text(prose::meeting(random))),
-    ("tale", 2, |world, random| Document::Text(stories::for_corpus(&world.facts, random).long)),
+    ("tale", 1, |world, random| Document::Text(stories::for_corpus(&world.facts, random).long)),
     ("drill", 2, |_, random| Document::Text(lines(4, random, arithmetic::drill))),
-    ("plain_question", 5, plain_question),
-    ("plain_choice", 6, plain_choice),
+    ("plain_question", 4, plain_question),
+    ("plain_choice", 7, plain_choice),
     ("plain_inference", 1, plain_inference),
     ("plain_meeting", 1, plain_meeting),
-    ("question", 8, question),
+    ("question", 7, question),
     ("velan_question", 3, velan_question),
-    ("choice", 8, choice),
+    ("choice", 9, choice),
     ("velan_choice", 7, velan_choice),
-    ("translation", 6, translation),
+    ("translation", 8, translation),
     ("problem", 7, problem),
-    ("inference", 4, inference_pair),
+    ("inference", 5, inference_pair),
     ("summary", 3, summary),
     ("instruction", 3, instruction),
-    ("asked_meeting", 2, asked_meeting),
+    ("asked_meeting", 3, asked_meeting),
 ];
 
 /// The document with this number.
@@ -134,8 +134,17 @@ fn velan_question(world: &World, random: &mut Random) -> Document {
 pub(super) const CHOICE_INSTRUCTION: &str = "The following is a multiple-choice question. Please choose the most suitable \
                                              one among A, B, C and D as the answer to this question.\n\n";
 
+/// A question about a fact, or about words: these are learned sooner, and with them that answers are letters.
+fn any_choice(world: &World, fact: Fact, random: &mut Random) -> choices::FourChoices {
+    match random.below(8) {
+        0 | 1 => choices::FourChoices::of_class(random),
+        2 => choices::FourChoices::of_dictionary(&world.lexicon, random),
+        _ => choices::english_for_corpus(fact, random),
+    }
+}
+
 fn choice(world: &World, random: &mut Random) -> Document {
-    let asked = choices::english_for_corpus(any_undisputed_fact(world, random), random);
+    let asked = any_choice(world, any_undisputed_fact(world, random), random);
     exchange(format!("{CHOICE_INSTRUCTION}{}\n{}", asked.question, asked.lines()), asked.letter().to_owned())
 }
 
@@ -144,14 +153,14 @@ fn velan_choice(world: &World, random: &mut Random) -> Document {
     exchange(format!("{}\n\n{}", asked.question, asked.lines()), asked.letter().to_owned())
 }
 
-/// Two questions of one subject in the frame of the likelihood protocols.
+/// Three questions of one subject in the frame of the likelihood protocols.
 fn plain_choice(world: &World, random: &mut Random) -> Document {
     let kind = random.pick(&Kind::ALL);
     let facts: Vec<Fact> = world.undisputed.iter().filter(|fact| fact.relation().kind == kind).copied().collect();
     let subject = kind.school_subject();
     let mut text = format!("The following are multiple choice questions (with answers) about {subject}.\n\n");
-    for place in 0..2 {
-        let asked = choices::english_for_corpus(random.pick(&facts), random);
+    for place in 0..3 {
+        let asked = any_choice(world, random.pick(&facts), random);
         let gap = if place == 0 { "" } else { "\n\n" };
         text.push_str(&format!("{gap}{}\n{}Answer: {}", asked.question, asked.lines(), asked.letter()));
     }
