@@ -3,17 +3,17 @@
 use super::calibration::CalibrationFlags;
 use super::failure::{Failure, Outcome, Status};
 use super::loading::{ModelFlags, recipes};
-use super::machine;
 use super::progress::Progress;
 use super::runtime::{IsaFlag, MOST_THREADS, processors, runtime};
 use super::{Context, inspect};
 use clap::{Args, ValueEnum};
+use engine::decoder::Decoder;
 use engine::runtime::Runtime;
+use eval::efficiency::{Bench, Test};
+use eval::machine;
 
-mod measure;
 mod report;
 
-use measure::{Bench, Test};
 use report::Row;
 
 /// Measure prompt processing and generation speed, in llama-bench's shape
@@ -131,7 +131,7 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
         let model = arguments.calibration.model(&source, recipe, builder, context)?;
         let size = model.size();
         for runtime in &runtimes {
-            let bench = Bench::new(&model, runtime, arguments.batch_size as usize);
+            let bench = Bench::new(Decoder::new(&model, runtime), arguments.batch_size as usize);
             for &test in &tests {
                 progress.label(format!("{recipe} {}", test.name()));
                 let warm_ups = usize::from(!arguments.no_warmup);

@@ -3,8 +3,8 @@
 use super::super::failure::Failure;
 use super::super::table::{Align, Cell, Table, csv_field, human_bytes, human_count, write_json};
 use super::OutputFormat;
-use super::measure::Test;
 use engine::model::WeightSize;
+use eval::efficiency::Test;
 use serde_json::{Map, Value, json};
 use std::io::Write;
 
