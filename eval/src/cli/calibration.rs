@@ -1,9 +1,9 @@
 //! Flags of calibration text, and building a model with it.
 
+use super::Context;
 use super::failure::{Failure, Status};
 use super::loading::Source;
 use super::progress::{Progress, SHARE, Verbosity, seconds};
-use super::Context;
 use clap::{Args, ValueEnum};
 use engine::model::Model;
 use engine::runtime::Runtime;

@@ -1,5 +1,6 @@
 //! One test of llama-bench's kind: what is timed, and the check that every repetition gave the same bits.
 
+use super::energy::Counters;
 use crate::error::Error;
 use crate::task::hexadecimal;
 use engine::decoder::{Chunk, Decoder};
@@ -40,6 +41,8 @@ impl Test {
 pub struct Measured {
     /// Of each repetition.
     pub seconds: Vec<f64>,
+    /// Of all repetitions together, where energy is counted.
+    pub joules: Option<f64>,
     /// SHA-256 of the last logits.
     pub digest: String,
     /// Whether all repetitions, the warm-up too, gave this digest.
@@ -60,12 +63,13 @@ pub struct Timed {
 pub struct Bench<'a> {
     decoder: Decoder<'a>,
     batch_size: usize,
+    counters: Option<&'a Counters>,
 }
 
 impl<'a> Bench<'a> {
-    /// Prompts are read `batch_size` tokens at a time.
-    pub fn new(decoder: Decoder<'a>, batch_size: usize) -> Self {
-        Self { decoder, batch_size }
+    /// Prompts are read `batch_size` tokens at a time; [`Self::run`] counts energy with `counters`.
+    pub fn new(decoder: Decoder<'a>, batch_size: usize, counters: Option<&'a Counters>) -> Self {
+        Self { decoder, batch_size, counters }
     }
 
     /// Measures `test`; `next` is told after each run and says whether to go on. `None` if it was stopped.
@@ -90,7 +94,12 @@ impl<'a> Bench<'a> {
         let prefix = cache.freeze();
         let mut seconds = Vec::with_capacity(repetitions);
         let mut digests = Vec::with_capacity(warm_ups + repetitions);
+        let counted = || self.counters.and_then(|counters| counters.read().ok());
+        let mut before = None;
         for run in 0..warm_ups + repetitions {
+            if run == warm_ups {
+                before = counted();
+            }
             let timed = self.time(test, &prefix)?;
             if run >= warm_ups {
                 seconds.push(timed.seconds);
@@ -100,8 +109,10 @@ impl<'a> Bench<'a> {
                 return Ok(None);
             }
         }
+        let joules = self.counters.zip(before.zip(counted()));
+        let joules = joules.map(|(counters, (before, after))| counters.joules(&before, &after));
         let same_bits = digests.windows(2).all(|pair| pair[0] == pair[1]);
-        Ok(Some(Measured { seconds, digest: digests.pop().unwrap_or_default(), same_bits }))
+        Ok(Some(Measured { seconds, joules, digest: digests.pop().unwrap_or_default(), same_bits }))
     }
 
     /// Executes `test` once, after `prefix`, whose length is the test's depth.

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 /// Where Linux shows them.
-pub const ROOT: &str = "/sys/class/powercap";
+const ROOT: &str = "/sys/class/powercap";
 
 /// The counters of all packages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,11 +24,16 @@ struct Package {
 }
 
 impl Counters {
-    /// Looks for counters below `root` and reads each of them once.
+    /// Those of this machine.
     ///
     /// # Errors
     /// Why there is none to be read, as a text.
-    pub fn open(root: &Path) -> Result<Self, String> {
+    pub fn of_machine() -> Result<Self, String> {
+        Self::open(Path::new(ROOT))
+    }
+
+    /// Looks for counters below `root` and reads each of them once.
+    fn open(root: &Path) -> Result<Self, String> {
         let mut packages = Vec::new();
         for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
             // `intel-rapl:0:1` is a part of `intel-rapl:0`, `intel-rapl-mmio:0` counts the same once more.

@@ -23,14 +23,16 @@ pub struct Figures {
     pub generated_tokens_per_second: Spread,
     /// Log-likelihoods of every token of several sequences, as the scheduler batches them.
     pub scored_tokens_per_second: Spread,
-    /// The most memory that the process held while it read and generated, pages of mapped files included.
+    /// The most memory that the process held while it read and generated: pages of mapped files are in it, and so is what
+    /// else the process holds, freed memory of the building before included. Of small models that is most of it.
     pub peak_resident_bytes: Option<u64>,
     /// All weights.
     pub weight_bytes: u64,
+    /// All weights, and keys and values of the whole sequence: what this recipe and no other takes.
+    pub weight_and_cache_bytes: u64,
     /// Keys and values of one token.
     pub cache_bytes_per_token: u64,
-    /// What is read out of memory for one token: matrices of the blocks, those of a token's experts only, the head, and
-    /// keys and values of the tokens before, as many as there are on average.
+    /// What [`bytes_per_token`] says.
     pub bytes_per_generated_token: u64,
     /// Energy of the packages over the generation, divided by its tokens.
     pub joules_per_generated_token: Option<f64>,
@@ -98,7 +100,7 @@ pub fn measure(
     counters: Option<&Counters>,
     stop: &AtomicBool,
 ) -> Result<Option<Figures>, Error> {
-    let bench = Bench::new(decoder, BATCH_TOKENS);
+    let bench = Bench::new(decoder, BATCH_TOKENS, None);
     let repeating = Repeating { protocol, stop };
     let is_peak_reset = machine::reset_peak_memory().is_ok();
 
@@ -136,15 +138,17 @@ pub fn measure(
     // The last token of a sequence is scored, and not read.
     let scored = sequences * (protocol.prompt_tokens - 1);
 
-    let seen = protocol.prompt_tokens as f64 + (generated + 1) as f64 / 2.0;
+    let weight_bytes = model.size().bytes;
+    let length = protocol.prompt_tokens + protocol.generated_tokens;
     Ok(Some(Figures {
         prompt_tokens_per_second: Spread::of(protocol.prompt_tokens, &reading.seconds),
         generated_tokens_per_second: Spread::of(generated, &generating.seconds),
         scored_tokens_per_second: Spread::of(scored, &scoring.seconds),
         peak_resident_bytes,
-        weight_bytes: model.size().bytes as u64,
+        weight_bytes: weight_bytes as u64,
+        weight_and_cache_bytes: (weight_bytes + length * decoder.cache_bytes_per_token()) as u64,
         cache_bytes_per_token: decoder.cache_bytes_per_token() as u64,
-        bytes_per_generated_token: bytes_read(model, decoder, seen).round() as u64,
+        bytes_per_generated_token: bytes_per_token(model, decoder, after(generated)),
         joules_per_generated_token: joules,
         measured: Lengths {
             prompt_tokens: protocol.prompt_tokens,
@@ -164,8 +168,10 @@ fn score(scheduler: &mut Scheduler<'_>, requests: &[(usize, Request)]) -> Result
     Ok(started.elapsed().as_secs_f64())
 }
 
-/// Bytes that are read out of memory for a token that sees `seen` tokens.
-fn bytes_read(model: &Model, decoder: Decoder<'_>, seen: f64) -> f64 {
+/// Bytes that are read out of memory for a token of `test`, which generates: matrices of the blocks, those of a token's
+/// experts only, the head, and keys and values of the tokens before, as many as there are on average.
+pub fn bytes_per_token(model: &Model, decoder: Decoder<'_>, test: Test) -> u64 {
+    let seen = test.depth as f64 + (test.generated + 1) as f64 / 2.0;
     let blueprint = decoder.blueprint();
     let mut bytes = (model.size().block_matrix_bytes + model.head.weights.bytes()) as f64;
     for block in &model.blocks {
@@ -180,7 +186,7 @@ fn bytes_read(model: &Model, decoder: Decoder<'_>, seen: f64) -> f64 {
     for window in &blueprint.windows {
         bytes += of_a_block * window.map_or(seen, |window| seen.min(window as f64));
     }
-    bytes
+    bytes.round() as u64
 }
 
 /// How often something is done.
@@ -302,6 +308,7 @@ mod tests {
         let block = 2 * (64 * 64 * 2 + 2 * 64 * 32 + 3 * 64 * 176);
         let cache = 3 * 2 * 2 * 16 * 4;
         assert_eq!(figures.cache_bytes_per_token, cache);
+        assert_eq!(figures.weight_and_cache_bytes, figures.weight_bytes + 528 * cache);
         assert_eq!(figures.bytes_per_generated_token, 3 * block + 2 * 258 * 64 + cache * 41 / 2);
         assert!(figures.joules_per_generated_token.is_none() && figures.weight_bytes > 3 * block);
     }

@@ -16,7 +16,7 @@ mod store;
 pub use bandwidth::read_bytes_per_second;
 pub use bench::{Bench, Measured, Test, Timed};
 pub use energy::Counters;
-pub use measure::{Figures, Lengths, Spread};
+pub use measure::{Figures, Lengths, Spread, bytes_per_token};
 pub use protocol::Protocol;
 pub use recorder::{FILE_NAME, Recorder, Subject};
 pub use store::Store;

@@ -1,6 +1,6 @@
 //! The efficiency of a run's recipes, on its way to `efficiency.json`.
 
-use super::energy::{self, Counters};
+use super::energy::Counters;
 use super::measure::{self, Figures};
 use super::protocol::Protocol;
 use super::{Mode, Options, bandwidth};
@@ -87,7 +87,7 @@ impl<'a> Recorder<'a> {
             protocol: options.protocol.fitting(context_len),
             model_digest,
             machine,
-            counters: Counters::open(Path::new(energy::ROOT)),
+            counters: Counters::of_machine(),
             limits: None,
             recipes: Vec::new(),
             left_out: Vec::new(),
