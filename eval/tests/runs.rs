@@ -75,6 +75,7 @@ impl<'a> Setting<'a> {
                 roots: &DataRoots::default(),
                 options: self.options.clone(),
                 fidelity: self.fidelity,
+                efficiency: eval::efficiency::Options::default(),
                 quantization: Quantization::default(),
                 scheduler: SchedulerOptions { batch_tokens: self.batch_tokens, ..SchedulerOptions::default() },
                 output: self.output,

@@ -1,12 +1,13 @@
 //! Flags of calibration text, and building a model with it.
 
+use super::Context;
 use super::failure::{Failure, Status};
 use super::loading::Source;
 use super::progress::{Progress, SHARE, Verbosity, seconds};
-use super::{Context, machine};
 use clap::{Args, ValueEnum};
 use engine::model::Model;
 use engine::runtime::Runtime;
+use eval::machine;
 use eval::runner::{Quantization, block_cache};
 use quant::build::{BuildObserver, MemoryNeed, Stage};
 use quant::calibration::{Form, Options, Order, Source as CalibrationSource};

@@ -4,7 +4,6 @@ use super::Context;
 use super::calibration::CalibrationFlags;
 use super::failure::{Failure, Outcome, Status};
 use super::loading::{self, ModelFlags, Source, recipes};
-use super::machine;
 use super::observer::Reporter;
 use super::progress::Verbosity;
 use super::runtime::RuntimeFlags;
@@ -12,6 +11,8 @@ use super::table::Format;
 use clap::{Args, ValueEnum};
 use datasets::{DataRoots, Pinning};
 use engine::builtin;
+use eval::efficiency::{self, Protocol, Store};
+use eval::machine;
 use eval::report;
 use eval::runner::{self, Existing, FidelityOptions, NoiseFloor, Plan, RunSummary};
 use eval::scheduler::SchedulerOptions;
@@ -125,9 +126,27 @@ pub struct Arguments {
     /// Discard the run in --output_path and begin again
     #[arg(long, requires = "output_path", help_heading = "Output")]
     overwrite: bool,
+    /// Measure speed and memory of every recipe into RUN/efficiency.json [default: off]
+    ///
+    /// 256 tokens are read and 512 generated after them, one sequence at a time, as the paper does; 16 sequences are scored
+    /// together; bytes read for a token are set against the memory bandwidth, energy is read where the processor's counters
+    /// can be. No result depends on it.
+    #[arg(long, value_name = "WHEN", value_enum, help_heading = "Output")]
+    efficiency: Option<Efficiency>,
     /// How the comparison is written to stdout
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table, help_heading = "Output")]
     format: Format,
+}
+
+/// When speed and memory are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Efficiency {
+    /// Once for each machine, program, model and recipe: what was measured before is taken from the user's cache directory
+    Auto,
+    /// Now, in place of what was measured before; models whose questions are answered are built again
+    Measure,
+    /// Never
+    Off,
 }
 
 /// What to do with a prompt that is longer than the model's context.
@@ -210,6 +229,7 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
             noise_floor: if arguments.noise_floor { NoiseFloor::Measure } else { NoiseFloor::Omit },
             kl_documents: arguments.kl,
         },
+        efficiency: arguments.efficiency()?,
         quantization: arguments.calibration.quantization(),
         scheduler: SchedulerOptions {
             batch_tokens: arguments.batch_tokens as usize,
@@ -287,6 +307,19 @@ impl Arguments {
         })
     }
 
+    fn efficiency(&self) -> Result<efficiency::Options, Failure> {
+        let mode = match self.efficiency {
+            None | Some(Efficiency::Off) => return Ok(efficiency::Options::default()),
+            Some(Efficiency::Auto) => efficiency::Mode::Auto,
+            Some(Efficiency::Measure) => efficiency::Mode::Measure,
+        };
+        if self.output_path.is_none() {
+            let fix = "add --output_path RUN: what is measured is written to RUN/efficiency.json";
+            return Err(Failure::usage("what is measured would be written nowhere", "--efficiency", fix));
+        }
+        Ok(efficiency::Options { mode, protocol: Protocol::default(), store: Store::of_user() })
+    }
+
     /// How the command ends after a run.
     fn conclude(&self, summary: &RunSummary) -> Outcome {
         if let runner::Status::Incomplete { done, total } = summary.status {
@@ -298,6 +331,11 @@ impl Arguments {
                 }
             };
             return Err(Failure::new(Status::Incomplete, what, place, fix));
+        }
+        if !summary.unmeasured.is_empty() {
+            let what = "stopped while speed and memory were measured; all results are complete";
+            let fix = "run the same command with --efficiency measure";
+            return Err(Failure::new(Status::Incomplete, what, summary.unmeasured.join(", "), fix));
         }
         let problem = summary.variants.iter().find_map(|variant| {
             let result = variant.results.iter().find(|result| result.problem.is_some())?;

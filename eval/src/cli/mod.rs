@@ -13,7 +13,6 @@ mod inspect;
 mod interrupt;
 mod loading;
 mod logits;
-mod machine;
 mod models;
 mod observer;
 mod panic;

@@ -184,3 +184,27 @@ fn the_perplexity_of_a_trained_model_is_that_of_float64() {
         report[1]["true_bits_per_weight"].as_f64().unwrap() > report[1]["nominal_bits_per_weight"].as_f64().unwrap()
     );
 }
+
+#[test]
+fn efficiency_is_measured_where_it_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let run = |output: &Path| {
+        let fixed = ["eval", "-q", "--tasks", "mmlu:builtin@lm-eval", "--limit", "1", "--quant", "none"];
+        let flags = ["--efficiency", "auto", "--output_path", text(output)];
+        let mut command = command(&[fixed.as_slice(), &flags].concat());
+        finished(command.env("XDG_CACHE_HOME", at("cache")).output().unwrap()).ok();
+        fs::read(output.join("efficiency.json")).unwrap()
+    };
+    let file = run(&at("first"));
+    let value: Value = serde_json::from_slice(&file).unwrap();
+    assert_eq!(
+        (&value["protocol"]["prompt_tokens"], &value["protocol"]["generated_tokens"]),
+        (&256.into(), &512.into())
+    );
+    assert_eq!(value["recipes"]["none"]["measured"]["generated_tokens"], 512);
+    assert_eq!(run(&at("second")), file);
+    let [what, place, _] =
+        nibble(&["eval", "-q", "-m", "builtin", "--efficiency", "measure", "--format", "json"]).error(2);
+    assert!(what.contains("nowhere") && place == "--efficiency", "{what} {place}");
+}
