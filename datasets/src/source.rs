@@ -19,13 +19,13 @@ impl Source {
     pub fn read(path: &Path, name: impl Into<String>) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
         let sha256 = hex(&Sha256::digest(&bytes));
-        Ok(Self { name: name.into(), path: Some(path.to_owned()), bytes: bytes, sha256 })
+        Ok(Self { name: name.into(), path: Some(path.to_owned()), bytes, sha256 })
     }
 
     /// Text that this program generates.
     pub fn generated(name: impl Into<String>, bytes: Vec<u8>) -> Self {
         let sha256 = hex(&Sha256::digest(&bytes));
-        Self { name: name.into(), path: None, bytes: bytes, sha256 }
+        Self { name: name.into(), path: None, bytes, sha256 }
     }
 
     /// How errors call the file: its path, or its name where it has none.

@@ -241,7 +241,10 @@ fn the_world_is_made_once_and_named_as_embedded() {
         assert!(sets.mmlu(subject, Split::Validation).is_err());
     }
     let total: usize = answers.iter().sum();
-    assert!(answers.iter().all(|&count| count * 3 > total / 2 && count * 2 < total), "a letter is too common: {answers:?}");
+    assert!(
+        answers.iter().all(|&count| count * 3 > total / 2 && count * 2 < total),
+        "a letter is too common: {answers:?}"
+    );
     assert!(sets.mmlu("virology", Split::Test).is_err());
     assert_eq!(sets.text("tales").unwrap().content.byte_order_mark, ByteOrderMark::Absent);
 }

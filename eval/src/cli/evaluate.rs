@@ -15,7 +15,7 @@ use super::table::Format;
 use clap::{Args, ValueEnum};
 use datasets::{DataRoots, Pinning};
 use eval::report;
-use eval::runner::{self, Existing, FidelityOptions, NoiseFloor, Plan, RunSummary};
+use eval::runner::{self, Existing, Plan, RunSummary};
 use eval::scheduler::SchedulerOptions;
 use eval::task::{
     self, Concession, DEFAULT_SEED, GenerationOptions, Judgements, OnOverflow, PromptForm, TaskId, TaskOptions,
@@ -35,7 +35,8 @@ use std::sync::Arc;
 ///
 /// Without --model it is `builtin`, a small model that is part of this program, trained on a micro-world of our own. Where
 /// nothing is said, the builtin models answer ten benchmarks about that world and three texts of it under the paper's
-/// recipes, and the run is kept in runs/<model>. `--model builtin:all` is three runs, one a size.
+/// recipes, with the noise floor and with next-token distributions on 8 documents of each task, and the run is kept in
+/// runs/<model>. `--model builtin:all` is three runs, one a size.
 #[derive(Args, Debug)]
 #[command(
     rename_all = "snake_case",
@@ -206,7 +207,7 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
             reports.push(report::render(&summary, arguments.format.into()));
         }
         if matches!(arguments.format, Format::Table | Format::Md) {
-            print(&reports.drain(..).collect::<Vec<_>>(), arguments.format, context)?;
+            print(&std::mem::take(&mut reports), arguments.format, context)?;
         }
         if let Err(failure) = arguments.conclude(&summary, output.as_deref()) {
             print(&reports, arguments.format, context)?;
@@ -236,7 +237,9 @@ fn evaluate(
     let data = if arguments.data.is_empty() { vec![PathBuf::from("data")] } else { arguments.data.clone() };
     let pinning = if arguments.allow_unpinned { Pinning::Allow } else { Pinning::Require };
     if let (Some(output), None) = (output, &arguments.output_path) {
-        context.verbosity.note(format!("note: this run is kept in {}; the same command goes on there", output.display()));
+        context
+            .verbosity
+            .note(format!("note: this run is kept in {}; the same command goes on there", output.display()));
     }
     let plan = Plan {
         model: &source.name,
@@ -247,10 +250,7 @@ fn evaluate(
         tasks: &tasks,
         roots: &DataRoots::new(&data).with_pinning(pinning),
         options: arguments.options()?,
-        fidelity: FidelityOptions {
-            noise_floor: if arguments.noise_floor { NoiseFloor::Measure } else { NoiseFloor::Omit },
-            kl_documents: arguments.kl,
-        },
+        fidelity: defaults::fidelity(arguments, builtin),
         quantization: arguments.calibration.quantization(source),
         scheduler: SchedulerOptions {
             batch_tokens: arguments.batch_tokens as usize,

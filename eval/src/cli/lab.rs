@@ -116,7 +116,8 @@ mod tests {
         ] {
             assert_eq!(Builtin::parse(text).unwrap(), expected, "{text}");
         }
-        for (text, hint) in [("builtin:all", "name one"), ("builtin:sead", "builtin:seeded"), ("builtin:", "builtin:m")] {
+        for (text, hint) in [("builtin:all", "name one"), ("builtin:sead", "builtin:seeded"), ("builtin:", "builtin:m")]
+        {
             let failure = Builtin::parse(text).unwrap_err();
             assert_eq!(failure.status(), Status::Usage, "{text}");
             assert!(failure.fix().contains(hint), "{failure:?}");

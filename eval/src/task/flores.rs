@@ -250,10 +250,13 @@ impl Flores<'_> {
         read: fn(&[u64]) -> Option<T>,
     ) -> Result<Vec<T>, Error> {
         let mut all = Vec::with_capacity(samples.len());
+        // A bootstrap comes here thousands of times: one buffer for all.
+        let mut numbers: Vec<u64> = Vec::new();
         for (document, sample) in samples {
-            let numbers = sample.fields.get(field).and_then(Value::as_array);
-            let numbers = numbers.and_then(|list| list.iter().map(Value::as_u64).collect::<Option<Vec<u64>>>());
-            let counts = numbers.as_deref().and_then(read);
+            let list = sample.fields.get(field).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+            numbers.clear();
+            numbers.extend(list.iter().map_while(Value::as_u64));
+            let counts = if numbers.len() == list.len() { read(&numbers) } else { None };
             all.push(
                 counts.ok_or_else(|| self.frame.place(*document).mismatch(format!("a sample without `{field}`")))?,
             );

@@ -19,9 +19,9 @@ use crate::error::Error;
 use crate::metric::followbench::rules::{Instruction, has_readable_target, satisfied};
 use crate::metric::followbench::{self as metric, Language, judge};
 use crate::request::Outcome;
+use datasets::catalogue;
 use datasets::followbench::{self, Constraint, FOLLOWBENCH as DATASET, Item as Row};
 use datasets::world::{self, Rule};
-use datasets::catalogue;
 use serde_json::{Map, Value, json};
 
 /// All categories, and their mean as the authors' aggregator takes it.
@@ -171,10 +171,7 @@ fn add<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>, constraint: 
 
 /// Appends to a sample how many of its constraints are satisfied.
 fn with_count(sample: Sample, count: usize, constraints: usize) -> Sample {
-    sample
-        .with("satisfied", count)
-        .with("hard", count == constraints)
-        .with("soft", count as f64 / constraints as f64)
+    sample.with("satisfied", count).with("hard", count == constraints).with("soft", count as f64 / constraints as f64)
 }
 
 /// One category under the official protocol.
@@ -238,7 +235,9 @@ impl Task for FollowBench<'_> {
         let mut set = |name: &str, value: Value| fields.insert(name.into(), value);
         set("doc_to_text", "{instruction}".into());
         let scoring = match self.items {
-            Items::Official(_) => "YJiangcm/FollowBench, rules where they apply, a judge for the rest; rates from 0 to 1",
+            Items::Official(_) => {
+                "YJiangcm/FollowBench, rules where they apply, a judge for the rest; rates from 0 to 1"
+            }
             Items::World => "a rule of our own for each constraint; rates from 0 to 1",
         };
         set("scoring", scoring.into());

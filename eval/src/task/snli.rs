@@ -27,8 +27,8 @@ use crate::extract;
 use crate::metric::accuracy;
 use crate::python;
 use crate::request::Outcome;
-use datasets::{Loaded, catalogue, world};
 use datasets::snli::{self, Label, Pair, SNLI as DATASET, Split};
+use datasets::{Loaded, catalogue, world};
 use serde_json::{Map, Value};
 
 /// SNLI.

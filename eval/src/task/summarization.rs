@@ -97,8 +97,7 @@ pub static XSUM: Entry = Entry {
     build,
 };
 
-const OF_WORLD: &[(&str, &str)] =
-    &[("builtin", "80 stories of the micro-world; replies of at most 64 tokens")];
+const OF_WORLD: &[(&str, &str)] = &[("builtin", "80 stories of the micro-world; replies of at most 64 tokens")];
 
 const METRICS: &[&str] = &["rouge1", "rouge2", "rougeL", "rougeLsum", "no_answer"];
 

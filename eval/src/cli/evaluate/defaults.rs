@@ -4,6 +4,7 @@ use super::Arguments;
 use crate::cli::failure::Failure;
 use crate::cli::lab::{self, Builtin};
 use datasets::lab::SIZES;
+use eval::runner::{FidelityOptions, NoiseFloor};
 use eval::task::DEFAULT_SEED;
 use std::path::PathBuf;
 
@@ -34,6 +35,9 @@ const TASKS: [&str; 14] = [
 const SEEDED_RECIPES: &str = "none,rtn:w8,rtn:w4g32,rtn:w2g32";
 const SEEDED_TASKS: [&str; 3] =
     ["perplexity:builtin_chronicle@gptq-256", "mmlu:builtin@lm-eval", "truthfulqa:builtin@lm-eval"];
+
+/// Documents of each task on which next-token distributions are compared, where nothing is said.
+const KL_DOCUMENTS: usize = 8;
 
 /// Directory of runs that nothing is said of.
 const DIRECTORY: &str = "runs";
@@ -83,6 +87,16 @@ pub fn output(arguments: &Arguments, builtin: Option<Builtin>, model_name: &str,
     }
 }
 
+/// What is measured beside scores: what is asked for, and all of it where nothing is said about a trained model of the
+/// program.
+pub fn fidelity(arguments: &Arguments, builtin: Option<Builtin>) -> FidelityOptions {
+    let whole = matches!(builtin, Some(Builtin::Trained(_))) && is_plain(arguments);
+    FidelityOptions {
+        noise_floor: if whole || arguments.noise_floor { NoiseFloor::Measure } else { NoiseFloor::Omit },
+        kl_documents: if whole { KL_DOCUMENTS } else { arguments.kl },
+    }
+}
+
 /// Whether everything that makes a plan is left as it is.
 fn is_plain(arguments: &Arguments) -> bool {
     let Arguments { quant, tasks, limit, num_fewshot, window, gen_kwargs, judgements, .. } = arguments;
@@ -119,6 +133,8 @@ mod tests {
         let smallest = Builtin::parse("builtin").unwrap();
         assert_eq!(quant::Recipe::parse_list(recipes(smallest)).unwrap().len(), 10);
         assert_eq!(output(&arguments, smallest, "builtin-s", 1), Some("runs/builtin-s".into()));
+        let whole = fidelity(&arguments, smallest);
+        assert_eq!((whole.noise_floor, whole.kl_documents), (NoiseFloor::Measure, KL_DOCUMENTS));
         // Each is asked under the protocol that it says.
         for id in tasks(smallest).unwrap() {
             assert_eq!(&eval::task::parse(id).unwrap().to_string(), id);
@@ -140,6 +156,7 @@ mod tests {
             &["--gen_kwargs", "temperature=1"],
         ] {
             assert_eq!(output(&read(flags), smallest, "builtin-s", 1), None, "{flags:?}");
+            assert!(fidelity(&read(flags), smallest).kl_documents < KL_DOCUMENTS, "{flags:?}");
         }
         for flags in [&["--threads", "1"][..], &["--format", "json"], &["--batch_size", "3"]] {
             assert!(output(&read(flags), smallest, "builtin-s", 1).is_some(), "{flags:?}");

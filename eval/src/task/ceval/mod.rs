@@ -24,7 +24,10 @@ pub static CEVAL: Entry = Entry {
               the eight hard subjects",
     datasets: &[&DATASET, &catalogue::WORLD],
     split: "val; worked examples from dev, the first ones",
-    variants: &[("builtin", "200 questions in 5 subjects of the micro-world, in its second language; only qwen-chat, replies of at most 8 tokens")],
+    variants: &[(
+        "builtin",
+        "200 questions in 5 subjects of the micro-world, in its second language; only qwen-chat, replies of at most 8 tokens",
+    )],
     protocols: PROTOCOLS,
     default_protocol: QWEN_CHAT,
     default_reason: DEFAULT_REASON,

@@ -49,11 +49,8 @@ impl Corpus {
     /// # Errors
     /// No corpus named; what the reader finds.
     pub fn read(id: &TaskId, inputs: &Inputs<'_>) -> Result<Self, Error> {
-        let refused = |expected: &str, found: String| Error::Variant {
-            task: id.name.clone(),
-            expected: expected.into(),
-            found,
-        };
+        let refused =
+            |expected: &str, found: String| Error::Variant { task: id.name.clone(), expected: expected.into(), found };
         let Some(variant) = id.variant.as_deref().filter(|variant| !variant.is_empty()) else {
             let expected = "a corpus (`perplexity:wikitext2`, `:c4`, `:ptb`, `:ptb-new`, `:builtin_chronicle`, \
                             `:builtin_tales`, `:builtin_notices`) or a text file";
