@@ -93,7 +93,7 @@ fn every_byte_is_pinned() {
         found,
         [
             "f53a7b35fe9d5494a744a6d438e8ac524c586a8637e7b87e359909df931acd87",
-            "0a824810c2fd64ad0d5e044e8dc1a16c75061e9f56cfad116ece3216dc396646"
+            "5854922ddad7520203eb90f0ca9cb3dfc00fa47e3b9723c474b54f14cac67740"
         ],
         "corpus and test files"
     );

@@ -11,6 +11,7 @@ mod failure;
 mod generate;
 mod inspect;
 mod interrupt;
+mod lab;
 mod loading;
 mod logits;
 mod models;
@@ -49,7 +50,7 @@ use std::process::ExitCode;
     disable_help_subcommand = true,
     after_help = "Examples:
   nibble doctor                                       what this machine has, and what is missing
-  nibble eval                                         try everything on a small model made in memory
+  nibble eval                                         the whole evaluation, on a small trained model in the program
   nibble eval -m DIR --quant none,rtn:w4g32 --tasks mmlu --data DATA --output_path RUN
   nibble compare RUN OTHER_RUN --max_drop 0.01        exit code 1 if a score fell by more
   nibble generate -m DIR --prompt \"Once upon a time\"
@@ -59,7 +60,7 @@ use std::process::ExitCode;
 Flags may be spelled with _ or -. `nibble COMMAND --help` explains every flag of a command.",
     after_long_help = "Examples:
   nibble doctor                                       what this machine has, and what is missing
-  nibble eval                                         try everything on a small model made in memory
+  nibble eval                                         the whole evaluation, on a small trained model in the program
   nibble eval -m DIR --quant none,rtn:w4g32 --tasks mmlu --data DATA --output_path RUN
   nibble compare RUN OTHER_RUN --max_drop 0.01        exit code 1 if a score fell by more
   nibble generate -m DIR --prompt \"Once upon a time\"

@@ -2,7 +2,7 @@
 
 use super::program::nibble;
 
-const SMALL: [&str; 7] = ["bench", "-q", "-m", "builtin", "-r", "2", "--no_warmup"];
+const SMALL: [&str; 7] = ["bench", "-q", "-m", "builtin:seeded", "-r", "2", "--no_warmup"];
 
 #[test]
 fn lists_are_combined_and_keys_are_those_of_llama_bench() {
