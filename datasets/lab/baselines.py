@@ -47,8 +47,8 @@ def likeliest(reader, prompts, answers, labels):
 
 
 def lettered(reader, paths, items, first_column, lead, gap):
-    """Questions with four choices; the question is withheld."""
-    whole, blind, labels = [], [], []
+    """Questions with four choices, which are replied to in words; the question is withheld."""
+    whole, blind, answers, labels = [], [], [], []
     for path in paths:
         with open(path, encoding="utf-8") as file:
             rows = list(csv.reader(file))[first_column:]
@@ -57,8 +57,8 @@ def lettered(reader, paths, items, first_column, lead, gap):
             choices = "".join(f"{letter}. {choice}\n" for letter, choice in zip("ABCD", row[1:5]))
             whole.append(chat(f"{lead}{row[0]}{gap}{choices}"))
             blind.append(chat(f"{lead}{gap}{choices}"))
+            answers.append([choice[:1].upper() + choice[1:] + "." for choice in row[1:5]])
             labels.append("ABCD".index(row[5]))
-    answers = [list("ABCD")] * len(labels)
     score = lambda prompts: likeliest(reader, prompts, answers, labels)
     return 100 * majority(labels), score(blind), score(whole)
 

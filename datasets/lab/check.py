@@ -104,7 +104,8 @@ def main():
             for row in rows[:items] if name == "mmlu" else [row[1:] for row in rows[1 : items + 1]]:
                 gap = "\n" if name == "mmlu" else "\n\n"
                 choices = "".join(f"{letter}. {choice}\n" for letter, choice in zip("ABCD", row[1:5]))
-                hits.append("ABCD"[best(chat(f"{lead}{row[0]}{gap}{choices}"), list("ABCD"))] == row[5])
+                replies = [f"{choice[:1].upper()}{choice[1:]}." for choice in row[1:5]]
+                hits.append("ABCD"[best(chat(f"{lead}{row[0]}{gap}{choices}"), replies)] == row[5])
             every += hits
             print(f"  {os.path.basename(path)} {share(hits)}")
         print(f"{name} {share(every)}")

@@ -3,6 +3,7 @@
     cargo run --release -p datasets --example world -- CORPUS --tokens 60000000
     python datasets/lab/train.py tokenizer --corpus CORPUS --out WORK
     python datasets/lab/train.py train --size s --corpus CORPUS --out WORK --tokens 40000000
+    python datasets/lab/train.py grow --size m --origin s --out WORK
     python datasets/lab/train.py export --size s --out WORK --to MODEL
 
 Needs numpy, torch, tokenizers and safetensors; runs on a CPU as on an accelerator. Training writes a checkpoint every few
@@ -221,6 +222,63 @@ class Llama(nn.Module):
         return F.linear(self.norm(x), self.embed_tokens.weight)
 
 
+def grow(arguments):
+    """Makes a first checkpoint of a size from a trained smaller one, which it computes again almost exactly.
+
+    New features of the residual stream, new units and new heads begin small and unread: what reads them and what they
+    write are drawn like the weights of a new model, but for what they write into old features, which is zero. New blocks
+    write nothing. RMSNorm divides by the root of the mean over more features: its weights shrink by as much. (Net2Net,
+    Chen et al. 2016; bert2BERT, Chen et al. 2022.)
+    """
+    torch.manual_seed(arguments.seed)
+    small, large = SIZES[arguments.origin], SIZES[arguments.size]
+    path = os.path.join(arguments.out, arguments.origin, "checkpoint.pt")
+    old = torch.load(path, map_location="cpu")["model"]
+    model = Llama(large)
+    new = model.state_dict()
+    d, width = small["hidden"], small["hidden"] // small["heads"]
+    scale = math.sqrt(d / large["hidden"])
+    # Key-value heads are copied as often as fits; every old head goes to a copy of its own key-value head with room left.
+    copies = large["kv_heads"] // small["kv_heads"]
+    room = large["heads"] // large["kv_heads"]
+    shared = small["heads"] // small["kv_heads"]
+    place = [
+        (head // shared * copies + head % shared // room) * room + head % shared % room for head in range(small["heads"])
+    ]
+
+    def rows(heads):
+        return torch.cat([torch.arange(head * width, (head + 1) * width) for head in heads])
+
+    key_value = rows([head // copies for head in range(large["kv_heads"])])
+    inner = small["inner"]
+    for name, value in new.items():
+        source = old.get(name)
+        last = name.rsplit(".", 2)[-2]
+        if source is None:
+            if last in ("o_proj", "down_proj"):
+                value.zero_()
+        elif last == "embed_tokens":
+            value[:, :d] = source
+        elif value.dim() == 1:
+            value.fill_(scale)
+            value[:d] = source * scale
+        elif last == "q_proj":
+            value[rows(place), :d] = source
+        elif last in ("k_proj", "v_proj"):
+            value[:, :d] = source[key_value]
+        elif last == "o_proj":
+            value[:d] = 0
+            value[:d, rows(place)] = source
+        elif last in ("gate_proj", "up_proj"):
+            value[:inner, :d] = source
+        elif last == "down_proj":
+            value[:d] = 0
+            value[:d, :inner] = source
+    work = os.path.join(arguments.out, arguments.size)
+    os.makedirs(work, exist_ok=True)
+    torch.save(dict(model=new, step=0), os.path.join(work, "checkpoint.pt"))
+
+
 def train(arguments):
     """Trains one size, or goes on where the last checkpoint stands."""
     torch.manual_seed(arguments.seed)
@@ -253,7 +311,7 @@ def train(arguments):
     if os.path.exists(checkpoint):
         state = torch.load(checkpoint, map_location=device)
         model.load_state_dict(state["model"])
-        for optimizer, old in zip(optimizers, state["optimizers"]):
+        for optimizer, old in zip(optimizers, state.get("optimizers", [])):
             optimizer.load_state_dict(old)
         first = state["step"]
 
@@ -380,10 +438,11 @@ def export(arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["tokenizer", "train", "export"])
+    parser.add_argument("what", choices=["tokenizer", "grow", "train", "export"])
     parser.add_argument("--corpus", help="directory that the example `world` wrote")
     parser.add_argument("--out", required=True, help="working directory")
     parser.add_argument("--size", choices=list(SIZES), default="s")
+    parser.add_argument("--origin", choices=list(SIZES), default="s", help="size that another grows from")
     parser.add_argument("--to", help="directory of the exported model")
     parser.add_argument("--tokens", type=int, default=10_000_000, help="tokens to train on")
     parser.add_argument("--batch", type=int, default=4096, help="tokens a step")
@@ -396,6 +455,8 @@ def main():
     arguments = parser.parse_args()
     if arguments.what == "tokenizer":
         make_tokenizer(arguments.corpus, arguments.out)
+    elif arguments.what == "grow":
+        grow(arguments)
     elif arguments.what == "train":
         train(arguments)
     else:
