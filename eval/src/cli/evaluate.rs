@@ -8,11 +8,12 @@ use super::machine;
 use super::observer::Reporter;
 use super::progress::Verbosity;
 use super::runtime::RuntimeFlags;
+use super::style;
 use super::table::Format;
 use clap::{Args, ValueEnum};
 use datasets::{DataRoots, Pinning};
 use engine::builtin;
-use eval::report;
+use eval::report::{self, Run};
 use eval::runner::{self, Existing, FidelityOptions, NoiseFloor, Plan, RunSummary};
 use eval::scheduler::SchedulerOptions;
 use eval::task::{
@@ -224,6 +225,10 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
     let summary = runner::run(&plan, &mut reporter);
     reporter.finish();
     let summary = summary?;
+    let is_complete = summary.status == runner::Status::Complete;
+    let written = arguments.output_path.as_deref().filter(|_| is_complete);
+    // What is in the directory is more than what was computed: speed and memory, for one.
+    let run = written.map_or_else(|| Ok(Run::of(&summary)), Run::read)?;
     if !summary.variants.is_empty() {
         let format = match arguments.format {
             Format::Table => report::Format::Table,
@@ -231,8 +236,12 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
             Format::Csv => report::Format::Csv,
             Format::Md => report::Format::Markdown,
         };
-        write!(context.out, "{}", report::render(&summary, format))?;
+        write!(context.out, "{}", report::render(&summary, &run, format, style::of_stdout()))?;
         context.out.flush()?;
+    }
+    if let Some(directory) = written {
+        let path = report::write_html(std::slice::from_ref(&run), directory)?;
+        context.verbosity.note(format!("report: {}", path.display()));
     }
     arguments.conclude(&summary)
 }
