@@ -1,7 +1,7 @@
 //! The catalogue of benchmarks: short names, chance, and which columns the tasks of runs fall into.
 
 use super::figures::plain;
-use super::run::{Run, Task, Variant};
+use super::run::{Run, Score, Task, Variant};
 
 /// A benchmark that reports know by name.
 #[derive(Debug)]
@@ -130,9 +130,14 @@ impl Column {
         &self.ids
     }
 
-    /// The value of its main metric in a variant.
+    /// Its metric in a variant.
+    pub fn score<'a>(&self, variant: &'a Variant) -> Option<&'a Score> {
+        self.task(variant)?.score(&self.metric)
+    }
+
+    /// The value of its metric in a variant.
     pub fn value(&self, variant: &Variant) -> Option<f64> {
-        self.task(variant)?.main()?.value
+        self.score(variant)?.value
     }
 
     /// Whether it is a perplexity.
@@ -223,6 +228,36 @@ fn column(task: &Task) -> Column {
         column.chance = None;
     }
     column
+}
+
+/// Further metrics that the paper draws: of each benchmark, what `paper` calls them.
+const SECONDARY: [(&str, &str, &str, &str); 8] = [
+    ("xsum", "rouge2", "XSum, ROUGE-2", "xsum rouge2"),
+    ("xsum", "rougeL", "XSum, ROUGE-L", "xsum rougeL"),
+    ("cnn_dailymail", "rouge2", "CNN/DailyMail, ROUGE-2", "cnn_dailymail rouge2"),
+    ("cnn_dailymail", "rougeL", "CNN/DailyMail, ROUGE-L", "cnn_dailymail rougeL"),
+    ("followbench", "ssr", "FollowBench, SSR", "followbench ssr"),
+    ("followbench", "csl", "FollowBench, CSL", "followbench csl"),
+    ("bbq", "amb_bias_score", "BBQ, bias in ambiguous contexts", "bbq ambiguous"),
+    ("bbq", "disamb_bias_score", "BBQ, bias in disambiguated contexts", "bbq disambiguated"),
+];
+
+/// Columns of further metrics of the benchmarks among `columns`.
+pub fn secondary(columns: &[Column]) -> Vec<Column> {
+    let of = |(key, metric, title, paper): &(&str, &str, &str, &str)| {
+        let column = columns.iter().find(|column| column.key == *key && column.metric != *metric)?;
+        let is_bias = metric.contains("bias");
+        Some(Column {
+            title: (*title).to_string(),
+            metric: (*metric).to_string(),
+            scale: Scale::of(metric),
+            higher_is_better: !is_bias,
+            chance: is_bias.then_some(0.0),
+            paper: (*paper).to_string(),
+            ..column.clone()
+        })
+    };
+    SECONDARY.iter().filter_map(of).collect()
 }
 
 /// The columns that every run has.

@@ -1,8 +1,9 @@
 //! The paper's findings, held against what these runs found, each by a rule that is stated.
 
-use super::benchmark::{Column, shared};
+use super::benchmark::Column;
+use super::equal_bytes::{EqualBytes, equal_bytes};
 use super::figures::{bits, listed, megabytes};
-use super::quality::{Losses, mean_perplexity, mean_score, retained};
+use super::quality::Losses;
 use super::run::{Run, Variant};
 
 /// What these runs say of a finding.
@@ -49,8 +50,28 @@ pub struct Finding {
     pub rule: &'static str,
     /// What these runs say.
     pub outcome: Outcome,
+    /// How many cases agree, and how many were tested.
+    pub agreeing: (usize, usize),
     /// The numbers behind that.
     pub evidence: Vec<String>,
+}
+
+impl Finding {
+    fn new(claim: &'static str, rule: &'static str, agree: &[bool], mut evidence: Vec<String>, missing: &str) -> Self {
+        if evidence.is_empty() {
+            evidence.push(missing.to_string());
+        }
+        let agreeing = (agree.iter().filter(|it| **it).count(), agree.len());
+        Self { claim, rule, outcome: Outcome::of(agree), agreeing, evidence }
+    }
+
+    /// The outcome in words, with the number of cases behind it.
+    pub fn summary(&self) -> String {
+        match self.agreeing {
+            (_, 0) => self.outcome.name().to_string(),
+            (agreeing, tested) => format!("{} ({agreeing} of {tested})", self.outcome.name()),
+        }
+    }
 }
 
 /// All of them, in the paper's order.
@@ -72,25 +93,13 @@ struct Measure<'a> {
     /// Model and recipe; the recipe alone where there is one model.
     name: String,
     losses: Losses,
-    retained: Option<f64>,
-    /// Mean perplexity over the baseline's.
-    perplexity: Option<f64>,
 }
 
 fn measures<'a>(columns: &[Column], runs: &'a [Run]) -> Vec<Measure<'a>> {
     let mut found = Vec::new();
     for run in runs {
-        let Some(baseline) = run.reference() else { continue };
         for variant in run.compared() {
-            let before = mean_perplexity(columns, baseline);
-            let ratio = mean_perplexity(columns, variant).zip(before).map(|(after, before)| after / before);
-            found.push(Measure {
-                variant,
-                name: name(runs, run, variant),
-                losses: Losses::of(columns, run, variant),
-                retained: retained(columns, baseline, variant),
-                perplexity: ratio,
-            });
+            found.push(Measure { variant, name: name(runs, run, variant), losses: Losses::of(columns, run, variant) });
         }
     }
     found
@@ -105,18 +114,13 @@ impl Measure<'_> {
         self.variant.bits.is_some_and(|bits| (least..=most).contains(&bits)) && self.losses.tests > 0
     }
 
-    /// Share of tests that found a loss.
-    fn share_worse(&self) -> f64 {
-        self.losses.worse.len() as f64 / self.losses.tests.max(1) as f64
-    }
-
     fn text(&self) -> String {
         let mut parts = vec![
             format!("{} true bits", bits(self.variant.true_bits)),
             format!("{} of {} tasks worse", self.losses.worse.len(), self.losses.tests),
         ];
-        parts.extend(self.retained.map(|left| format!("{:.0} % of the lead over guessing left", 100.0 * left)));
-        parts.extend(self.perplexity.map(growth));
+        parts.extend(self.losses.retained.map(|left| format!("{:.0} % of the lead over guessing left", 100.0 * left)));
+        parts.extend(self.losses.perplexity.map(growth));
         format!("{}: {}", self.name, parts.join(", "))
     }
 }
@@ -141,20 +145,16 @@ fn judged(
     let line = |(measure, agrees): (&&Measure<'_>, &bool)| {
         format!("{}{}", measure.text(), if *agrees { "" } else { " (against)" })
     };
-    let mut evidence: Vec<String> = measures.iter().zip(&agree).map(line).collect();
-    if evidence.is_empty() {
-        evidence.push(missing.to_string());
-    }
-    Finding { claim, rule, outcome: Outcome::of(&agree), evidence }
+    Finding::new(claim, rule, &agree, measures.iter().zip(&agree).map(line).collect(), missing)
 }
 
 fn eight_bits(measures: &[Measure<'_>]) -> Finding {
     let of: Vec<_> = measures.iter().filter(|measure| measure.has_bits(8, 8)).collect();
     judged(
         "8 bits equal the unquantized model",
-        "every recipe of 8 bits: at most one task in ten is significantly worse, and perplexity grows by less than 1 %",
+        "every recipe of 8 bits: at most one benchmark in ten is significantly worse, and perplexity grows by less than 1 %",
         &of,
-        |it| it.share_worse() <= 0.1 && it.perplexity.is_none_or(|ratio| ratio < 1.01),
+        |it| it.losses.share_worse() <= 0.1 && it.losses.perplexity.is_none_or(|ratio| ratio < 1.01),
         "no recipe of 8 bits is compared with a baseline",
     )
 }
@@ -163,12 +163,12 @@ fn four_bits(measures: &[Measure<'_>]) -> Finding {
     let of: Vec<_> = measures.iter().filter(|measure| measure.has_bits(4, 4)).collect();
     judged(
         "4 bits come close on most benchmarks",
-        "every recipe of 4 bits: fewer than half of the tasks are significantly worse, and at least 90 % of the lead over \
+        "every recipe of 4 bits: fewer than half of the benchmarks are significantly worse, and at least 90 % of the lead over \
          guessing is left (without benchmarks: perplexity grows by less than 10 %)",
         &of,
-        |it| match it.retained {
-            Some(left) => left >= 0.9 && it.share_worse() < 0.5,
-            None => it.perplexity.is_some_and(|ratio| ratio < 1.1),
+        |it| match it.losses.retained {
+            Some(left) => left >= 0.9 && it.losses.share_worse() < 0.5,
+            None => it.losses.perplexity.is_some_and(|ratio| ratio < 1.1),
         },
         "no recipe of 4 bits is compared with a baseline",
     )
@@ -179,14 +179,14 @@ fn three_bits(measures: &[Measure<'_>]) -> Finding {
     let of: Vec<_> = measures.iter().filter(plain).collect();
     judged(
         "3 bits and fewer are visibly worse, unless outliers are kept apart",
-        "every recipe of at most 3 bits but SpQR: at least half of the tasks are significantly worse, or at most 90 % of \
+        "every recipe of at most 3 bits but SpQR: at least half of the benchmarks are significantly worse, or at most 90 % of \
          the lead over guessing is left (without benchmarks: perplexity grows by at least 10 %)",
         &of,
         |it| {
-            it.share_worse() >= 0.5
-                || match it.retained {
+            it.losses.share_worse() >= 0.5
+                || match it.losses.retained {
                     Some(left) => left <= 0.9,
-                    None => it.perplexity.is_some_and(|ratio| ratio >= 1.1),
+                    None => it.losses.perplexity.is_some_and(|ratio| ratio >= 1.1),
                 }
         },
         "no recipe of at most 3 bits is compared with a baseline",
@@ -195,7 +195,7 @@ fn three_bits(measures: &[Measure<'_>]) -> Finding {
 
 /// What ranks recipes: the lead that is left, or else less perplexity.
 fn rank(measure: &Measure<'_>) -> Option<f64> {
-    measure.retained.or(measure.perplexity.map(|ratio| 1.0 / ratio))
+    measure.losses.retained.or(measure.losses.perplexity.map(|ratio| 1.0 / ratio))
 }
 
 fn outliers(measures: &[Measure<'_>]) -> Finding {
@@ -217,96 +217,17 @@ fn outliers(measures: &[Measure<'_>]) -> Finding {
         let cheap = rivals.iter().filter(|it| it.variant.true_bits <= spqr.variant.true_bits);
         let cheapest = cheap.filter_map(|it| Some((rank(it)?, it))).max_by(|a, b| a.0.total_cmp(&b.0));
         if let Some((value, it)) = cheapest {
-            let how = if value > own { "but is beaten by" } else { "and beats" };
-            text.push_str(&format!("; at no more true bits it {how} {}", it.text()));
+            let how = if value > own { "keeps more" } else { "keeps less" };
+            text.push_str(&format!("; at no more true bits the best of the others {how}: {}", it.text()));
         }
         evidence.push(text);
     }
-    if evidence.is_empty() {
-        evidence.push("no SpQR of 2 or 3 bits beside another method of as many bits".into());
-    }
-    Finding { claim, rule, outcome: Outcome::of(&agree), evidence }
+    Finding::new(claim, rule, &agree, evidence, "no SpQR of 2 or 3 bits beside another method of as many bits")
 }
 
 fn same_model(a: &Measure<'_>, b: &Measure<'_>) -> bool {
     let model = |it: &Measure<'_>| it.name.strip_suffix(&it.variant.recipe).map(str::to_string);
     model(a) == model(b)
-}
-
-/// How much more than the smaller model's bytes still counts as equal.
-const EQUAL_BYTES: f64 = 1.05;
-
-/// A larger model's recipe beside a smaller model without quantization.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EqualBytes {
-    /// The larger model, its recipe and its bytes.
-    pub larger: (String, String, u64),
-    /// The smaller model, its baseline and its bytes.
-    pub smaller: (String, String, u64),
-    /// Mean scores in points, the larger model's first.
-    pub scores: Option<(f64, f64)>,
-    /// Mean perplexities likewise.
-    pub perplexities: Option<(f64, f64)>,
-    /// Short names of benchmarks whose intervals say that the larger one is better, and worse.
-    pub better_worse: (Vec<String>, Vec<String>),
-}
-
-impl EqualBytes {
-    /// Whether the larger one is better: in mean score, else in perplexity.
-    pub fn is_larger_better(&self) -> Option<bool> {
-        let scores = self.scores.map(|(larger, smaller)| larger > smaller);
-        scores.or(self.perplexities.map(|(larger, smaller)| larger < smaller))
-    }
-}
-
-/// Every pair of models: the best recipe of the larger one that takes no more bytes than the smaller one unquantized.
-pub fn equal_bytes(columns: &[Column], runs: &[Run]) -> Vec<EqualBytes> {
-    let columns = shared(columns, runs);
-    let mut found = Vec::new();
-    for smaller in runs {
-        let Some(small) = smaller.reference() else { continue };
-        for larger in runs {
-            let Some(large) = larger.reference() else { continue };
-            if large.weight_bytes <= small.weight_bytes {
-                continue;
-            }
-            let fits = |variant: &&Variant| variant.weight_bytes as f64 <= EQUAL_BYTES * small.weight_bytes as f64;
-            let score = |variant: &Variant| match mean_score(&columns, variant) {
-                Some(mean) => Some(mean.value),
-                None => mean_perplexity(&columns, variant).map(|value| -value),
-            };
-            let fitting = larger.compared().filter(fits).filter_map(|variant| Some((score(variant)?, variant)));
-            let Some((_, best)) = fitting.max_by(|a, b| a.0.total_cmp(&b.0)) else { continue };
-            let both = |of: &dyn Fn(&Variant) -> Option<f64>| of(best).zip(of(small));
-            found.push(EqualBytes {
-                larger: (larger.model.clone(), best.recipe.clone(), best.weight_bytes),
-                smaller: (smaller.model.clone(), small.recipe.clone(), small.weight_bytes),
-                scores: both(&|variant| mean_score(&columns, variant).map(|mean| mean.value)),
-                perplexities: both(&|variant| mean_perplexity(&columns, variant)),
-                better_worse: better_worse(&columns, best, small),
-            });
-        }
-    }
-    found
-}
-
-/// Benchmarks in which two variants differ by more than 1.96 standard errors of the difference, taken for independent.
-fn better_worse(columns: &[Column], one: &Variant, other: &Variant) -> (Vec<String>, Vec<String>) {
-    let mut found = (Vec::new(), Vec::new());
-    for column in columns.iter().filter(|column| column.is_score()) {
-        let of = |variant: &Variant| {
-            let score = column.task(variant)?.main()?;
-            Some((score.value?, score.standard_error?))
-        };
-        let (Some((a, error_a)), Some((b, error_b))) = (of(one), of(other)) else { continue };
-        let limit = 1.96 * (error_a * error_a + error_b * error_b).sqrt();
-        if a - b > limit {
-            found.0.push(column.short.clone());
-        } else if b - a > limit {
-            found.1.push(column.short.clone());
-        }
-    }
-    found
 }
 
 fn larger_quantized(columns: &[Column], runs: &[Run]) -> Finding {
@@ -333,21 +254,15 @@ fn larger_quantized(columns: &[Column], runs: &[Run]) -> Finding {
             parts.join(", ")
         )
     };
-    let mut evidence: Vec<String> = pairs.iter().map(line).collect();
-    if evidence.is_empty() {
-        evidence.push(
-            "no larger model with a recipe that fits into the bytes of a smaller one (several models are needed)"
-                .into(),
-        );
-    }
-    Finding {
-        claim: "a larger model quantized beats a smaller one unquantized at equal bytes",
-        rule: "every pair of models: of the larger one's recipes with at most 1.05 times the bytes of the smaller one \
-               unquantized the best one has a higher mean score over the shared benchmarks (without benchmarks: a lower \
-               perplexity)",
-        outcome: Outcome::of(&agree),
-        evidence,
-    }
+    Finding::new(
+        "A larger model quantized beats a smaller one unquantized at equal bytes",
+        "every pair of models: of the larger one's recipes with at most 1.05 times the bytes of the smaller one \
+         unquantized the best one has a higher mean score over the shared benchmarks (without benchmarks: a lower \
+         perplexity)",
+        &agree,
+        pairs.iter().map(line).collect(),
+        "no larger model with a recipe that fits into the bytes of a smaller one (several models are needed)",
+    )
 }
 
 fn speed(runs: &[Run]) -> Finding {
@@ -368,13 +283,75 @@ fn speed(runs: &[Run]) -> Finding {
             ));
         }
     }
-    if evidence.is_empty() {
-        evidence.push("speed not measured, or not of a baseline and a recipe".into());
-    }
-    Finding {
-        claim: "quantized generates faster than unquantized in this engine (in the paper slower, but for GPTQ at 4 bits)",
-        rule: "every recipe: the median of its generated tokens a second is above the baseline's",
-        outcome: Outcome::of(&agree),
+    Finding::new(
+        "Quantized generates faster than unquantized in this engine (in the paper slower, but for GPTQ at 4 bits)",
+        "every recipe: the median of its generated tokens a second is above the baseline's",
+        &agree,
         evidence,
+        "speed not measured, or not of a baseline and a recipe",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::benchmark::columns;
+    use super::super::synthetic::{efficiency, falling, run};
+    use super::*;
+
+    fn outcomes(runs: &[Run]) -> Vec<Outcome> {
+        findings(&columns(runs), runs).iter().map(|finding| finding.outcome).collect()
+    }
+
+    #[test]
+    fn one_model_as_in_the_paper() {
+        let mut run = falling("m", 1_000_000, 0.8);
+        let all = [Outcome::Supported; 4];
+        assert_eq!(outcomes(std::slice::from_ref(&run)), [all.as_slice(), &[Outcome::NotTestable; 2]].concat());
+        run.efficiency = efficiency(&[("none", 100.0, 1), ("gptq:w4g128", 250.0, 1), ("gptq:w3g128", 90.0, 1)]);
+        let runs = [run];
+        let found = findings(&columns(&runs), &runs);
+        assert_eq!((found[5].outcome, found[5].agreeing), (Outcome::Partly, (1, 2)));
+        // At no more true bits GPTQ with 4 keeps more than SpQR with 2.
+        assert!(found[3].evidence[0].contains("keeps more: gptq:w4g128"), "{:?}", found[3].evidence);
+    }
+
+    #[test]
+    fn what_contradicts() {
+        let (good, bad): (&[(&str, f64)], &[(&str, f64)]) = (&[("mmlu@a", 0.9)], &[("mmlu@a", 0.5)]);
+        let turned = run(
+            "m",
+            &[
+                ("none", 16.0, 100, good),
+                ("gptq:w8g128", 8.0, 50, bad),
+                ("gptq:w4g128", 4.0, 25, bad),
+                ("gptq:w2g128", 2.0, 12, good),
+                ("spqr:w2g16", 6.0, 40, bad),
+            ],
+        );
+        assert_eq!(outcomes(&[turned])[..4], [Outcome::Contradicted; 4]);
+    }
+
+    #[test]
+    fn equal_bytes_need_two_models() {
+        let small = falling("small", 1_000_000, 0.5);
+        // A quarter of its bytes are the small one's.
+        let large = falling("large", 4_000_000, 0.9);
+        let runs = [small.clone(), large];
+        let found = &findings(&columns(&runs), &runs)[4];
+        assert_eq!(found.outcome, Outcome::Supported);
+        assert!(
+            found.evidence[0].starts_with("large gptq:w4g128 (1.00 MB) and small none (1.00 MB)"),
+            "{:?}",
+            found.evidence
+        );
+        let too_large = [small.clone(), falling("huge", 400_000_000, 0.9)];
+        assert_eq!(outcomes(&too_large)[4], Outcome::NotTestable);
+        let no_better = [small, falling("large", 4_000_000, 0.4)];
+        assert_eq!(outcomes(&no_better)[4], Outcome::Contradicted);
+    }
+
+    #[test]
+    fn nothing_is_testable_without_runs() {
+        assert_eq!(outcomes(&[]), [Outcome::NotTestable; 6]);
     }
 }

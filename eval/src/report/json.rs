@@ -3,8 +3,9 @@
 use super::benchmark::{Column, columns, shared};
 use super::correlation::{self, Correlation};
 use super::efficiency::{Measured, Rate};
-use super::findings::{equal_bytes, findings};
-use super::quality::{Losses, Mean, mean_perplexity, mean_score, retained};
+use super::equal_bytes::{EqualBytes, equal_bytes};
+use super::findings::findings;
+use super::quality::{Losses, Mean, mean_perplexity, mean_score};
 use super::run::{Run, Variant};
 use super::verdict::Verdict;
 use serde_json::{Map, Value, json};
@@ -13,7 +14,7 @@ use serde_json::{Map, Value, json};
 pub fn value(runs: &[Run]) -> Value {
     let all = columns(runs);
     let of_all = shared(&all, runs);
-    let finding = |it: &super::findings::Finding| json!({"claim": it.claim, "outcome": it.outcome.name(), "rule": it.rule, "evidence": it.evidence});
+    let finding = |it: &super::findings::Finding| json!({"claim": it.claim, "outcome": it.outcome.name(), "agreeing": it.agreeing.0, "tested": it.agreeing.1, "rule": it.rule, "evidence": it.evidence});
     let correlations = correlation::rows(&all, runs);
     let row = |it: &correlation::Row| {
         json!({
@@ -24,7 +25,7 @@ pub fn value(runs: &[Run]) -> Value {
             "divergence": of_correlation(&it.divergence),
         })
     };
-    let pair = |it: &super::findings::EqualBytes| {
+    let pair = |it: &EqualBytes| {
         let side = |(model, recipe, bytes): &(String, String, u64)| json!({"model": model, "recipe": recipe, "weight_bytes": bytes});
         json!({
             "larger": side(&it.larger),
@@ -84,7 +85,7 @@ fn of_variant(all: &[Column], shared: &[Column], run: &Run, variant: &Variant) -
         "weight_bytes": variant.weight_bytes,
         "mean_score_of_shared_benchmarks": mean_score(shared, variant).map(mean),
         "geometric_mean_perplexity": mean_perplexity(all, variant),
-        "lead_over_guessing_left": run.reference().and_then(|baseline| retained(all, baseline, variant)),
+        "lead_over_guessing_left": losses.retained,
         "tests": losses.tests,
         "worse": losses.worse,
         "better": losses.better,

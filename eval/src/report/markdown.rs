@@ -25,7 +25,7 @@ pub fn text(runs: &[Run]) -> String {
     }
     text.push_str("## The paper's findings\n\n");
     for finding in findings(&all, runs) {
-        text.push_str(&format!("* {}: **{}**\n", finding.claim, finding.outcome.name()));
+        text.push_str(&format!("* {}: **{}**\n", finding.claim, finding.summary()));
         for line in &finding.evidence {
             text.push_str(&format!("  * {}\n", escaped(line)));
         }

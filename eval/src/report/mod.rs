@@ -9,6 +9,7 @@ mod changes;
 mod correlation;
 mod csv;
 mod efficiency;
+mod equal_bytes;
 mod figures;
 mod findings;
 mod grid;
@@ -23,6 +24,8 @@ mod parse;
 mod quality;
 mod run;
 mod svg;
+#[cfg(test)]
+mod synthetic;
 mod table;
 mod verdict;
 

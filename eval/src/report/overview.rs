@@ -262,3 +262,54 @@ fn metrics_note(all: &[Column], shown: &[&Column], perplexities: usize, is_measu
     }
     parts.join("; ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::synthetic::{efficiency, falling, run};
+    use super::*;
+
+    #[test]
+    fn one_row_a_recipe_and_one_for_guessing() {
+        let runs = [falling("m", 1_000_000, 0.8)];
+        let text = text(&runs, Style::Plain);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "m, change from `none`");
+        assert!(lines[2].starts_with("recipe ") && lines[2].contains("MMLU") && !lines[2].contains("model"), "{text}");
+        assert!(lines[4].starts_with("none ") && lines[4].contains(" 80.0 "), "{text}");
+        assert!(
+            lines[7].starts_with("gptq:w3g128") && lines[7].contains("8.00*") && lines[7].contains("63.5*"),
+            "{text}"
+        );
+        assert!(
+            lines[10].starts_with("guessing") && lines[10].contains("25.0") && lines[10].ends_with("33.3"),
+            "{text}"
+        );
+        assert!(!text.contains('\u{1b}') && lines.iter().skip(2).take(9).all(|line| line.chars().count() < 150));
+        assert!(super::text(&runs, Style::Coloured).contains("\u{1b}[31m63.5*\u{1b}[0m"));
+    }
+
+    #[test]
+    fn models_side_by_side_with_what_was_measured() {
+        let mut large = falling("large", 4_000_000, 0.9);
+        large.efficiency = efficiency(&[("none", 123.0, 45_000_000)]);
+        let text = text(&[falling("small", 1_000_000, 0.5), large], Style::Plain);
+        assert!(text.starts_with("model") && text.contains("tok/s") && text.contains("45.0"), "{text}");
+        assert!(text.contains("\nsmall: ") && text.contains("\nlarge: "), "{text}");
+    }
+
+    #[test]
+    fn tasks_that_nobody_knows_have_columns_too() {
+        let runs = [run("m", &[("none", 16.0, 100, &[("novelty:x@y", 0.5), ("mmlu@a", 0.5), ("mmlu@b", 0.25)])])];
+        let overview = Overview::of(&runs);
+        assert_eq!(overview.header, ["recipe", "bits", "MB", "MMLU", "mmlu@b", "novelty:x"]);
+        let texts: Vec<&str> = overview.rows[0].iter().map(|cell| cell.text.as_str()).collect();
+        assert_eq!(texts, ["none", "16", "0.00", "50.0", "25.0", "50.0"]);
+    }
+
+    #[test]
+    fn noise_is_marked() {
+        let scores: [&[(&str, f64)]; 2] = [&[("mmlu@a", 0.5)], &[("mmlu@a", 0.49)]];
+        let runs = [run("m", &[("none", 16.0, 9, scores[0]), ("none@bf16_noise", 16.0, 9, scores[1])])];
+        assert_eq!(Overview::of(&runs).rows[1][3], Cell { text: "49.0".into(), mark: Mark::Noise });
+    }
+}

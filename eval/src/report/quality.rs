@@ -25,7 +25,7 @@ pub fn mean_score(columns: &[Column], variant: &Variant) -> Option<Mean> {
     }
     let (mut sum, mut variance, mut is_known) = (0.0, 0.0, true);
     for column in &scores {
-        let score = column.task(variant)?.main()?;
+        let score = column.score(variant)?;
         sum += column.scale.points(score.value?);
         let error = score.standard_error.map(|error| column.scale.points(error));
         is_known &= error.is_some();
@@ -58,7 +58,7 @@ pub fn plain_mean_perplexity(columns: &[Column], variant: &Variant) -> Option<f6
 
 /// What is left of the baseline's lead over guessing, averaged over the benchmarks that the baseline masters: its
 /// interval lies above chance. 1 is all of it, 0 is guessing.
-pub fn retained(columns: &[Column], baseline: &Variant, variant: &Variant) -> Option<f64> {
+fn retained(columns: &[Column], baseline: &Variant, variant: &Variant) -> Option<f64> {
     let mut shares = Vec::new();
     for column in columns.iter().filter(|column| column.is_score() && masters(column, baseline)) {
         let chance = column.chance.unwrap_or_default();
@@ -71,7 +71,7 @@ pub fn retained(columns: &[Column], baseline: &Variant, variant: &Variant) -> Op
 /// Whether a variant scores more than guessing.
 fn masters(column: &Column, variant: &Variant) -> bool {
     let chance = column.chance.unwrap_or_default();
-    let score = column.task(variant).and_then(|task| task.main());
+    let score = column.score(variant);
     score.is_some_and(|score| match (&score.interval, score.value) {
         (Some((low, _, _)), Some(value)) => *low > chance && value > chance,
         (None, Some(value)) => value > chance,
@@ -92,12 +92,23 @@ pub struct Losses {
     pub at_chance: Vec<String>,
     /// Smallest changes that could have been found, in points, of benchmarks.
     pub detectable: Vec<f64>,
+    /// What is left of the lead over guessing, 0 to 1.
+    pub retained: Option<f64>,
+    /// Mean perplexity over the baseline's.
+    pub perplexity: Option<f64>,
+    /// Benchmarks with a test, and how many of them are significantly worse.
+    pub benchmarks: (usize, usize),
 }
 
 impl Losses {
     /// Those of a recipe.
     pub fn of(columns: &[Column], run: &Run, variant: &Variant) -> Self {
         let mut losses = Self::default();
+        if let Some(baseline) = run.reference() {
+            let both = mean_perplexity(columns, variant).zip(mean_perplexity(columns, baseline));
+            losses.perplexity = both.map(|(after, before)| after / before);
+            losses.retained = retained(columns, baseline, variant);
+        }
         for column in columns {
             let Some(task) = column.task(variant) else { continue };
             if let Some(change) = run.change(&variant.recipe, &task.id) {
@@ -109,6 +120,8 @@ impl Losses {
                 }
                 if column.is_score() {
                     losses.detectable.extend(change.detectable.map(|least| column.scale.points(least)));
+                    losses.benchmarks.0 += usize::from(change.p_corrected.is_some());
+                    losses.benchmarks.1 += usize::from(change.is_worse());
                 }
             }
             let knew = run.reference().is_some_and(|baseline| masters(column, baseline));
@@ -119,9 +132,25 @@ impl Losses {
         losses
     }
 
-    /// Whether at least half of the tasks are significantly worse, or as many are lost to guessing.
-    pub fn is_broken(&self) -> bool {
-        self.tests > 0 && 2 * self.worse.len().max(self.at_chance.len()) >= self.tests
+    /// Whether at least half of the tasks are significantly worse.
+    pub fn are_most(&self) -> bool {
+        self.tests > 0 && 2 * self.worse.len() >= self.tests
+    }
+
+    /// Whether that is so and less than half of the lead over guessing is left; without benchmarks, perplexity has at least
+    /// doubled.
+    pub fn are_fatal(&self) -> bool {
+        let is_gone = match self.retained {
+            Some(left) => left < 0.5,
+            None => self.perplexity.is_some_and(|ratio| ratio >= 2.0),
+        };
+        self.are_most() && is_gone
+    }
+
+    /// Share of the benchmarks that are significantly worse; of all tasks, where there are no benchmarks.
+    pub fn share_worse(&self) -> f64 {
+        let (tests, worse) = if self.benchmarks.0 > 0 { self.benchmarks } else { (self.tests, self.worse.len()) };
+        worse as f64 / tests.max(1) as f64
     }
 
     /// The median of what could have been found.

@@ -3,12 +3,12 @@
 use super::benchmark::Column;
 use super::efficiency::Measured;
 use super::figures::{bits, listed, megabytes};
-use super::quality::{Losses, retained};
+use super::quality::Losses;
 use super::run::{Run, Variant};
 
 /// What "breaks" means.
-pub const RULE: &str = "A recipe breaks where at least half of its tasks are significantly worse than the baseline, or \
-                        as many can no longer be told from guessing.";
+pub const RULE: &str = "A recipe breaks where at least half of its tasks are significantly worse than the baseline and less \
+                        than half of the lead over guessing is left (without benchmarks: where perplexity has doubled).";
 
 /// The verdict on one run.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +34,8 @@ impl Verdict {
         let lossless = tested.iter().rev().find(|(_, losses)| losses.worse.is_empty());
         let least = || tested.iter().rev().min_by_key(|(_, losses)| losses.worse.len());
         let chosen = lossless.or_else(least).map(|(variant, _)| *variant);
-        let broken = tested.iter().find(|(_, losses)| losses.is_broken());
+        let falls = tested.iter().find(|(_, losses)| losses.are_most());
+        let broken = tested.iter().find(|(_, losses)| losses.are_fatal());
         let kept = match (lossless, least()) {
             (Some((variant, losses)), _) => nothing_lost(variant, losses),
             (None, Some((variant, losses))) => format!(
@@ -49,10 +50,24 @@ impl Verdict {
             }
             (None, None) => "Nothing can be said of losses: no task has a test.".to_string(),
         };
-        let breaks = match broken {
-            Some((variant, losses)) => where_it_breaks(columns, run, variant, losses),
-            None if tested.is_empty() => "Where it breaks is not known.".to_string(),
-            None => "No recipe of this run breaks.".to_string(),
+        let breaks = match (falls, broken) {
+            (Some((first, _)), Some((variant, losses))) if first.recipe == variant.recipe => {
+                format!("In falling true bits it breaks at {}: {}.", named(variant), described(losses))
+            }
+            (Some((first, early)), Some((variant, losses))) => format!(
+                "In falling true bits most tasks first lose at {}: {}; it breaks at {}: {}.",
+                named(first),
+                described(early),
+                named(variant),
+                described(losses)
+            ),
+            (Some((first, early)), None) => format!(
+                "In falling true bits most tasks first lose at {}: {}; no recipe breaks.",
+                named(first),
+                described(early)
+            ),
+            (None, _) if tested.is_empty() => "Where it breaks is not known.".to_string(),
+            (None, _) => "No recipe of this run breaks, and none loses in most tasks.".to_string(),
         };
         Self {
             model: run.model.clone(),
@@ -87,16 +102,18 @@ fn nothing_lost(variant: &Variant, losses: &Losses) -> String {
     )
 }
 
-fn where_it_breaks(columns: &[Column], run: &Run, variant: &Variant, losses: &Losses) -> String {
+fn described(losses: &Losses) -> String {
     let mut parts = vec![format!("{} of {} tasks are significantly worse", losses.worse.len(), losses.tests)];
+    parts.extend(
+        losses.retained.map(|left| format!("{:.0} % of the lead over guessing is left", 100.0 * left.max(0.0))),
+    );
+    if losses.retained.is_none() {
+        parts.extend(losses.perplexity.map(|ratio| format!("perplexity is {ratio:.2} times the baseline's")));
+    }
     if !losses.at_chance.is_empty() {
         parts.push(format!("{} cannot be told from guessing", listed(&losses.at_chance)));
     }
-    let left = run.reference().and_then(|baseline| retained(columns, baseline, variant));
-    if let Some(left) = left {
-        parts.push(format!("{:.0} % of the lead over guessing is left", 100.0 * left.max(0.0)));
-    }
-    format!("In falling true bits it breaks first at {}: {}.", named(variant), parts.join(", "))
+    parts.join(", ")
 }
 
 fn savings(run: &Run, chosen: Option<&Variant>) -> String {
@@ -126,4 +143,64 @@ fn beside_weights(before: &Measured, after: &Measured) -> Vec<String> {
         parts.push(format!("and generates {:.2} times as many tokens a second", after.median / before.median));
     }
     if parts.is_empty() { vec!["speed and memory not measured".into()] } else { parts }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::benchmark::columns;
+    use super::super::synthetic::{efficiency, falling, run};
+    use super::*;
+
+    fn verdict(run: Run) -> Verdict {
+        let runs = [run];
+        Verdict::of(&columns(&runs), &runs[0])
+    }
+
+    #[test]
+    fn the_fewest_true_bits_without_a_loss() {
+        let found = verdict(falling("m", 1_000_000, 0.8));
+        assert_eq!(found.chosen.as_deref(), Some("gptq:w4g128"));
+        let [kept, breaks, saves] = &found.sentences;
+        assert!(kept.contains("4.2 true bits") && kept.contains("none of 4 tasks is worse"), "{kept}");
+        // Falling true bits: SpQR at 2 nominal bits stores 6.2 and comes before GPTQ at 3.
+        assert!(
+            breaks.contains("first lose at spqr:w2g16 (6.2") && breaks.contains("breaks at gptq:w2g128"),
+            "{breaks}"
+        );
+        assert!(breaks.contains("MMLU and SNLI cannot be told from guessing"), "{breaks}");
+        assert!(saves.contains("(4.0 times fewer)") && saves.contains("not measured"), "{saves}");
+        assert_eq!(found.broken.as_deref(), Some("gptq:w2g128"));
+    }
+
+    #[test]
+    fn what_was_measured_is_said() {
+        let mut run = falling("m", 1_000_000, 0.8);
+        run.efficiency = efficiency(&[("none", 100.0, 40_000_000), ("gptq:w4g128", 250.0, 20_000_000)]);
+        let [_, _, saves] = &verdict(run).sentences;
+        assert!(saves.contains("2.50 times as many tokens") && saves.contains("20.0 MB of resident memory"), "{saves}");
+    }
+
+    #[test]
+    fn nothing_to_compare() {
+        let found = verdict(run("m", &[("none", 16.0, 100, &[("mmlu@qwen-chat", 0.5)])]));
+        assert_eq!((found.chosen, found.broken), (None, None));
+        assert!(found.sentences[0].starts_with("Nothing is compared"), "{:?}", found.sentences);
+        let no_task = verdict(run("m", &[("none", 16.0, 100, &[]), ("rtn:w8", 8.0, 50, &[])]));
+        assert!(no_task.sentences[0].contains("no task has a test"), "{:?}", no_task.sentences);
+    }
+
+    #[test]
+    fn where_everything_loses() {
+        let scores: [&[(&str, f64)]; 3] = [
+            &[("mmlu@a", 0.9), ("snli@a", 0.9)],
+            &[("mmlu@a", 0.5), ("snli@a", 0.9)],
+            &[("mmlu@a", 0.4), ("snli@a", 0.5)],
+        ];
+        let found = verdict(run(
+            "m",
+            &[("none", 16.0, 100, scores[0]), ("rtn:w4", 4.1, 25, scores[1]), ("rtn:w3", 3.1, 20, scores[2])],
+        ));
+        assert_eq!(found.chosen.as_deref(), Some("rtn:w4"));
+        assert!(found.sentences[0].contains("1 of 2 tasks are worse (MMLU)"), "{:?}", found.sentences);
+    }
 }

@@ -11,3 +11,4 @@ mod listings;
 mod logits;
 mod program;
 mod quantized;
+mod report;

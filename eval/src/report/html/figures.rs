@@ -17,8 +17,17 @@ pub fn figure(caption: &str, detail: &str, picture: &str) -> String {
     format!("<figure><figcaption>{}{detail}</figcaption>{picture}</figure>\n", escape(caption))
 }
 
+/// Whether what the paper measured is in the figures.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Rings {
+    /// It is.
+    Shown,
+    /// It is not.
+    None,
+}
+
 /// Which colour is which method and which mark which model.
-pub fn legend(runs: &[Run]) -> String {
+pub fn legend(runs: &[Run], rings: Rings) -> String {
     let swatch = |shape: Shape, class: &str, name: &str| {
         let shape = shape_at(shape, 7.0, 7.0);
         let name = escape(name);
@@ -35,7 +44,9 @@ pub fn legend(runs: &[Run]) -> String {
             items.push_str(&swatch(Shape::of_model(index), "m-none", &run.model));
         }
     }
-    if runs.iter().flat_map(Run::recipes).any(|variant| paper::value("mmlu", variant).is_some()) {
+    if rings == Rings::Shown
+        && runs.iter().flat_map(Run::recipes).any(|variant| paper::value("mmlu", variant).is_some())
+    {
         items.push_str(&swatch(Shape::Ring, "pale", "our baseline with the change of Qwen-7B-Chat in the paper"));
     }
     format!("<ul class=\"legend\">{items}</ul>\n")
@@ -88,7 +99,7 @@ fn panel(column: &Column, runs: &[Run], across: Across) -> String {
     let of_type = |variant: &Variant| types.iter().position(|bits| *bits == data_type(variant)).unwrap_or(0) as f64;
     let mut values: Vec<f64> = column.chance.map(show).into_iter().collect();
     for variant in runs.iter().flat_map(Run::recipes) {
-        if let Some(score) = column.task(variant).and_then(|task| task.main()) {
+        if let Some(score) = column.score(variant) {
             values.extend(score.value.map(show));
             if let Some((low, high, _)) = &score.interval
                 && !column.is_perplexity()
@@ -116,7 +127,7 @@ fn panel(column: &Column, runs: &[Run], across: Across) -> String {
     };
     plot.axes(if across == Across::DataType { "nominal bits" } else { "true bits a weight, log scale" }, &unit);
     if let Some(chance) = column.chance {
-        plot.level(show(chance), "guessing");
+        plot.level(show(chance), if column.metric.contains("bias") { "no bias" } else { "guessing" });
     }
     let methods: Vec<String> = methods(runs).into_iter().filter(|method| method != "none").collect();
     let mut labels = Vec::new();
@@ -134,7 +145,7 @@ fn panel(column: &Column, runs: &[Run], across: Across) -> String {
                 _ => 0.0,
             };
             let points = variants.iter().copied().filter_map(|variant| {
-                let score = column.task(variant)?.main()?;
+                let score = column.score(variant)?;
                 let x = if across == Across::DataType { of_type(variant) } else { variant.true_bits };
                 let ends = score.interval.as_ref().map(|(low, high, _)| (show(*low), show(*high)));
                 let shift = if variant.recipe == run.baseline { 0.0 } else { shift };
@@ -194,7 +205,12 @@ fn paper_marks(plot: &mut Plot, column: &Column, run: &Run, of_type: &dyn Fn(&Va
         };
         if let Some((y, text)) = found {
             let point = Point { x: of_type(variant), y, ends: None, shift: 9.0 };
-            plot.point(point, Shape::Ring, "pale", &format!("{}, {}: {text}", paper::NAME, variant.recipe));
+            plot.point(
+                point,
+                Shape::Ring,
+                &format!("faint {}", class(&variant.method)),
+                &format!("{}, {}: {text}", paper::NAME, variant.recipe),
+            );
         }
     }
 }

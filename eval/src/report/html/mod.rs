@@ -7,10 +7,13 @@ mod protocol;
 mod style;
 mod table;
 mod tables;
+#[cfg(test)]
+mod tests;
 
-use super::benchmark::{Column, columns};
+use super::benchmark::{Column, columns, secondary};
+use super::equal_bytes::{EqualBytes, equal_bytes};
 use super::figures::{listed, megabytes};
-use super::findings::{EqualBytes, equal_bytes, findings};
+use super::findings::findings;
 use super::markup::escape;
 use super::overview::Overview;
 use super::run::Run;
@@ -102,14 +105,19 @@ fn of_overview(runs: &[Run]) -> String {
     table.html()
 }
 
+/// Lines of evidence that a page shows without being asked.
+const FEW_LINES: usize = 4;
+
 fn of_findings(all: &[Column], runs: &[Run]) -> String {
     let mut text = String::from("<dl>\n");
     for finding in findings(all, runs) {
-        let evidence: String = finding.evidence.iter().map(|line| format!("<li>{}</li>", escape(line))).collect();
+        let lines: String = finding.evidence.iter().map(|line| format!("<li>{}</li>", escape(line))).collect();
+        let open = if finding.evidence.len() > FEW_LINES { "" } else { " open=\"open\"" };
         text.push_str(&format!(
-            "<dt>{}: <span class=\"outcome\">{}</span></dt><dd><ul>{evidence}</ul><p class=\"soft\">Rule: {}.</p></dd>\n",
+            "<dt>{}: <span class=\"outcome\">{}</span></dt><dd><details{open}><summary>The numbers</summary>\
+             <ul>{lines}</ul></details><p class=\"soft\">Rule: {}.</p></dd>\n",
             escape(finding.claim),
-            finding.outcome.name(),
+            finding.summary(),
             escape(finding.rule)
         ));
     }
@@ -119,9 +127,10 @@ fn of_findings(all: &[Column], runs: &[Run]) -> String {
 
 fn of_figures(all: &[Column], runs: &[Run]) -> String {
     format!(
-        "{}<p class=\"soft\">Bars are 95 % intervals.</p><div class=\"figures\">{}</div>\n<h3>Memory and speed</h3>\n{}",
-        figures::legend(runs),
+        "{}<p class=\"soft\">Bars are 95 % intervals.</p><div class=\"figures\">{}</div>\n<h3>Further measures of the paper</h3>\n<div class=\"figures\">{}</div>\n<h3>Memory and speed</h3>\n{}",
+        figures::legend(runs, figures::Rings::Shown),
         figures::by_data_type(all, runs),
+        figures::by_data_type(&secondary(all), runs),
         beyond::efficiency(runs)
     )
 }
@@ -132,7 +141,7 @@ fn of_true_bits(all: &[Column], runs: &[Run]) -> String {
         "<p>Nominal bits hide scales, zero points and outliers: SpQR at 2 nominal bits may store three times as many.</p>\n\
          {}<div class=\"figures\">{panels}</div>\n{}<details><summary>Every benchmark against true bits</summary>\
          <div class=\"figures\">{}</div></details>\n",
-        figures::legend(runs),
+        figures::legend(runs, figures::Rings::None),
         of_equal_bytes(all, runs).html(),
         figures::by_true_bits(all, runs)
     )

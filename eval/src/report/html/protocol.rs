@@ -86,7 +86,7 @@ pub fn protocol(run: &Run) -> String {
     item(
         "Model",
         format!(
-            "{}<br>SHA-256 of its files together <code>{}</code>",
+            "{}<br/>SHA-256 of its files together <code>{}</code>",
             text(&manifest["model"]["name"]),
             text(&manifest["model"]["digest"])
         ),
@@ -117,7 +117,7 @@ pub fn protocol(run: &Run) -> String {
             )
         })
         .collect();
-    item("Recipes", format!("{}<br>Baseline: <code>{}</code>", recipes.join("<br>"), escape(&run.baseline)));
+    item("Recipes", format!("{}<br/>Baseline: <code>{}</code>", recipes.join("<br/>"), escape(&run.baseline)));
     item("Options", format!("<pre>{}</pre>", escape(&format!("{:#}", manifest["options"]))));
     match &manifest["calibration"] {
         Value::Null => item("Calibration", "none of the recipes looks at text".into()),

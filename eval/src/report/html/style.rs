@@ -46,7 +46,7 @@ nav{font-size:.9rem}nav a{margin-right:1rem}a{color:inherit}\
 .scroll{overflow-x:auto;margin:.6rem 0 1.2rem}\
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}\
 caption{text-align:left;font-weight:600;padding:.2rem 0}\
-th,td{padding:.22rem .55rem;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap;vertical-align:top}\
+th,td{padding:.22rem .4rem;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap;vertical-align:top}\
 th{font-weight:600}thead th{border-bottom:2px solid var(--soft);vertical-align:bottom}\
 .name{text-align:left}td.wrap{white-space:normal;min-width:16rem;text-align:left}\
 tr.first td,tr.first th{border-top:2px solid var(--rule)}\
@@ -59,7 +59,7 @@ svg text{font:11px system-ui,-apple-system,\"Segoe UI\",Roboto,\"DejaVu Sans\",s
 svg .name{fill:var(--ink)}svg .label{fill:var(--c,var(--ink))}\
 .grid{stroke:var(--rule);stroke-width:1}.axis{stroke:var(--soft)}.level{stroke:var(--soft);stroke-dasharray:4 3}\
 .line{fill:none;stroke:var(--c);stroke-width:1.6}.dot{fill:var(--c);stroke:var(--c)}.dot .bar,.whisker{stroke-width:1.3}\
-.whisker{stroke:var(--ink)}.pale{--c:var(--pale);opacity:.75}.ring{fill:none;stroke-width:1.4}.front{stroke-dasharray:2 3;\
+.whisker{stroke:var(--ink)}.pale{--c:var(--pale)}.faint{opacity:.6}.ring{fill:none;stroke-width:1.4}.front{stroke-dasharray:2 3;\
 --c:var(--soft)}\
 .lost{--c:#a01010}.gained{--c:#2f8f4e}.moved{--c:#8a8a8a}\
 .legend{display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;font-size:.875rem;padding:0;margin:.4rem 0;list-style:none}\
@@ -76,6 +76,6 @@ const DARK: &str = "\
 
 const PRINT: &str = "\
 :root{--ground:#ffffff;--ink:#000000;--soft:#444444;--rule:#cccccc;--pale:#666666;--worse:#900000;--better:#005020;\
---panel:#ffffff}body{font-size:10pt}main{max-width:none;padding:0}nav{display:none}.scroll{overflow:visible}\
+--panel:#ffffff}body{font-size:10pt}.lost{--c:#a01010}.gained{--c:#2f8f4e}.moved{--c:#8a8a8a}main{max-width:none;padding:0}nav{display:none}.scroll{overflow:visible}\
 table{font-size:7pt}th,td{padding:.1rem .25rem}figure,tr,.verdict{break-inside:avoid}h2,h3{break-after:avoid}\
 .figures{grid-template-columns:repeat(3,1fr)}pre{white-space:pre-wrap;overflow-wrap:anywhere}";

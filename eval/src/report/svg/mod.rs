@@ -12,8 +12,43 @@ use super::markup::escape;
 /// Width of every plot.
 pub const WIDTH: f64 = 360.0;
 
-/// Least distance of two labels.
-const LABEL_GAP: f64 = 11.5;
+/// Width of a letter of a label, about.
+const LETTER: f64 = 5.9;
+
+/// Where a label may stand: its anchor and its distance from the point, the best place first.
+const PLACES: [(&str, f64, f64); 12] = [
+    ("start", 8.0, 3.8),
+    ("start", 8.0, -7.0),
+    ("start", 8.0, 14.0),
+    ("end", -8.0, 3.8),
+    ("middle", 0.0, -9.0),
+    ("middle", 0.0, 16.0),
+    ("end", -8.0, -7.0),
+    ("end", -8.0, 14.0),
+    ("start", 10.0, 26.0),
+    ("start", 10.0, -19.0),
+    ("end", -10.0, 26.0),
+    ("end", -10.0, -19.0),
+];
+
+/// What a text or a point covers.
+#[derive(Clone, Copy)]
+struct Frame {
+    left: f64,
+    right: f64,
+    top: f64,
+    bottom: f64,
+}
+
+impl Frame {
+    fn around((x, y): (f64, f64)) -> Self {
+        Self { left: x - 4.0, right: x + 4.0, top: y - 4.0, bottom: y + 4.0 }
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        self.left < other.right && other.left < self.right && self.top < other.bottom && other.top < self.bottom
+    }
+}
 
 /// A plot that is being drawn.
 pub struct Plot {
@@ -23,6 +58,8 @@ pub struct Plot {
     x: Axis,
     y: Axis,
     body: String,
+    /// Where points are.
+    points: Vec<(f64, f64)>,
 }
 
 /// The form of a point.
@@ -63,7 +100,7 @@ pub struct Point {
 impl Plot {
     /// A plot with room for `left` units of tick texts and `right` units of labels.
     pub fn new(height: f64, left: f64, right: f64, x: Axis, y: Axis) -> Self {
-        Self { height, margins: [left, right, 24.0, 36.0], x, y, body: String::new() }
+        Self { height, margins: [left, right, 24.0, 36.0], x, y, body: String::new(), points: Vec::new() }
     }
 
     fn at(&self, x: f64, y: f64) -> (f64, f64) {
@@ -134,6 +171,7 @@ impl Plot {
     pub fn point(&mut self, point: Point, shape: Shape, class: &str, title: &str) {
         let (x, y) = self.at(point.x, point.y);
         let x = x + point.shift;
+        self.points.push((x, y));
         self.push(format!("<g class=\"dot {class}\"><title>{}</title>", escape(title)));
         if let Some((low, high)) = point.ends {
             let ((_, low), (_, high)) = (self.at(point.x, low), self.at(point.x, high));
@@ -190,30 +228,32 @@ impl Plot {
         self.text(x + 5.0, y + 3.8, "start", "tick", text);
     }
 
-    /// Labels right of points, moved apart where they would cover each other: x, y in units of the axes, text and class.
+    /// Labels beside points, where they cover neither each other nor points; one without such a place is left out: x, y in
+    /// units of the axes, text and class.
     pub fn labels(&mut self, labels: Vec<(f64, f64, String, String)>) {
-        let mut placed: Vec<(f64, f64, String, String)> = (labels.into_iter())
-            .map(|(x, y, text, class)| {
-                let (x, y) = self.at(x, y);
-                (x, y, text, class)
-            })
-            .collect();
-        placed.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.total_cmp(&b.0)));
-        let (mut lowest, floor) = (f64::NEG_INFINITY, self.height - self.margins[3]);
-        for label in &mut placed {
-            label.1 = label.1.max(lowest + LABEL_GAP);
-            lowest = label.1;
-        }
-        let beyond = (lowest - floor).max(0.0);
-        let mut ceiling = f64::INFINITY;
-        for label in placed.iter_mut().rev() {
-            if beyond > 0.0 {
-                label.1 = label.1.min(ceiling).min(floor);
+        let mut taken: Vec<Frame> = Vec::new();
+        for (x, y, text, class) in labels {
+            let (x, y) = self.at(x, y);
+            let width = text.chars().count() as f64 * LETTER;
+            let free = PLACES.iter().find_map(|&(anchor, right, down)| {
+                let left = match anchor {
+                    "start" => x + right,
+                    "end" => x + right - width,
+                    _ => x - width / 2.0,
+                };
+                let frame = Frame { left, right: left + width, top: y + down - 9.0, bottom: y + down + 2.0 };
+                let is_inside = frame.left >= 0.0
+                    && frame.right <= WIDTH
+                    && frame.top >= 14.0
+                    && frame.bottom <= self.height - self.margins[3];
+                let is_free = !taken.iter().any(|other| frame.meets(other))
+                    && !self.points.iter().any(|point| frame.meets(&Frame::around(*point)));
+                (is_inside && is_free).then_some((anchor, x + right, y + down, frame))
+            });
+            if let Some((anchor, x, y, frame)) = free {
+                taken.push(frame);
+                self.text(x, y, anchor, &format!("label {class}"), &text);
             }
-            ceiling = label.1 - LABEL_GAP;
-        }
-        for (x, y, text, class) in placed {
-            self.text(x + 8.0, y + 3.8, "start", &format!("label {class}"), &text);
         }
     }
 
@@ -268,18 +308,21 @@ mod tests {
     }
 
     #[test]
-    fn labels_keep_their_distance() {
+    fn labels_cover_nothing() {
         let axis = || Axis::Linear { low: 0.0, high: 1.0 };
         let mut plot = Plot::new(200.0, 20.0, 20.0, axis(), axis());
-        let label = |y: f64| (0.5, y, "t".to_string(), String::new());
-        plot.labels(vec![label(0.0), label(0.01), label(0.02)]);
+        let label = |y: f64| (0.5, y, "text".to_string(), String::new());
+        plot.labels((0..40).map(|index| label(0.5 + 0.001 * f64::from(index))).collect());
         let picture = plot.finish("");
-        let places: Vec<f64> =
-            picture.split(" y=\"").skip(1).map(|rest| rest.split('"').next().unwrap().parse().unwrap()).collect();
-        assert_eq!(places.len(), 3);
-        for pair in places.windows(2) {
-            assert!(pair[1] - pair[0] >= LABEL_GAP - 0.11, "{places:?}");
+        let number = |rest: &str| rest.split('"').next().unwrap().parse::<f64>().unwrap();
+        let of = |name: &str| picture.split(name).skip(1).map(number).collect::<Vec<f64>>();
+        let (x, y) = (of(" x=\""), of(" y=\""));
+        // Those without a place of their own are left out.
+        assert!((4..=12).contains(&x.len()), "{}", x.len());
+        for (index, first) in y.iter().enumerate() {
+            for (other, second) in y.iter().enumerate().skip(index + 1) {
+                assert!((first - second).abs() >= 10.0 || (x[index] - x[other]).abs() >= 8.0, "{picture}");
+            }
         }
-        assert!(places[2] <= 200.0 - 36.0 + 4.0, "{places:?}");
     }
 }
