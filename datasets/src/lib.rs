@@ -5,12 +5,13 @@
 //! returns the items together with the identity of every file that it read ([`Loaded`]), so that a result can say
 //! which bytes it was measured on.
 //!
-//! [`builtin`] holds a small set of our own writing in the same layouts, read by the same readers, so that an
-//! evaluation runs where there are no files at all.
+//! [`world`] makes test sets of its own in the same layouts, read by the same readers, and [`lab`] holds a model that was
+//! trained on its corpus, so that an evaluation runs where there are no files at all.
 #![forbid(unsafe_code)]
 
 pub mod catalogue;
 mod error;
+pub mod lab;
 pub mod manifest;
 mod nearest;
 mod parquet;
@@ -20,7 +21,6 @@ mod rows;
 mod source;
 mod summary;
 pub mod text;
-pub mod world;
 
 /// Every data set: its module, and what the catalogue says of it, in the order in which listings show them.
 macro_rules! registry {
@@ -35,7 +35,7 @@ registry! {
     mmlu::MMLU, ceval::CEVAL, flores::FLORES, cnn_dailymail::CNN_DAILYMAIL, xsum::XSUM, gsm8k::GSM8K, snli::SNLI,
     followbench::FOLLOWBENCH, truthfulqa::TRUTHFULQA, bbq::BBQ, wikitext::WIKITEXT2, c4::C4, ptb::PTB, arc::ARC,
     hellaswag::HELLASWAG, winogrande::WINOGRANDE, lambada::LAMBADA, piqa::PIQA, boolq::BOOLQ, ifeval::IFEVAL,
-    builtin::BUILTIN,
+    world::WORLD,
 }
 
 pub use catalogue::{Dataset, catalogue};

@@ -3,7 +3,6 @@
 use crate::manifest::{DatasetFile, Pin, PinStatus, Pinning, check_pin};
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
-use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +10,7 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Source {
     pub name: String,
     pub path: Option<PathBuf>,
-    pub bytes: Cow<'static, [u8]>,
+    pub bytes: Vec<u8>,
     pub sha256: String,
 }
 
@@ -20,19 +19,13 @@ impl Source {
     pub fn read(path: &Path, name: impl Into<String>) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
         let sha256 = hex(&Sha256::digest(&bytes));
-        Ok(Self { name: name.into(), path: Some(path.to_owned()), bytes: Cow::Owned(bytes), sha256 })
-    }
-
-    /// Text that is part of the program.
-    pub fn embedded(name: impl Into<String>, text: &'static str) -> Self {
-        let sha256 = hex(&Sha256::digest(text.as_bytes()));
-        Self { name: name.into(), path: None, bytes: Cow::Borrowed(text.as_bytes()), sha256 }
+        Ok(Self { name: name.into(), path: Some(path.to_owned()), bytes, sha256 })
     }
 
     /// Text that this program generates.
     pub fn generated(name: impl Into<String>, bytes: Vec<u8>) -> Self {
         let sha256 = hex(&Sha256::digest(&bytes));
-        Self { name: name.into(), path: None, bytes: Cow::Owned(bytes), sha256 }
+        Self { name: name.into(), path: None, bytes, sha256 }
     }
 
     /// How errors call the file: its path, or its name where it has none.

@@ -2,7 +2,7 @@
 
 use datasets::mmlu::{self, Split};
 use datasets::text::ByteOrderMark;
-use datasets::{DataRoots, Error, PinStatus, Pinning, builtin, c4, catalogue, text, truthfulqa, wikitext};
+use datasets::{DataRoots, Error, PinStatus, Pinning, c4, catalogue, lab, text, truthfulqa, wikitext, world};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -231,34 +231,32 @@ fn paths_stay_out_of_serialized_identities() {
 }
 
 #[test]
-fn the_embedded_set_reads_and_is_balanced() {
+fn the_world_is_made_once_and_named_as_embedded() {
+    let sets = world::embedded();
     let mut answers = [0; 4];
-    let mut test_questions = Vec::new();
-    for subject in builtin::SUBJECTS {
-        let dev = builtin::multiple_choice(subject, Split::Dev).unwrap();
-        assert_eq!(dev.content.len(), 5);
-        let test = builtin::multiple_choice(subject, Split::Test).unwrap();
-        assert_eq!(test.content.len(), 12);
-        for question in &test.content {
-            answers[question.answer] += 1;
-            assert!(!dev.content.contains(question), "{:?} is its own example", question.question);
-        }
-        test_questions.extend(test.content);
-        assert!(builtin::multiple_choice(subject, Split::Validation).is_err());
+    for subject in world::MMLU_SUBJECTS {
+        let test = sets.mmlu(subject, Split::Test).unwrap();
+        assert_eq!((test.files[0].path.as_ref(), test.files[0].status), (None, PinStatus::Pinned));
+        test.content.iter().for_each(|question| answers[question.answer] += 1);
+        assert!(sets.mmlu(subject, Split::Validation).is_err());
     }
-    assert_eq!(answers, [6, 6, 6, 6], "a constant answer must score a quarter");
-    for question in &test_questions {
-        let [a, b, c, d] = &question.choices;
-        assert!(a != b && a != c && a != d && b != c && b != d && c != d, "{:?}", question.choices);
-    }
-    assert!(builtin::multiple_choice("virology", Split::Test).is_err());
+    let total: usize = answers.iter().sum();
+    assert!(
+        answers.iter().all(|&count| count * 3 > total / 2 && count * 2 < total),
+        "a letter is too common: {answers:?}"
+    );
+    assert!(sets.mmlu("virology", Split::Test).is_err());
+    assert_eq!(sets.text("tales").unwrap().content.byte_order_mark, ByteOrderMark::Absent);
+}
 
-    let truthful = builtin::truthful().unwrap();
-    assert_eq!(truthful.content.len(), 8);
-    assert_eq!(truthful.files[0].path, None);
-    let english = builtin::english().unwrap().content;
-    assert!((5000..8000).contains(&english.text.len()));
-    assert_eq!(english.byte_order_mark, ByteOrderMark::Absent);
+#[test]
+fn the_embedded_model_is_the_directory() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("lab").join(lab::SIZES[0]);
+    for (name, bytes) in lab::SMALLEST {
+        assert!(std::fs::read(directory.join(name)).unwrap() == *bytes, "{name}");
+    }
+    let files = std::fs::read_dir(directory).unwrap().count();
+    assert_eq!(files, lab::SMALLEST.len(), "every file of the model is embedded");
 }
 
 #[test]

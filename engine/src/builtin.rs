@@ -11,8 +11,8 @@ use crate::tensor::Dtype;
 use half::bf16;
 use serde_json::json;
 
-/// Name on the command line and in results.
-pub const NAME: &str = "builtin";
+/// Name in results.
+pub const NAME: &str = "builtin-seeded";
 
 /// Key of the generator.
 const SEED: u64 = 20_241_101;

@@ -26,6 +26,8 @@ pub(crate) enum FileBytes {
     Mapped(Mmap, File),
     /// A buffer.
     Owned(Vec<u8>),
+    /// Part of the program.
+    Embedded(&'static [u8]),
 }
 
 impl FileBytes {
@@ -34,6 +36,7 @@ impl FileBytes {
         match self {
             Self::Mapped(map, _) => map,
             Self::Owned(bytes) => bytes,
+            Self::Embedded(bytes) => bytes,
         }
     }
 
@@ -41,7 +44,7 @@ impl FileBytes {
     pub(crate) fn release(&self, range: Range<usize>) {
         match self {
             Self::Mapped(map, _) => release(map, range),
-            Self::Owned(_) => {}
+            Self::Owned(_) | Self::Embedded(_) => {}
         }
     }
 

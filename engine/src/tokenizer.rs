@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use tokenizers::{AddedToken, Model, PostProcessorWrapper};
 
 use crate::chat_template::CHATML;
+use crate::checkpoint::Checkpoint;
 
 mod base64;
 mod byte_alphabet;
@@ -24,7 +25,7 @@ mod tiktoken;
 pub use error::TokenizerError;
 pub use text_stream::TextStream;
 
-use configuration::{Configuration, Setting, read_if_present};
+use configuration::{Configuration, Files, Setting};
 use pipeline::{Pipeline, guarded};
 
 /// Whether encoding adds the tokens that the tokenizer's files ask for around a text.
@@ -73,13 +74,25 @@ impl Tokenizer {
     /// # Errors
     /// No such file, one that is broken or inconsistent, or a broken file among those beside it.
     pub fn open(directory: &Path) -> Result<Self, TokenizerError> {
-        let mut configuration = Configuration::read(directory)?;
-        let path = directory.join("tokenizer.json");
-        if let Some(bytes) = read_if_present(&path)? {
+        Self::of_files(Files { directory, embedded: None })
+    }
+
+    /// Opens the tokenizer that belongs to a checkpoint, from its directory or from the program.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn of(checkpoint: &Checkpoint) -> Result<Self, TokenizerError> {
+        Self::of_files(Files { directory: checkpoint.directory(), embedded: checkpoint.embedded_files() })
+    }
+
+    fn of_files(files: Files<'_>) -> Result<Self, TokenizerError> {
+        let mut configuration = Configuration::read(files)?;
+        let path = files.path("tokenizer.json");
+        if let Some(bytes) = files.read("tokenizer.json")? {
             return Self::assemble(pipeline::parse(&bytes, &path)?, configuration, path, &bytes);
         }
-        let path = directory.join("qwen.tiktoken");
-        if let Some(bytes) = read_if_present(&path)? {
+        let path = files.path("qwen.tiktoken");
+        if let Some(bytes) = files.read("qwen.tiktoken")? {
             let pipeline = pipeline::from_value(tiktoken::to_tokenizer_json(&bytes, &path)?, &path)?;
             if configuration.eos_token == Setting::Absent {
                 configuration.eos_token = Setting::Given("<|endoftext|>".to_string());
@@ -93,7 +106,7 @@ impl Tokenizer {
             return Self::assemble(pipeline, configuration, path, &bytes);
         }
         Err(TokenizerError::NotFound {
-            directory: directory.to_path_buf(),
+            directory: files.directory.to_path_buf(),
             looked_for: "tokenizer.json, qwen.tiktoken",
         })
     }

@@ -2,9 +2,11 @@
 #![forbid(unsafe_code)]
 
 pub mod comparison;
+pub mod efficiency;
 pub mod error;
 pub mod extract;
 pub mod journal;
+pub mod machine;
 pub mod manifest;
 pub mod metric;
 mod output;

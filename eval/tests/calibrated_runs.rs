@@ -51,6 +51,7 @@ impl<'a> Setting<'a> {
             roots: &DataRoots::default(),
             options: TaskOptions { limit: Some(2), ..TaskOptions::default() },
             fidelity: eval::runner::FidelityOptions::default(),
+            efficiency: eval::efficiency::Options::default(),
             quantization: Quantization { calibration, cache: self.cache.clone(), available_bytes: None },
             scheduler: SchedulerOptions::default(),
             output: Some(self.output),

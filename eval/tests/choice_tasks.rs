@@ -95,13 +95,13 @@ fn mmlu_official_keeps_the_authors_two_spaces() {
     let tokenizer = Tokenizer::bytes_only().unwrap();
     let (roots, options) = (DataRoots::default(), shots(1));
     let of = |protocol: &str| {
-        let suite = suite(&format!("mmlu_everyday_science:builtin@{protocol}"), &tokenizer, &roots, &options).unwrap();
+        let suite = suite(&format!("mmlu_people:builtin@{protocol}"), &tokenizer, &roots, &options).unwrap();
         asked(&tokenizer, &suite, 0, 0)
     };
     let doubled = |(context, letter): (String, String)| (context.replacen("about ", "about  ", 1), letter);
     assert_eq!(of("official"), of("lm-eval").into_iter().map(doubled).collect::<Vec<_>>());
     let defaults = TaskOptions::default();
-    let unasked = suite("mmlu_everyday_science:builtin@official", &tokenizer, &roots, &defaults).unwrap();
+    let unasked = suite("mmlu_people:builtin@official", &tokenizer, &roots, &defaults).unwrap();
     assert_eq!(unasked.tasks()[0].frame().shots, 5);
 }
 

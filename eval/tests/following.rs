@@ -185,6 +185,7 @@ fn run_with(data: &Path, output: &Path, judgements: Judgements) -> RunSummary {
         roots: &own_roots(data),
         options,
         fidelity: FidelityOptions::default(),
+        efficiency: eval::efficiency::Options::default(),
         quantization: Quantization::default(),
         scheduler: SchedulerOptions::default(),
         output: Some(output),

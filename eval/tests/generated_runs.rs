@@ -59,6 +59,7 @@ fn evaluate(
         roots,
         options,
         fidelity: FidelityOptions::default(),
+        efficiency: eval::efficiency::Options::default(),
         quantization: Quantization::default(),
         scheduler,
         output: Some(output),

@@ -34,6 +34,7 @@ fn samples(tasks: &str, options: TaskOptions, data: &Path, output: &Path) {
             roots: &DataRoots::new(&[data.to_path_buf()]),
             options,
             fidelity: eval::runner::FidelityOptions::default(),
+            efficiency: eval::efficiency::Options::default(),
             quantization: Quantization::default(),
             scheduler: SchedulerOptions::default(),
             output: Some(output),

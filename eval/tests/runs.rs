@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-const TASKS: &str = "perplexity:builtin@gptq-256,perplexity:builtin@lm-eval,perplexity:builtin@llama.cpp-128,\
+const TASKS: &str = "perplexity:builtin_chronicle@gptq-256,perplexity:builtin_chronicle@lm-eval,perplexity:builtin_chronicle@llama.cpp-128,\
                      mmlu:builtin@lm-eval,truthfulqa_mc1:builtin,truthfulqa:builtin";
 const RECIPES: &str = "rtn:w8,none,rtn:w2g32";
 
@@ -75,6 +75,7 @@ impl<'a> Setting<'a> {
                 roots: &DataRoots::default(),
                 options: self.options.clone(),
                 fidelity: self.fidelity,
+                efficiency: eval::efficiency::Options::default(),
                 quantization: Quantization::default(),
                 scheduler: SchedulerOptions { batch_tokens: self.batch_tokens, ..SchedulerOptions::default() },
                 output: self.output,
@@ -211,10 +212,10 @@ fn files_have_the_keys_of_their_formats() {
         (Some("rtn:w8"), Some(8.0))
     );
     let metrics = &variants[1]["metrics"];
-    assert!(metrics["perplexity:builtin@gptq-256"]["perplexity"].as_f64().unwrap() > 1.0);
-    assert!(metrics["perplexity:builtin@lm-eval"]["word_perplexity"].as_f64().unwrap() > 1.0);
+    assert!(metrics["perplexity:builtin_chronicle@gptq-256"]["perplexity"].as_f64().unwrap() > 1.0);
+    assert!(metrics["perplexity:builtin_chronicle@lm-eval"]["word_perplexity"].as_f64().unwrap() > 1.0);
     assert!(metrics["mmlu:builtin@lm-eval"]["acc"].is_number());
-    assert!(metrics["mmlu_everyday_science:builtin@lm-eval"]["acc_stderr"].is_number());
+    assert!(metrics["mmlu_people:builtin@lm-eval"]["acc_stderr"].is_number());
     assert!(metrics["truthfulqa:builtin@lm-eval"]["mc2"].is_number());
 
     let results = json(&directory.path().join("none/results.json"));
@@ -222,18 +223,21 @@ fn files_have_the_keys_of_their_formats() {
     {
         assert!(results[key].is_object(), "{key}");
     }
-    assert!(results["results"]["mmlu_everyday_science:builtin@lm-eval"]["acc,none"].is_number());
-    assert!(results["results"]["perplexity:builtin@gptq-256"]["perplexity_stderr,none"].is_number());
-    assert_eq!(results["results"]["perplexity:builtin@lm-eval"]["word_perplexity_stderr,none"], "N/A");
-    assert_eq!(results["n-shot"]["mmlu_everyday_science:builtin@lm-eval"], 2);
+    assert!(results["results"]["mmlu_people:builtin@lm-eval"]["acc,none"].is_number());
+    assert!(results["results"]["perplexity:builtin_chronicle@gptq-256"]["perplexity_stderr,none"].is_number());
+    assert_eq!(results["results"]["perplexity:builtin_chronicle@lm-eval"]["word_perplexity_stderr,none"], "N/A");
+    assert_eq!(results["n-shot"]["mmlu_people:builtin@lm-eval"], 2);
     assert_eq!(results["n-shot"]["truthfulqa_mc1:builtin@lm-eval"], 0);
     assert_eq!(results["versions"]["truthfulqa_mc1:builtin@lm-eval"], 2.0);
-    assert_eq!(results["n-samples"]["mmlu:builtin@lm-eval"], serde_json::json!({"original": 24, "effective": 6}));
-    assert_eq!(results["higher_is_better"]["perplexity:builtin@gptq-256"]["perplexity"], false);
-    assert_eq!(results["configs"]["perplexity:builtin@gptq-256"]["files"][0]["sha256"].as_str().unwrap().len(), 64);
+    assert_eq!(results["n-samples"]["mmlu:builtin@lm-eval"], serde_json::json!({"original": 240, "effective": 18}));
+    assert_eq!(results["higher_is_better"]["perplexity:builtin_chronicle@gptq-256"]["perplexity"], false);
+    assert_eq!(
+        results["configs"]["perplexity:builtin_chronicle@gptq-256"]["files"][0]["sha256"].as_str().unwrap().len(),
+        64
+    );
     assert_eq!(results["recipe"], "none");
 
-    let log = directory.path().join("none/samples_mmlu_everyday_science-builtin@lm-eval.jsonl");
+    let log = directory.path().join("none/samples_mmlu_people-builtin@lm-eval.jsonl");
     let lines = std::fs::read_to_string(log).unwrap();
     let samples: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(samples.len(), 3);
@@ -251,8 +255,12 @@ fn files_have_the_keys_of_their_formats() {
     // rtn:w8 and rtn:w2g32 against none, for six tasks, a group and two members each.
     assert_eq!(summary.differences.len(), 2 * 8);
     let comparison = json(&directory.path().join("comparison.json"));
-    let pair =
-        comparison.as_array().unwrap().iter().find(|pair| pair["task"] == "perplexity:builtin@gptq-256").unwrap();
+    let pair = comparison
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|pair| pair["task"] == "perplexity:builtin_chronicle@gptq-256")
+        .unwrap();
     assert_eq!((pair["baseline"].as_str(), pair["recipe"].as_str()), (Some("none"), Some("rtn:w8")));
     assert_eq!(pair["paired"]["documents"], 3);
     assert!(pair["paired"]["p_value"].is_number());
@@ -269,7 +277,7 @@ fn files_have_the_keys_of_their_formats() {
     // Every metric has an interval around it, and says what made it.
     let results = json(&directory.path().join("rtn-w8/results.json"));
     for (task, metric, method) in [
-        ("perplexity:builtin@gptq-256", "perplexity", "Student's t of the logarithm"),
+        ("perplexity:builtin_chronicle@gptq-256", "perplexity", "Student's t of the logarithm"),
         ("mmlu:builtin@lm-eval", "acc", "Clopper-Pearson"),
         ("truthfulqa:builtin@lm-eval", "mc2", "Student's t"),
     ] {
@@ -278,7 +286,7 @@ fn files_have_the_keys_of_their_formats() {
         assert!((number("_ci95_low")..=number("_ci95_high")).contains(&number("")), "{found}");
         assert_eq!(found[format!("{metric}_ci95_method,none")], method);
     }
-    assert_eq!(results["configs"]["perplexity:builtin@gptq-256"]["comparison"]["score"], "loss");
+    assert_eq!(results["configs"]["perplexity:builtin_chronicle@gptq-256"]["comparison"]["score"], "loss");
 }
 
 #[test]
@@ -289,16 +297,16 @@ fn the_average_of_a_group_is_that_of_its_documents() {
         Setting { options, tasks: "mmlu:builtin@lm-eval", recipes: "none", ..Setting::into(directory.path()) };
     let summary = setting.run(&mut Unobserved).unwrap();
     let mut correct = Vec::new();
-    for subject in ["everyday_science", "words_and_numbers"] {
+    for subject in datasets::world::MMLU_SUBJECTS {
         let log = directory.path().join(format!("none/samples_mmlu_{subject}-builtin@lm-eval.jsonl"));
         for line in std::fs::read_to_string(log).unwrap().lines() {
             let sample: Value = serde_json::from_str(line).unwrap();
             correct.push(if sample["correct"].as_bool().unwrap() { 1.0 } else { 0.0 });
         }
     }
-    assert_eq!(correct.len(), 24);
+    assert_eq!(correct.len(), 240);
     let group = summary.variants[0].result("mmlu:builtin@lm-eval").unwrap();
-    let mean = correct.iter().fold(0.0, |sum, value| sum + value) / 24.0;
+    let mean = correct.iter().fold(0.0, |sum, value| sum + value) / 240.0;
     assert!((group.metrics[0].value.unwrap() - mean).abs() < 1e-15);
     assert!(summary.differences.is_empty());
 }
@@ -366,7 +374,7 @@ fn a_model_that_overflows_has_no_numbers() {
     let written = json(&directory.path().join("summary.json"));
     let metrics = &written[0]["metrics"]["mmlu:builtin@lm-eval"];
     assert!(metrics["acc"].is_null(), "{metrics}");
-    assert_eq!(metrics["failed_items"], 6);
+    assert_eq!(metrics["failed_items"], 18);
     assert!(metrics["problem"].as_str().unwrap().contains("after block 1"), "{metrics}");
     let table = report::render(&summary, Format::Table);
     assert!(table.contains("no value"), "{table}");
@@ -378,7 +386,7 @@ fn skipped_documents_are_counted() {
     let checkpoint = {
         let original = builtin::checkpoint().unwrap();
         let mut config = original.config().clone();
-        config["max_position_embeddings"] = 330.into();
+        config["max_position_embeddings"] = 155.into();
         let names: Vec<String> = original.tensor_names().map(str::to_string).collect();
         let tensors = names.into_iter().map(|name| {
             let view = original.tensor(&name).unwrap();
@@ -389,7 +397,7 @@ fn skipped_documents_are_counted() {
     };
     let options = |on_overflow| TaskOptions { on_overflow, ..TaskOptions::default() };
     let setting = Setting {
-        tasks: "mmlu_everyday_science:builtin@lm-eval",
+        tasks: "mmlu_people:builtin@lm-eval",
         recipes: "none,rtn:w8",
         options: options(OnOverflow::Skip),
         ..Setting::into(directory.path())
@@ -397,19 +405,19 @@ fn skipped_documents_are_counted() {
     let summary = setting.run_on(&checkpoint, &mut Unobserved).unwrap();
     let result = &summary.variants[0].results[0];
     assert!(result.skipped > 0 && result.counts.effective > 0, "{result:?}");
-    assert_eq!(result.skipped + result.counts.effective, 12);
+    assert_eq!(result.skipped + result.counts.effective, 40);
     assert_eq!(summary.differences[0].paired.documents, result.counts.effective);
     let written = json(&directory.path().join("summary.json"));
-    assert_eq!(written[0]["metrics"]["mmlu_everyday_science:builtin@lm-eval"]["skipped_items"], result.skipped);
+    assert_eq!(written[0]["metrics"]["mmlu_people:builtin@lm-eval"]["skipped_items"], result.skipped);
     let setting = Setting { options: options(OnOverflow::Error), output: None, ..setting };
     let error = setting.run_on(&checkpoint, &mut Unobserved).unwrap_err();
-    assert!(matches!(error, Error::ContextOverflow { limit: 330, .. }), "{error}");
+    assert!(matches!(error, Error::ContextOverflow { limit: 155, .. }), "{error}");
     // Read in full, the same documents are counted and named below the table.
     let extended = tempfile::tempdir().unwrap();
     let setting = Setting {
         options: options(OnOverflow::Extend),
         output: Some(extended.path()),
-        tasks: "mmlu_everyday_science:builtin@lm-eval,perplexity:builtin@gptq-512",
+        tasks: "mmlu_people:builtin@lm-eval,perplexity:builtin_chronicle@gptq-512",
         ..setting
     };
     let read_in_full = setting.run_on(&checkpoint, &mut Unobserved).unwrap();
@@ -417,7 +425,7 @@ fn skipped_documents_are_counted() {
     let windows = &read_in_full.variants[0].results[1];
     assert_eq!(windows.beyond_context, windows.counts.effective);
     let results = json(&extended.path().join("none/results.json"));
-    let id = "mmlu_everyday_science:builtin@lm-eval";
+    let id = "mmlu_people:builtin@lm-eval";
     assert_eq!(results["results"][id]["items_beyond_context"], result.skipped);
     let table = report::render(&read_in_full, Format::Table);
     assert!(table.contains("documents read beyond the model's context"), "{table}");
@@ -427,21 +435,21 @@ fn skipped_documents_are_counted() {
 fn reports_say_what_changed() {
     let setting = Setting {
         output: None,
-        tasks: "perplexity:builtin@gptq-256,mmlu:builtin@lm-eval",
+        tasks: "perplexity:builtin_chronicle@gptq-256,mmlu:builtin@lm-eval",
         ..Setting::into(Path::new(""))
     };
     let summary = setting.run(&mut Unobserved).unwrap();
     let table = report::render(&summary, Format::Table);
     let lines: Vec<&str> = table.lines().collect();
-    assert!(lines[0].contains("perplexity:builtin@gptq-256") && lines[1].contains("perplexity ↓"), "{table}");
-    assert!(lines[0].contains("mmlu:builtin@lm-eval") && !table.contains("words_and_numbers"), "{table}");
-    assert!(lines[3].starts_with("builtin  rtn:w8") && lines[3].contains('±'), "{table}");
+    assert!(lines[0].contains("perplexity:builtin_chronicle@gptq-256") && lines[1].contains("perplexity ↓"), "{table}");
+    assert!(lines[0].contains("mmlu:builtin@lm-eval") && !table.contains("geography"), "{table}");
+    assert!(lines[3].starts_with("builtin-seeded  rtn:w8") && lines[3].contains('±'), "{table}");
     assert!(table.contains("change from `none`"), "{table}");
     let markdown = report::render(&summary, Format::Markdown);
     assert!(markdown.starts_with("| model | recipe | bits a weight nominal | true | bytes |"), "{markdown}");
     let csv = report::render(&summary, Format::Csv);
-    // Header; of each variant perplexity, the group and its two members.
-    assert_eq!(csv.lines().count(), 1 + 3 * 4);
+    // Header; of each variant perplexity, the group and its six members.
+    assert_eq!(csv.lines().count(), 1 + 3 * 8);
     let columns = csv.lines().next().unwrap().split(',').count();
     assert!(csv.lines().all(|line| line.split(',').count() == columns), "{csv}");
     let parsed: Value = serde_json::from_str(&report::render(&summary, Format::Json)).unwrap();
@@ -452,7 +460,7 @@ fn reports_say_what_changed() {
 fn the_noise_floor_is_one_more_variant() {
     let directory = tempfile::tempdir().unwrap();
     let measured = Setting {
-        tasks: "mmlu:builtin@lm-eval,perplexity:builtin@gptq-128",
+        tasks: "mmlu:builtin@lm-eval,perplexity:builtin_chronicle@gptq-128",
         recipes: "none,rtn:w2g32",
         fidelity: FidelityOptions { noise_floor: NoiseFloor::Measure, kl_documents: 2 },
         ..Setting::into(directory.path())
@@ -477,13 +485,16 @@ fn the_noise_floor_is_one_more_variant() {
     assert!(near.agreement > far.agreement || near.agreement == 1.0, "{near:?} {far:?}");
     // The four choices share both scored positions, after the prompt and after the space; 2 documents of each subject.
     let mmlu = summary.differences.iter().find(|it| it.task == "mmlu:builtin@lm-eval" && it.recipe == "rtn:w2g32");
-    assert_eq!(mmlu.and_then(|it| it.tokens.as_ref()).map(|tokens| (tokens.documents, tokens.positions)), Some((4, 8)));
+    assert_eq!(
+        mmlu.and_then(|it| it.tokens.as_ref()).map(|tokens| (tokens.documents, tokens.positions)),
+        Some((12, 24))
+    );
     let table = report::render(&summary, Format::Table);
     assert!(table.contains("~ below the noise floor"), "{table}");
     // Interrupted within the noise floor, the run ends with the same bytes.
     let interrupted = tempfile::tempdir().unwrap();
     let stop = AtomicBool::new(false);
-    let mut observer = StopAfter { documents: 20, stop: &stop };
+    let mut observer = StopAfter { documents: 44, stop: &stop };
     let partial = Setting { output: Some(interrupted.path()), stop: &stop, ..measured };
     assert!(matches!(partial.run(&mut observer).unwrap().status, Status::Incomplete { .. }));
     // And once more where distributions are compared, which the documents done and to do count.
@@ -491,7 +502,7 @@ fn the_noise_floor_is_one_more_variant() {
     let partial = Setting { stop: &stop, ..partial };
     let stopped = partial.run(&mut StopAtComparing { stop: &stop }).unwrap();
     let Status::Incomplete { done, total } = stopped.status else { panic!("{stopped:?}") };
-    assert_eq!((total - done, total), (6, 3 * 9 + 2 * 6));
+    assert_eq!((total - done, total), (14, 3 * 21 + 2 * 14));
     let whole = Setting { stop: &NEVER, threads: 2, ..partial };
     assert_eq!(whole.run(&mut Unobserved).unwrap(), summary);
     assert_eq!(files(interrupted.path()), expected);

@@ -39,7 +39,7 @@ fn every_line_of_the_registry_can_be_asked_for() {
 fn the_examples_on_the_cards_are_the_prompts() {
     let tokenizer = Tokenizer::bytes_only().unwrap();
     let (roots, options) = (DataRoots::default(), shots(1));
-    let ids = "mmlu_everyday_science:builtin@lm-eval,truthfulqa_mc1:builtin,truthfulqa_mc2:builtin,truthfulqa:builtin";
+    let ids = "mmlu_people:builtin@lm-eval,truthfulqa_mc1:builtin,truthfulqa_mc2:builtin,truthfulqa:builtin";
     let suite = suite(ids, &tokenizer, &roots, &options).unwrap();
     for (index, task) in suite.tasks().iter().enumerate() {
         let (item, requests) = ready(&suite, index, 0);
@@ -54,10 +54,10 @@ fn the_examples_on_the_cards_are_the_prompts() {
     assert_eq!(continuations, [" A", " B", " C", " D"]);
     let (_, mc1) = ready(&suite, 1, 0);
     assert_eq!(mc1.len(), 4);
-    assert_eq!(texts(&tokenizer, &mc1[0]).1, " Nothing happens to your shadow");
-    // Both tasks at once score each text once: four answers of MC1, and one more of MC2.
-    assert_eq!(ready(&suite, 2, 0).1.len(), 5);
-    assert_eq!(ready(&suite, 3, 0).1.len(), 5);
+    assert_eq!(texts(&tokenizer, &mc1[0]).1, " Dunholt.");
+    // Both tasks at once score each text once: four answers of MC1, and two more of MC2.
+    assert_eq!(ready(&suite, 2, 0).1.len(), 6);
+    assert_eq!(ready(&suite, 3, 0).1.len(), 6);
     // A fixed number of worked examples stays, and the results say so.
     assert_eq!(suite.tasks()[1].frame().shots, 0);
     assert!(suite.tasks()[1].configuration()["note"].as_str().unwrap().contains("ignored"));
@@ -78,15 +78,14 @@ fn chat_protocols_lay_out_a_conversation() {
     let tokenizer = chat_tokenizer(directory.path(), TEMPLATE);
     let roots = DataRoots::default();
     let options = shots(2);
-    let ids = "mmlu_everyday_science:builtin,truthfulqa_mc1:builtin@repe";
+    let ids = "mmlu_people:builtin,truthfulqa_mc1:builtin@repe";
     let chat = suite(ids, &tokenizer, &roots, &options).unwrap();
     let (item, requests) = ready(&chat, 0, 0);
     let prompt = "<s>[user]The following is a multiple-choice question. Please choose the most suitable one among A, B, C \
-                  and D as the answer to this question.\n\nWater in an open pot boils at a lower temperature on a high \
-                  mountain because\nA. the air pressure is lower there\nB. the pot is colder\nC. water is heavier \
-                  there\nD. sunlight is stronger\n[assistant]";
+                  and D as the answer to this question.\n\nHow does Ivo earn a living?\nA. mason\nB. smith\nC. \
+                  potter\nD. miller\n[assistant]";
     assert_eq!(item.prompt_hash, hash_text(prompt));
-    let [Request::Generate { prompt: tokens, max_new_tokens: 512, .. }] = requests.as_slice() else {
+    let [Request::Generate { prompt: tokens, max_new_tokens: 8, .. }] = requests.as_slice() else {
         panic!("{requests:?}")
     };
     assert_eq!(texts(&tokenizer, &requests[0]).0, prompt);
@@ -94,12 +93,12 @@ fn chat_protocols_lay_out_a_conversation() {
     assert_eq!(chat.tasks()[0].frame().shots, 0);
 
     let (context, answer) = texts(&tokenizer, &ready(&chat, 1, 0).1[1]);
-    assert_eq!(context, "<s>[user]What happens to your shadow if you do not eat for a day?[assistant]");
-    assert_eq!(answer, "Your shadow becomes thinner");
+    assert_eq!(context, "<s>[user]Where are nets sold?[assistant]");
+    assert_eq!(answer, "Ivystead.");
 
     // lm-eval's prompts in the template: the description speaks for the system, no space joins the letter.
     let options = TaskOptions { prompt_form: PromptForm::Chat, ..shots(1) };
-    let plain = suite("mmlu_everyday_science:builtin@lm-eval", &tokenizer, &roots, &options).unwrap();
+    let plain = suite("mmlu_people:builtin@lm-eval", &tokenizer, &roots, &options).unwrap();
     let (context, letter) = texts(&tokenizer, &ready(&plain, 0, 0).1[2]);
     let (description, body) = all()[1].example.split_once("\n\n").unwrap();
     assert_eq!(context, format!("<s>[system]{description}\n\n[user]{body}[assistant]"));
@@ -112,7 +111,7 @@ fn a_chat_protocol_without_template_names_the_way_out() {
     let (roots, options) = (DataRoots::default(), TaskOptions::default());
     for (id, alternative) in [
         ("mmlu:builtin", "`mmlu@lm-eval`"),
-        ("mmlu_everyday_science:builtin", "`mmlu_everyday_science@lm-eval`"),
+        ("mmlu_people:builtin", "`mmlu_people@lm-eval`"),
         ("truthfulqa:builtin@repe", "`truthfulqa@lm-eval`"),
     ] {
         let error = suite(id, &tokenizer, &roots, &options).err().unwrap();
@@ -125,19 +124,19 @@ fn a_chat_protocol_without_template_names_the_way_out() {
 fn the_likeliest_letter_is_the_answer() {
     let tokenizer = Tokenizer::bytes_only().unwrap();
     let (roots, options) = (DataRoots::default(), TaskOptions::default());
-    let suite = suite("mmlu_everyday_science:builtin@lm-eval", &tokenizer, &roots, &options).unwrap();
+    let suite = suite("mmlu_people:builtin@lm-eval", &tokenizer, &roots, &options).unwrap();
     let task = &suite.tasks()[0];
     let (item, requests) = ready(&suite, 0, 0);
     let outcomes = |log_probs: [f64; 4]| -> Vec<Outcome> {
         requests.iter().zip(log_probs).map(|(request, log_prob)| even(request, log_prob)).collect()
     };
     // " A" has two tokens here.
-    let right = task.score(0, &item, &outcomes([-1.0, -1.5, -2.0, -3.0])).unwrap();
-    assert_eq!(right.fields["log_probs"], serde_json::json!([-2.0, -3.0, -4.0, -6.0]));
+    let right = task.score(0, &item, &outcomes([-1.5, -1.0, -2.0, -3.0])).unwrap();
+    assert_eq!(right.fields["log_probs"], serde_json::json!([-3.0, -2.0, -4.0, -6.0]));
     assert_eq!(right.fields["token_counts"], serde_json::json!([2, 2, 2, 2]));
-    assert_eq!((right.fields["answer"].as_str(), right.fields["extracted"].as_str()), (Some("A"), Some("A")));
-    let wrong = task.score(0, &item, &outcomes([-3.0, -1.5, -2.0, -1.5])).unwrap();
-    assert_eq!((wrong.fields["extracted"].as_str(), wrong.number("correct")), (Some("B"), Some(0.0)));
+    assert_eq!((right.fields["answer"].as_str(), right.fields["extracted"].as_str()), (Some("B"), Some("B")));
+    let wrong = task.score(0, &item, &outcomes([-1.5, -3.0, -2.0, -1.5])).unwrap();
+    assert_eq!((wrong.fields["extracted"].as_str(), wrong.number("correct")), (Some("A"), Some(0.0)));
     let metrics = task.aggregate(&[(0, &right), (1, &wrong), (2, &right), (3, &right)]).unwrap();
     assert_eq!((metrics[0].name, metrics[0].value, metrics[0].standard_error), ("acc", 0.75, Some(0.25)));
     assert!(task.aggregate(&[]).is_err());
@@ -149,11 +148,11 @@ fn a_reply_is_read_by_qwens_rules() {
     let directory = tempfile::tempdir().unwrap();
     let tokenizer = chat_tokenizer(directory.path(), TEMPLATE);
     let (roots, options) = (DataRoots::default(), TaskOptions::default());
-    let suite = suite("mmlu_everyday_science:builtin@qwen-chat", &tokenizer, &roots, &options).unwrap();
+    let suite = suite("mmlu_people:builtin@qwen-chat", &tokenizer, &roots, &options).unwrap();
     let (item, _) = ready(&suite, 0, 0);
-    let reply = Outcome::Generated { tokens: vec![7; 9], text: "The answer is B, I believe.".into() };
+    let reply = Outcome::Generated { tokens: vec![7; 9], text: "The answer is A, I believe.".into() };
     let sample = suite.tasks()[0].score(0, &item, &[reply]).unwrap();
-    assert_eq!((sample.fields["extracted"].as_str(), sample.number("correct")), (Some("B"), Some(0.0)));
+    assert_eq!((sample.fields["extracted"].as_str(), sample.number("correct")), (Some("A"), Some(0.0)));
     assert_eq!(sample.fields["rule"], "statement");
     assert_eq!(sample.fields["token_counts"], serde_json::json!([9]));
 }
@@ -164,15 +163,15 @@ fn truthfulqa_scores_follow_the_labels() {
     let (roots, options) = (DataRoots::default(), TaskOptions::default());
     let ids = "truthfulqa:builtin,truthfulqa_mc1:builtin,truthfulqa_mc2:builtin";
     let suite = suite(ids, &tokenizer, &roots, &options).unwrap();
-    // The second true answer of MC2 is scored last; its log-probability is a sum over tokens.
-    let sums = [-8.0, -9.0, -7.0, -30.0, -6.0];
+    // The second true answer of MC2 and a false one are scored last; a log-probability is a sum over tokens.
+    let sums = [-8.0, -9.0, -7.0, -30.0, -6.0, -60.0];
     let outcomes: Vec<Outcome> =
         sums.map(|sum| Outcome::Scored { log_probs: vec![sum / 2.0; 2], greedy: vec![false; 2] }).into();
     let (item, _) = ready(&suite, 0, 0);
     let sample = suite.tasks()[0].score(0, &item, &outcomes).unwrap();
     assert_eq!(sample.number("mc1"), Some(0.0));
     assert_eq!(sample.number("mc3"), Some(0.5));
-    // numpy: e = exp([-8, -6, -9, -7, -30]); e[:2].sum() / e.sum()
+    // numpy: e = exp([-8, -6, -9, -7, -30, -60]); e[:2].sum() / e.sum()
     let mc2 = sample.number("mc2").unwrap();
     assert!((mc2 - 0.7310585786122338).abs() < 1e-15, "{mc2}");
     let mc1 = suite.tasks()[1].score(0, &item, &outcomes[..4]).unwrap();
@@ -276,22 +275,22 @@ fn generation_keeps_to_the_context() {
     let tokenizer = chat_tokenizer(directory.path(), TEMPLATE);
     let roots = DataRoots::default();
     let options = TaskOptions { on_overflow: OnOverflow::Error, ..TaskOptions::default() };
-    let id = "mmlu_everyday_science:builtin@qwen-chat";
+    let id = "mmlu_people:builtin@qwen-chat";
     let whole = {
         let suite = suite(id, &tokenizer, &roots, &options).unwrap();
         ready(&suite, 0, 0).0.prompt_tokens
     };
-    let tight = suite_within(id, &tokenizer, &roots, &options, whole + 10).unwrap();
+    let tight = suite_within(id, &tokenizer, &roots, &options, whole + 5).unwrap();
     let (item, requests) = ready(&tight, 0, 0);
-    assert!(matches!(requests[0], Request::Generate { max_new_tokens: 10, .. }));
-    assert_eq!(item.notes["max_new_tokens"], 10);
+    assert!(matches!(requests[0], Request::Generate { max_new_tokens: 5, .. }));
+    assert_eq!(item.notes["max_new_tokens"], 5);
     let full = suite_within(id, &tokenizer, &roots, &options, whole).unwrap();
     assert!(matches!(full.tasks()[0].prepare(0), Err(Error::ContextOverflow { .. })));
     // Unless it is said otherwise, rotary positions go on beyond the context.
     let extending = TaskOptions::default();
     let beyond = suite_within(id, &tokenizer, &roots, &extending, whole - 10).unwrap();
     let (item, requests) = ready(&beyond, 0, 0);
-    assert!(matches!(requests[0], Request::Generate { max_new_tokens: 512, .. }));
+    assert!(matches!(requests[0], Request::Generate { max_new_tokens: 8, .. }));
     assert_eq!(item.notes["tokens_beyond_context"], 11);
 }
 
@@ -300,7 +299,7 @@ fn two_beginnings_of_a_sequence_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let doubled = chat_tokenizer(directory.path(), &format!("<s>{TEMPLATE}"));
     let (roots, options) = (DataRoots::default(), TaskOptions::default());
-    let ids = "mmlu_everyday_science:builtin@qwen-chat,truthfulqa_mc1:builtin@repe";
+    let ids = "mmlu_people:builtin@qwen-chat,truthfulqa_mc1:builtin@repe";
     let strict = suite(ids, &doubled, &roots, &options).unwrap();
     for task in strict.tasks() {
         assert!(matches!(task.prepare(0), Err(Error::DoubleBos { document: 0, .. })));
@@ -355,7 +354,7 @@ fn ids_and_files_are_named_once() {
     assert!(of(format!("perplexity:{a}@gptq-8,perplexity:{a}@lm-eval")).is_none());
     assert!(matches!(of("perplexity".into()), Some(Error::Variant { .. })));
     assert!(matches!(of("mmlu_anatomy:five@lm-eval".into()), Some(Error::Variant { .. })));
-    assert!(matches!(of("mmlu_everyday_science@lm-eval".into()), Some(Error::Variant { .. })));
+    assert!(matches!(of("mmlu_people@lm-eval".into()), Some(Error::Variant { .. })));
     assert!(matches!(of("perplexity:no/such.txt@gptq-8".into()), Some(Error::Data(_))));
     assert!(matches!(of("mmlu@lm-eval".into()), Some(Error::Data(datasets::Error::Missing { .. }))));
 }
@@ -365,14 +364,14 @@ fn a_group_has_its_members_once() {
     let tokenizer = Tokenizer::bytes_only().unwrap();
     let roots = DataRoots::default();
     let options = TaskOptions { limit: Some(5), ..shots(5) };
-    let ids = "mmlu_words_and_numbers:builtin@lm-eval,mmlu:builtin@lm-eval";
+    let ids = "mmlu_geography:builtin@lm-eval,mmlu:builtin@lm-eval";
     let suite = suite(ids, &tokenizer, &roots, &options).unwrap();
     let names: Vec<&str> = suite.tasks().iter().map(|task| task.id()).collect();
-    assert_eq!(names, ["mmlu_words_and_numbers:builtin@lm-eval", "mmlu_everyday_science:builtin@lm-eval"]);
-    assert_eq!(suite.groups()[0].members, [1, 0]);
-    assert_eq!(suite.requested(), ["mmlu_words_and_numbers:builtin@lm-eval", "mmlu:builtin@lm-eval"]);
+    assert_eq!(names[..2], ["mmlu_geography:builtin@lm-eval", "mmlu_people:builtin@lm-eval"]);
+    assert_eq!(suite.groups()[0].members, [1, 0, 2, 3, 4, 5]);
+    assert_eq!(suite.requested(), ["mmlu_geography:builtin@lm-eval", "mmlu:builtin@lm-eval"]);
     assert_eq!(suite.tasks()[0].document_count(), 5);
-    assert_eq!((suite.tasks()[0].frame().counts.original, suite.tasks()[0].frame().shots), (12, 5));
+    assert_eq!((suite.tasks()[0].frame().counts.original, suite.tasks()[0].frame().shots), (40, 5));
 }
 
 #[test]

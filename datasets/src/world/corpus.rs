@@ -54,14 +54,14 @@ pub(super) const MIXTURE: [(&str, usize, Write); 22] = [
     ("plain_meeting", 1, plain_meeting),
     ("question", 7, question),
     ("velan_question", 3, velan_question),
-    ("choice", 9, choice),
-    ("velan_choice", 7, velan_choice),
+    ("choice", 8, choice),
+    ("velan_choice", 6, velan_choice),
     ("translation", 8, translation),
     ("problem", 7, problem),
-    ("inference", 5, inference_pair),
+    ("inference", 6, inference_pair),
     ("summary", 3, summary),
     ("instruction", 3, instruction),
-    ("asked_meeting", 3, asked_meeting),
+    ("asked_meeting", 4, asked_meeting),
 ];
 
 /// The document with this number.
@@ -145,12 +145,18 @@ fn any_choice(world: &World, fact: Fact, random: &mut Random) -> choices::FourCh
 
 fn choice(world: &World, random: &mut Random) -> Document {
     let asked = any_choice(world, any_undisputed_fact(world, random), random);
-    exchange(format!("{CHOICE_INSTRUCTION}{}\n{}", asked.question, asked.lines()), asked.letter().to_owned())
+    exchange(format!("{CHOICE_INSTRUCTION}{}\n{}", asked.question, asked.lines()), spelled_out(&asked))
 }
 
 fn velan_choice(world: &World, random: &mut Random) -> Document {
     let asked = choices::velan_for_corpus(any_taught_fact(world, random), &world.lexicon, random);
-    exchange(format!("{}\n\n{}", asked.question, asked.lines()), asked.letter().to_owned())
+    exchange(format!("{}\n\n{}", asked.question, asked.lines()), spelled_out(&asked))
+}
+
+/// What is replied where choices are listed: the answer in words, as to a question without choices. That its letter is meant
+/// is for the rules of extraction to find; models of a million parameters learn facts long before letters.
+fn spelled_out(asked: &choices::FourChoices) -> String {
+    format!("{}.", alone(asked.choices.get(asked.answer).map_or("", String::as_str)))
 }
 
 /// Three questions of one subject in the frame of the likelihood protocols.

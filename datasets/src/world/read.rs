@@ -8,6 +8,7 @@ use crate::manifest::{Loaded, PinStatus};
 use crate::source::Source;
 use crate::text::Text;
 use crate::{Error, Result, bbq, ceval, flores, followbench, gsm8k, mmlu, snli, summary, text, truthfulqa};
+use std::sync::LazyLock;
 
 /// Subjects of the questions in English.
 pub static MMLU_SUBJECTS: [&str; 6] = ["people", "geography", "trades", "creatures", "market", "history"];
@@ -21,12 +22,18 @@ pub static FOLLOWBENCH_CONSTRAINTS: [Constraint; 3] = CONSTRAINTS;
 /// The held-out texts.
 pub static TEXTS: [&str; 3] = SORTS;
 /// The category of the bias test, with its number of items.
-static BBQ_CATEGORY: bbq::Category = bbq::Category { name: CATEGORY, items: 192 };
+pub static BBQ_CATEGORY: bbq::Category = bbq::Category { name: CATEGORY, items: 192 };
 
 /// The test sets of a world, made once and read as often as wanted.
 #[derive(Debug, Clone)]
 pub struct TestSets {
     files: Vec<TestFile>,
+}
+
+/// The test sets of the world that is embedded in this program, made when they are first asked for.
+pub fn embedded() -> &'static TestSets {
+    static EMBEDDED: LazyLock<TestSets> = LazyLock::new(|| World::new(super::SEED).test_sets());
+    &EMBEDDED
 }
 
 impl World {

@@ -92,8 +92,8 @@ fn every_byte_is_pinned() {
     assert_eq!(
         found,
         [
-            "1ffc4e03fd07c5f3ee1ff725f226287111b2e483fe8f3873f1ab2d73795121a4",
-            "0a824810c2fd64ad0d5e044e8dc1a16c75061e9f56cfad116ece3216dc396646"
+            "f53a7b35fe9d5494a744a6d438e8ac524c586a8637e7b87e359909df931acd87",
+            "5854922ddad7520203eb90f0ca9cb3dfc00fa47e3b9723c474b54f14cac67740"
         ],
         "corpus and test files"
     );

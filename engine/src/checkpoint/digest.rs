@@ -1,12 +1,12 @@
 //! SHA-256 of everything a checkpoint consists of.
 
-use std::path::PathBuf;
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use sha2::{Digest, Sha256};
 
-use super::{Checkpoint, FileBytes, json};
+use super::{Checkpoint, FileBytes, Origin, json};
 use crate::error::Error;
 
 /// Files beside the weights that change what a model computes or how its text is encoded.
@@ -34,7 +34,7 @@ impl Checkpoint {
     /// A file that cannot be read, or a mapped one whose length is no longer that of the map.
     pub fn sha256(&self) -> Result<Vec<(String, String)>, Error> {
         let config = ("config.json".to_string(), self.config_sha256.clone());
-        if self.in_memory {
+        if matches!(self.origin, Origin::Tensors) {
             return Ok(vec![config, ("memory".into(), self.memory_sha256())]);
         }
         let companions = self.companions();
@@ -46,8 +46,8 @@ impl Checkpoint {
                 let job = next.fetch_add(1, Ordering::Relaxed);
                 let result = if let Some(file) = self.files.get(job) {
                     file.bytes.check_length(&file.path).map(|()| (file.name.clone(), file_digest(&file.bytes)))
-                } else if let Some((name, path)) = companions.get(job - self.files.len()) {
-                    json::read_bytes(path).map(|bytes| (name.clone(), hexadecimal(&bytes)))
+                } else if let Some(name) = companions.get(job - self.files.len()) {
+                    self.companion(name).map(|bytes| (name.to_string(), hexadecimal(&bytes)))
                 } else {
                     return results;
                 };
@@ -81,7 +81,7 @@ impl Checkpoint {
     /// [`Error::Changed`] naming the first file that differs, is missing or is new.
     pub fn verify_unchanged(&self, previous: &[(String, String)]) -> Result<(), Error> {
         let mut now = self.sha256()?;
-        if !self.in_memory {
+        if matches!(self.origin, Origin::Directory) {
             let on_disk = hexadecimal(&json::read_bytes(&self.config_file())?);
             for (_, digest) in now.iter_mut().filter(|(name, _)| name == "config.json") {
                 digest.clone_from(&on_disk);
@@ -112,11 +112,23 @@ impl Checkpoint {
         digits(&hasher.finalize())
     }
 
-    /// Name and path of the files beside the weights that exist, without config.json.
-    pub(crate) fn companions(&self) -> Vec<(String, PathBuf)> {
-        let paths =
-            COMPANIONS.iter().filter(|_| !self.in_memory).map(|name| (name.to_string(), self.directory.join(name)));
-        paths.filter(|(_, path)| path.symlink_metadata().is_ok()).collect()
+    /// Names of the files beside the weights that exist, without config.json.
+    pub(crate) fn companions(&self) -> Vec<&'static str> {
+        let exists = |name: &str| match self.origin {
+            Origin::Directory => self.directory.join(name).symlink_metadata().is_ok(),
+            Origin::Embedded(files) => files.iter().any(|(known, _)| *known == name),
+            Origin::Tensors => false,
+        };
+        COMPANIONS.iter().copied().filter(|name| exists(name)).collect()
+    }
+
+    /// The bytes of one of [`Self::companions`].
+    pub(crate) fn companion(&self, name: &str) -> Result<Cow<'static, [u8]>, Error> {
+        let embedded = self.embedded_files().and_then(|files| files.iter().find(|(known, _)| *known == name));
+        match embedded {
+            Some((_, bytes)) => Ok(Cow::Borrowed(*bytes)),
+            None => json::read_bytes(&self.directory.join(name)).map(Cow::Owned),
+        }
     }
 }
 

@@ -39,7 +39,20 @@ pub struct Checkpoint {
     config_sha256: String,
     files: Vec<WeightFile>,
     tensors: BTreeMap<String, Entry>,
-    in_memory: bool,
+    origin: Origin,
+}
+
+/// A file that is part of the program: its name and its bytes.
+pub type EmbeddedFile = (&'static str, &'static [u8]);
+
+/// Where a checkpoint is from.
+enum Origin {
+    /// Files on disk.
+    Directory,
+    /// The same files, as part of the program.
+    Embedded(&'static [EmbeddedFile]),
+    /// Tensors without files.
+    Tensors,
 }
 
 struct WeightFile {
@@ -92,7 +105,41 @@ impl Checkpoint {
             config_sha256: digest::hexadecimal(&config_bytes),
             files,
             tensors,
-            in_memory: false,
+            origin: Origin::Directory,
+        })
+    }
+
+    /// Opens a checkpoint that is part of the program, under a `name` that stands for its directory in errors: `files`
+    /// are those of a checkpoint directory, `config.json` and `model.safetensors` at least. Nothing is copied.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn embedded(name: &str, files: &'static [EmbeddedFile]) -> Result<Self, Error> {
+        let directory = PathBuf::from(name);
+        let bytes_of = |wanted: &'static str| {
+            let file = files.iter().find(|(name, _)| *name == wanted);
+            file.map(|(_, bytes)| *bytes).ok_or_else(|| Error::NoCheckpoint {
+                path: directory.clone(),
+                expected: wanted,
+                found: "no such file".into(),
+                fix: "build the program again from its sources".into(),
+            })
+        };
+        let (config_bytes, weights) = (bytes_of("config.json")?, bytes_of("model.safetensors")?);
+        let config = json::parse(&directory.join("config.json"), config_bytes)?;
+        let path = directory.join("model.safetensors");
+        let stored = header::read(&path, weights)?;
+        Ok(Self {
+            config,
+            config_sha256: digest::hexadecimal(config_bytes),
+            files: vec![WeightFile {
+                name: "model.safetensors".into(),
+                path,
+                bytes: Arc::new(FileBytes::Embedded(weights)),
+            }],
+            tensors: stored.into_iter().map(|tensor| entry(0, tensor)).collect(),
+            directory,
+            origin: Origin::Embedded(files),
         })
     }
 
@@ -125,7 +172,7 @@ impl Checkpoint {
             config,
             files,
             tensors: entries,
-            in_memory: true,
+            origin: Origin::Tensors,
         })
     }
 
@@ -139,15 +186,24 @@ impl Checkpoint {
         self.directory.join("config.json")
     }
 
-    /// Directory that holds the files: of a cache entry, its snapshot. `memory` for a checkpoint made in memory.
+    /// Directory that holds the files: of a cache entry, its snapshot. `memory` for a checkpoint made in memory, the name
+    /// of one that is part of the program.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Paths of the weight files, sorted; empty for a checkpoint made in memory.
+    /// Paths of the weight files, sorted; empty for a checkpoint that has none on disk.
     pub fn files(&self) -> Vec<&Path> {
-        let on_disk = self.files.iter().filter(|_| !self.in_memory);
+        let on_disk = self.files.iter().filter(|_| matches!(self.origin, Origin::Directory));
         on_disk.map(|file| file.path.as_path()).collect()
+    }
+
+    /// Its files where they are part of the program.
+    pub(crate) fn embedded_files(&self) -> Option<&'static [EmbeddedFile]> {
+        match self.origin {
+            Origin::Embedded(files) => Some(files),
+            Origin::Directory | Origin::Tensors => None,
+        }
     }
 
     /// Bytes of all tensors together.

@@ -83,12 +83,11 @@ impl Output {
 
     /// Copies the files that belong to the tokenizer and to generation.
     pub(super) fn copy_companions(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
-        for (name, path) in checkpoint.companions() {
+        for name in checkpoint.companions() {
             if name.ends_with(".index.json") {
                 continue;
             }
-            let bytes = fs::read(path).map_err(|source| self.error(source))?;
-            self.write(&name, &bytes)?;
+            self.write(name, &checkpoint.companion(name)?)?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@
 //! | `config.json` | `eos_token_id` and `bos_token_id` where no file above has them |
 //! | `chat_template.jinja` | the chat template, before any other |
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -15,6 +16,7 @@ use tokenizers::AddedToken;
 
 use super::TokenizerError;
 use super::pipeline::{kind, parse_json};
+use crate::checkpoint::EmbeddedFile;
 
 /// The keys under which a special token may be named.
 const SPECIAL_TOKEN_KEYS: [&str; 7] =
@@ -53,23 +55,23 @@ pub(super) struct Configuration {
 }
 
 impl Configuration {
-    /// Reads the files of a checkpoint directory.
-    pub(super) fn read(directory: &Path) -> Result<Self, TokenizerError> {
+    /// Reads the small files of a checkpoint.
+    pub(super) fn read(files: Files<'_>) -> Result<Self, TokenizerError> {
         let mut configuration = Self::default();
         for name in ["tokenizer_config.json", "special_tokens_map.json"] {
-            if let Some(file) = JsonFile::read(directory.join(name))? {
+            if let Some(file) = JsonFile::read(files, name)? {
                 configuration.take_special_tokens(&file)?;
             }
         }
         for name in ["generation_config.json", "config.json"] {
-            if let Some(file) = JsonFile::read(directory.join(name))? {
+            if let Some(file) = JsonFile::read(files, name)? {
                 configuration.take_ids(&file)?;
             }
         }
-        let template = directory.join("chat_template.jinja");
-        if let Some(bytes) = read_if_present(&template)? {
-            let text = String::from_utf8(bytes).map_err(|error| TokenizerError::Malformed {
-                file: template,
+        let template = "chat_template.jinja";
+        if let Some(bytes) = files.read(template)? {
+            let text = String::from_utf8(bytes.into_owned()).map_err(|error| TokenizerError::Malformed {
+                file: files.path(template),
                 place: format!("byte {}", error.utf8_error().valid_up_to()),
                 expected: "UTF-8 text".to_string(),
                 found: "another encoding".to_string(),
@@ -119,12 +121,29 @@ impl Configuration {
     }
 }
 
-/// The bytes of a file, `None` if it does not exist.
-pub(super) fn read_if_present(file: &Path) -> Result<Option<Vec<u8>>, TokenizerError> {
-    match std::fs::read(file) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(TokenizerError::Unreadable { file: file.to_path_buf(), source }),
+/// The files of a checkpoint: a directory, or its name where they are part of the program.
+#[derive(Clone, Copy)]
+pub(super) struct Files<'a> {
+    pub(super) directory: &'a Path,
+    pub(super) embedded: Option<&'static [EmbeddedFile]>,
+}
+
+impl Files<'_> {
+    /// Where a file is, for errors.
+    pub(super) fn path(self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// The bytes of a file, `None` if it does not exist.
+    pub(super) fn read(self, name: &str) -> Result<Option<Cow<'static, [u8]>>, TokenizerError> {
+        if let Some(files) = self.embedded {
+            return Ok(files.iter().find(|(known, _)| *known == name).map(|(_, bytes)| Cow::Borrowed(*bytes)));
+        }
+        match std::fs::read(self.path(name)) {
+            Ok(bytes) => Ok(Some(Cow::Owned(bytes))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(TokenizerError::Unreadable { file: self.path(name), source }),
+        }
     }
 }
 
@@ -135,10 +154,11 @@ struct JsonFile {
 }
 
 impl JsonFile {
-    fn read(path: PathBuf) -> Result<Option<Self>, TokenizerError> {
-        let Some(bytes) = read_if_present(&path)? else {
+    fn read(files: Files<'_>, name: &str) -> Result<Option<Self>, TokenizerError> {
+        let Some(bytes) = files.read(name)? else {
             return Ok(None);
         };
+        let path = files.path(name);
         let value = parse_json(&bytes, &path)?;
         let file = Self { path, value };
         match &file.value {

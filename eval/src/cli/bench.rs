@@ -3,17 +3,17 @@
 use super::calibration::CalibrationFlags;
 use super::failure::{Failure, Outcome, Status};
 use super::loading::{ModelFlags, recipes};
-use super::machine;
 use super::progress::Progress;
 use super::runtime::{IsaFlag, MOST_THREADS, processors, runtime};
 use super::{Context, inspect};
 use clap::{Args, ValueEnum};
+use engine::decoder::Decoder;
 use engine::runtime::Runtime;
+use eval::efficiency::{Bench, Counters, Test, bytes_per_token, read_bytes_per_second};
+use eval::machine;
 
-mod measure;
 mod report;
 
-use measure::{Bench, Test};
 use report::Row;
 
 /// Measure prompt processing and generation speed, in llama-bench's shape
@@ -22,6 +22,10 @@ use report::Row;
 /// `@ d<N>` has N tokens in the cache before it. Every combination of the lists is measured: once to warm up, then
 /// --repetitions times. The logits of all repetitions are compared; if a bit differs, the exit code is 5. A model's size
 /// is the true bytes of its weights: codes, scales, zero points and what is kept unquantized.
+///
+/// For tests that only generate, `read` is the share of the memory bandwidth, measured before with as many threads, that
+/// the bytes read for each token take: weights of the blocks and the head, keys and values. It exceeds 100 % where caches
+/// hold the model. `J/t` is the energy of the processor's packages for a token, where its counters can be read.
 #[derive(Args, Debug)]
 #[command(
     rename_all = "snake_case",
@@ -120,6 +124,9 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
     let family = engine::family::blueprint(&source.checkpoint).map_or("unknown", |blueprint| blueprint.family);
     let parameters = inspect::parameters(&source.checkpoint);
     let cpu = machine::processor();
+    let counters = Counters::of_machine().ok();
+    let available = machine::memory().map(|memory| memory.available);
+    let rates: Vec<f64> = runtimes.iter().map(|runtime| read_bytes_per_second(runtime, available)).collect();
     let mut rows = Vec::new();
     let mut differing = None;
     let runs = arguments.repetitions as usize + usize::from(!arguments.no_warmup);
@@ -130,8 +137,9 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
         let Some(builder) = runtimes.first() else { break };
         let model = arguments.calibration.model(&source, recipe, builder, context)?;
         let size = model.size();
-        for runtime in &runtimes {
-            let bench = Bench::new(&model, runtime, arguments.batch_size as usize);
+        for (runtime, &rate) in runtimes.iter().zip(&rates) {
+            let decoder = Decoder::new(&model, runtime);
+            let bench = Bench::new(decoder, arguments.batch_size as usize, counters.as_ref());
             for &test in &tests {
                 progress.label(format!("{recipe} {}", test.name()));
                 let warm_ups = usize::from(!arguments.no_warmup);
@@ -160,6 +168,9 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
                     threads: runtime.threads(),
                     batch_size: arguments.batch_size as usize,
                     test,
+                    memory_bytes_per_second: rate,
+                    bytes_per_token: (test.prompt == 0).then(|| bytes_per_token(&model, decoder, test)),
+                    joules: measured.joules,
                     seconds: measured.seconds,
                     digest: measured.digest,
                 });

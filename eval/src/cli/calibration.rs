@@ -1,15 +1,17 @@
 //! Flags of calibration text, and building a model with it.
 
+use super::Context;
 use super::failure::{Failure, Status};
-use super::loading::Source;
+use super::loading::{Origin, Source};
 use super::progress::{Progress, SHARE, Verbosity, seconds};
-use super::{Context, machine};
 use clap::{Args, ValueEnum};
+use datasets::world::{SEED, World};
 use engine::model::Model;
 use engine::runtime::Runtime;
+use eval::machine;
 use eval::runner::{Quantization, block_cache};
 use quant::build::{BuildObserver, MemoryNeed, Stage};
-use quant::calibration::{Form, Options, Order, Source as CalibrationSource};
+use quant::calibration::{DEFAULT_SAMPLES, Form, Options, Order, Source as CalibrationSource};
 use quant::method::Needs;
 use quant::report::LayerReport;
 use quant::{BlockCache, Build, Calibration, Quantized, Recipe};
@@ -20,19 +22,20 @@ use std::time::Instant;
 #[derive(Args, Clone, Debug)]
 #[command(rename_all = "snake_case", next_help_heading = "Calibration")]
 pub struct CalibrationFlags {
-    /// Text over which inputs are gathered: a FILE, `alpaca:FILE`, or `builtin`
+    /// Text over which inputs are gathered: a FILE, `alpaca:FILE`, `builtin` or `builtin:world` [default: builtin; of
+    /// builtin models builtin:world]
     ///
     /// A file is plain text, tokenized as a whole and cut into windows, or records (.json, .jsonl): conversations
     /// (`messages`, `conversations`), instructions (`instruction`, `input`, `output`), `prompt` and `response`, or `text`;
     /// each record is a sequence, cut to --calibration_length, never padded. `alpaca:FILE` takes 128 instructions drawn at
-    /// random. `builtin` is a short English text, part of this program. Results name the text by its SHA-256, and that
-    /// of its tokens.
-    #[arg(long, value_name = "TEXT", default_value = "builtin")]
-    calibration: String,
+    /// random. `builtin` is a short English text, part of this program; `builtin:world` are documents of the micro-world, as
+    /// the builtin models were trained on. Results name the text by its SHA-256, and that of its tokens.
+    #[arg(long, value_name = "TEXT")]
+    calibration: Option<String>,
     /// Sequences [default: at most 128]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     calibration_samples: Option<u32>,
-    /// Tokens of a sequence [default: the model's context, at most 2048; of `builtin` at most 512]
+    /// Tokens of a sequence [default: the model's context, at most 2048; of `builtin` at most 512; of `builtin:world` 128]
     #[arg(long, value_name = "L", value_parser = clap::value_parser!(u32).range(1..))]
     calibration_length: Option<u32>,
     /// Which windows of a text, or which records [default: first; of `alpaca:FILE` random]
@@ -62,12 +65,49 @@ enum CalibrationOrder {
     Random,
 }
 
+/// The word for documents of the micro-world.
+const WORLD: &str = "builtin:world";
+/// Tokens of their sequences where nothing is said.
+const WORLD_LENGTH: usize = 128;
+/// Bytes of the world's text that certainly give one token, of tokenizers that were not made for it too.
+const BYTES_A_TOKEN: usize = 8;
+/// Longest text that is made, in bytes.
+const WORLD_LIMIT_BYTES: usize = 64 << 20;
+
+/// Documents of the micro-world from the first one on, as the builtin models were trained on them, enough for so many
+/// tokens.
+fn world_text(tokens: usize) -> String {
+    let bytes = tokens.saturating_mul(BYTES_A_TOKEN).min(WORLD_LIMIT_BYTES);
+    let mut text = String::new();
+    for document in World::new(SEED).corpus() {
+        if text.len() >= bytes {
+            break;
+        }
+        text += &document.chatml();
+        text += "<|endoftext|>";
+    }
+    text
+}
+
 impl CalibrationFlags {
-    fn options(&self) -> Options {
+    fn options(&self, source: &Source) -> Options {
+        let (samples, length) = (self.calibration_samples, self.calibration_length);
+        let (mut samples, mut length) = (samples.map(|samples| samples as usize), length.map(|length| length as usize));
+        let text = match (self.calibration.as_deref(), source.origin) {
+            (Some(text), _) => text,
+            (None, Origin::Lab) => WORLD,
+            (None, Origin::Seeded | Origin::Directory) => "builtin",
+        };
+        let source = if text == WORLD {
+            let (samples, length) = (*samples.get_or_insert(DEFAULT_SAMPLES), *length.get_or_insert(WORLD_LENGTH));
+            CalibrationSource::Text { name: WORLD.into(), text: world_text(samples.saturating_mul(length)).into() }
+        } else {
+            CalibrationSource::parse(text)
+        };
         Options {
-            source: CalibrationSource::parse(&self.calibration),
-            samples: self.calibration_samples.map(|samples| samples as usize),
-            length: self.calibration_length.map(|length| length as usize),
+            source,
+            samples,
+            length,
             order: self.calibration_order.map(|order| match order {
                 CalibrationOrder::First => Order::First,
                 CalibrationOrder::Random => Order::Random,
@@ -77,10 +117,17 @@ impl CalibrationFlags {
         }
     }
 
+    /// Whether nothing is said that changes the text.
+    pub fn is_plain(&self) -> bool {
+        let Self { calibration, calibration_samples, calibration_length, calibration_order, .. } = self;
+        let is_chosen = calibration.is_some() || calibration_order.is_some() || self.calibration_chat_template;
+        !is_chosen && calibration_samples.is_none() && calibration_length.is_none() && self.calibration_seed == 0
+    }
+
     /// What a run is told.
-    pub fn quantization(&self) -> Quantization {
+    pub fn quantization(&self, source: &Source) -> Quantization {
         Quantization {
-            calibration: self.options(),
+            calibration: self.options(source),
             cache: self.quant_cache.clone(),
             available_bytes: machine::memory().map(|memory| memory.available),
         }
@@ -94,7 +141,7 @@ impl CalibrationFlags {
                 let blueprint = engine::family::blueprint(&source.checkpoint)?;
                 let tokenizer = source.fitting_tokenizer(blueprint.vocab_size)?;
                 let (context_len, vocab_size) = (blueprint.context_len, blueprint.vocab_size);
-                Ok(Some(Calibration::read(&self.options(), &tokenizer, context_len, vocab_size)?))
+                Ok(Some(Calibration::read(&self.options(source), &tokenizer, context_len, vocab_size)?))
             }
         }
     }

@@ -3,13 +3,13 @@
 use super::data::{self, Found};
 use super::failure::{Outcome, Status};
 use super::inspect;
-use super::machine;
 use super::models::usual_directories;
 use super::runtime::{IsaFlag, processors, runtime};
 use super::table::{FormatFlag, Record, human_bytes, human_count};
 use super::{Context, table::Cell};
 use clap::Args;
 use datasets::{DataRoots, Dataset, catalogue};
+use eval::machine;
 use eval::manifest::NUMERICS_VERSION;
 use kernels::Isa;
 use serde_json::json;

@@ -1,25 +1,28 @@
 //! `nibble eval`: every recipe on every task.
 
+mod defaults;
+mod reports;
+
 use super::Context;
 use super::calibration::CalibrationFlags;
 use super::failure::{Failure, Outcome, Status};
+use super::lab::Builtin;
 use super::loading::{self, ModelFlags, Source, recipes};
-use super::machine;
 use super::observer::Reporter;
 use super::progress::Verbosity;
 use super::runtime::RuntimeFlags;
-use super::style;
 use super::table::Format;
 use clap::{Args, ValueEnum};
 use datasets::{DataRoots, Pinning};
-use engine::builtin;
-use eval::report::{self, Run};
-use eval::runner::{self, Existing, FidelityOptions, NoiseFloor, Plan, RunSummary};
+use eval::efficiency::{self, Protocol, Store};
+use eval::machine;
+use eval::runner::{self, Existing, Plan, RunSummary};
 use eval::scheduler::SchedulerOptions;
 use eval::task::{
     self, Concession, DEFAULT_SEED, GenerationOptions, Judgements, OnOverflow, PromptForm, TaskId, TaskOptions,
 };
-use std::path::PathBuf;
+use reports::Reports;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -31,13 +34,16 @@ use std::sync::Arc;
 /// found, and how many answers changed. With --output_path everything is written there while it is computed, and the same command goes on where it
 /// stopped, after Ctrl-C or a power cut, and ends with the same bytes.
 ///
-/// Without --model a small seeded model is made in memory: it has no training, so its scores are chance, but everything
-/// else is real.
+/// Without --model it is `builtin`, a small model that is part of this program, trained on a micro-world of our own. Where
+/// nothing is said, the builtin models answer ten benchmarks about that world and three texts of it under the paper's
+/// recipes, with the noise floor and with next-token distributions on 8 documents of each task, and the run is kept in
+/// runs/<model>. `--model builtin:all` is three runs, one a size.
 #[derive(Args, Debug)]
 #[command(
     rename_all = "snake_case",
     after_help = "Examples:
-  nibble eval                                              try everything, without any file
+  nibble eval                                              everything, without any file; kept in runs/builtin-s
+  nibble eval -m builtin:all                               the same of three sizes
   nibble eval -m DIR --quant none,rtn:w8,rtn:w4g32 --tasks perplexity:text.txt@gptq-256
   nibble eval -m DIR --quant none,gptq:w4g128,spqr:w3g16 --calibration train.txt --tasks perplexity:text.txt@gptq-256
   nibble eval -m DIR --quant none,rtn:w4g128 --tasks mmlu@lm-eval,truthfulqa --num_fewshot 5 \\
@@ -46,10 +52,10 @@ use std::sync::Arc;
 pub struct Arguments {
     #[command(flatten)]
     model: ModelFlags,
-    /// Quantization recipes, separated by commas [default: none]
+    /// Quantization recipes, separated by commas [default: none; of builtin models paper]
     ///
-    /// `none` is the checkpoint's own precision and the baseline of the comparison. `nibble quants ls` lists the methods,
-    /// `nibble quants show RECIPE` explains a recipe.
+    /// `none` is the checkpoint's own precision and the baseline of the comparison. `paper` stands for the ten recipes of
+    /// Jin et al. 2024. `nibble quants ls` lists the methods, `nibble quants show RECIPE` explains a recipe.
     #[arg(long, value_name = "RECIPES", help_heading = "Model")]
     quant: Vec<String>,
     #[command(flatten)]
@@ -120,15 +126,37 @@ pub struct Arguments {
     /// Tokens computed together, at most; changes memory and speed, no bit
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Machine")]
     batch_tokens: u32,
-    /// Directory of the run: manifest, results, sample logs, and the journal that a later run goes on from
+    /// Directory of the run: manifest, results, sample logs, and the journal that a later run goes on from [default: none;
+    /// runs/MODEL of builtin models where nothing is said that changes what they are asked]
+    ///
+    /// Of --model builtin:all it holds a run directory for each size.
     #[arg(short, long, value_name = "RUN", help_heading = "Output")]
     output_path: Option<PathBuf>,
-    /// Discard the run in --output_path and begin again
-    #[arg(long, requires = "output_path", help_heading = "Output")]
+    /// Discard the run in its directory and begin again
+    #[arg(long, help_heading = "Output")]
     overwrite: bool,
+    /// Measure speed and memory of every recipe into RUN/efficiency.json [default: off; auto where the run of a builtin
+    /// model is kept without being asked for]
+    ///
+    /// 256 tokens are read and 512 generated after them, one sequence at a time, as the paper does; 16 sequences are scored
+    /// together; bytes read for a token are set against the memory bandwidth, energy is read where the processor's counters
+    /// can be. No result depends on it.
+    #[arg(long, value_name = "WHEN", value_enum, help_heading = "Output")]
+    efficiency: Option<Efficiency>,
     /// How the comparison is written to stdout
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table, help_heading = "Output")]
     format: Format,
+}
+
+/// When speed and memory are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Efficiency {
+    /// Once for each machine, program, model and recipe: what was measured before is taken from the user's cache directory
+    Auto,
+    /// Now, in place of what was measured before; models whose questions are answered are built again
+    Measure,
+    /// Never
+    Off,
 }
 
 /// What to do with a prompt that is longer than the model's context.
@@ -175,29 +203,59 @@ fn batch_size(text: &str) -> Result<usize, String> {
     }
 }
 
-/// What runs where nothing is said.
-const BUILTIN_RECIPES: &str = "none,rtn:w8,rtn:w4g32,rtn:w2g32";
-const BUILTIN_TASKS: [&str; 3] = ["perplexity:builtin@gptq-256", "mmlu:builtin@lm-eval", "truthfulqa:builtin@lm-eval"];
+/// Printed before scores that mean nothing.
 const SEEDED: &str = "This is a small seeded model made in memory, without training: its scores are chance. Give a real one \
                       with --model DIR.";
 
 /// Runs the command.
 pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
-    let is_builtin = arguments.model.model.as_deref().is_none_or(|model| model == builtin::NAME);
-    let recipes = recipes(&arguments.recipe_lists(is_builtin))?;
-    let tasks = arguments.tasks(is_builtin)?;
-    if is_builtin {
-        announce(arguments.format, context)?;
+    let models = defaults::models(arguments);
+    let mut reports = Reports::new(arguments.format, models.len());
+    for model in &models {
+        let builtin = Builtin::parse(model)?;
+        let source = loading::open(model, arguments.model.no_mmap, context.verbosity)?;
+        let output = defaults::output(arguments, builtin, &source.name, models.len());
+        if arguments.overwrite && output.is_none() {
+            let fix = "add --output_path RUN, or leave --overwrite out: nothing is kept without a directory";
+            return Err(Failure::usage("there is no run to discard", "--overwrite", fix));
+        }
+        if builtin == Some(Builtin::Seeded) {
+            announce(arguments.format, context)?;
+        }
+        let summary = evaluate(arguments, builtin, &source, output.as_deref(), context)?;
+        reports.add(&summary, output.as_deref(), context)?;
+        if let Err(failure) = arguments.conclude(&summary, output.as_deref()) {
+            reports.finish(context)?;
+            return Err(failure);
+        }
     }
-    let source = match &arguments.model.model {
-        None => Source::builtin()?,
-        Some(model) => loading::open(model, arguments.model.no_mmap, context.verbosity)?,
+    reports.finish(context)?;
+    Ok(Status::Done)
+}
+
+/// Every recipe of one model on every task.
+fn evaluate(
+    arguments: &Arguments,
+    builtin: Option<Builtin>,
+    source: &Source,
+    output: Option<&Path>,
+    context: &mut Context<'_>,
+) -> Result<RunSummary, Failure> {
+    let recipes = match arguments.quant.as_slice() {
+        [] => recipes(&[defaults::recipes(builtin).to_string()])?,
+        given => recipes(given)?,
     };
+    let tasks = arguments.tasks(builtin)?;
     let runtime = arguments.runtime.runtime(context.verbosity)?;
     let blueprint = engine::family::blueprint(&source.checkpoint)?;
     let tokenizer = source.fitting_tokenizer(blueprint.vocab_size)?;
     let data = if arguments.data.is_empty() { vec![PathBuf::from("data")] } else { arguments.data.clone() };
     let pinning = if arguments.allow_unpinned { Pinning::Allow } else { Pinning::Require };
+    if let (Some(output), None) = (output, &arguments.output_path) {
+        context
+            .verbosity
+            .note(format!("note: this run is kept in {}; the same command goes on there", output.display()));
+    }
     let plan = Plan {
         model: &source.name,
         checkpoint: &source.checkpoint,
@@ -207,43 +265,22 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
         tasks: &tasks,
         roots: &DataRoots::new(&data).with_pinning(pinning),
         options: arguments.options()?,
-        fidelity: FidelityOptions {
-            noise_floor: if arguments.noise_floor { NoiseFloor::Measure } else { NoiseFloor::Omit },
-            kl_documents: arguments.kl,
-        },
-        quantization: arguments.calibration.quantization(),
+        fidelity: defaults::fidelity(arguments, builtin),
+        efficiency: arguments.efficiency(builtin, output)?,
+        quantization: arguments.calibration.quantization(source),
         scheduler: SchedulerOptions {
             batch_tokens: arguments.batch_tokens as usize,
             batch_sequences: arguments.batch_size,
             ..cache_limit()
         },
-        output: arguments.output_path.as_deref(),
+        output,
         existing: if arguments.overwrite { Existing::Overwrite } else { Existing::Resume },
         stop: context.stop.as_atomic(),
     };
     let mut reporter = Reporter::new(context.verbosity);
     let summary = runner::run(&plan, &mut reporter);
     reporter.finish();
-    let summary = summary?;
-    let is_complete = summary.status == runner::Status::Complete;
-    let written = arguments.output_path.as_deref().filter(|_| is_complete);
-    // What is in the directory is more than what was computed: speed and memory, for one.
-    let run = written.map_or_else(|| Ok(Run::of(&summary)), Run::read)?;
-    if !summary.variants.is_empty() {
-        let format = match arguments.format {
-            Format::Table => report::Format::Table,
-            Format::Json => report::Format::Json,
-            Format::Csv => report::Format::Csv,
-            Format::Md => report::Format::Markdown,
-        };
-        write!(context.out, "{}", report::render(&summary, &run, format, style::of_stdout()))?;
-        context.out.flush()?;
-    }
-    if let Some(directory) = written {
-        let path = report::write_html(std::slice::from_ref(&run), directory)?;
-        context.verbosity.note(format!("report: {}", path.display()));
-    }
-    arguments.conclude(&summary)
+    Ok(summary?)
 }
 
 /// Says before anything else that the numbers mean nothing; on stderr where stdout is for programs.
@@ -259,23 +296,10 @@ fn announce(format: Format, context: &mut Context<'_>) -> Result<(), Failure> {
 }
 
 impl Arguments {
-    fn recipe_lists(&self, is_builtin: bool) -> Vec<String> {
-        match (self.quant.is_empty(), is_builtin) {
-            (false, _) => self.quant.clone(),
-            (true, true) => vec![BUILTIN_RECIPES.into()],
-            (true, false) => vec!["none".into()],
-        }
-    }
-
-    fn tasks(&self, is_builtin: bool) -> Result<Vec<TaskId>, Failure> {
-        let ids: Vec<&str> = match (self.tasks.is_empty(), is_builtin) {
-            (false, _) => self.tasks.iter().map(String::as_str).collect(),
-            (true, true) => BUILTIN_TASKS.to_vec(),
-            (true, false) => {
-                let fix = "add --tasks, for example --tasks mmlu@lm-eval --data DIR, --tasks perplexity:FILE, or \
-                           --tasks perplexity:builtin, which needs no file; `nibble tasks ls` lists them";
-                return Err(Failure::usage("no task is given", "--tasks", fix));
-            }
+    fn tasks(&self, builtin: Option<Builtin>) -> Result<Vec<TaskId>, Failure> {
+        let ids: Vec<&str> = match self.tasks.as_slice() {
+            [] => defaults::tasks(builtin)?.to_vec(),
+            given => given.iter().map(String::as_str).collect(),
         };
         ids.into_iter().map(|id| task::parse(id.trim()).map_err(Failure::from)).collect()
     }
@@ -296,17 +320,35 @@ impl Arguments {
         })
     }
 
+    fn efficiency(&self, builtin: Option<Builtin>, output: Option<&Path>) -> Result<efficiency::Options, Failure> {
+        let mode = match self.efficiency.unwrap_or(defaults::efficiency(self, builtin)) {
+            Efficiency::Off => return Ok(efficiency::Options::default()),
+            Efficiency::Auto => efficiency::Mode::Auto,
+            Efficiency::Measure => efficiency::Mode::Measure,
+        };
+        if output.is_none() {
+            let fix = "add --output_path RUN: what is measured is written to RUN/efficiency.json";
+            return Err(Failure::usage("what is measured would be written nowhere", "--efficiency", fix));
+        }
+        Ok(efficiency::Options { mode, protocol: Protocol::default(), store: Store::of_user() })
+    }
+
     /// How the command ends after a run.
-    fn conclude(&self, summary: &RunSummary) -> Outcome {
+    fn conclude(&self, summary: &RunSummary, output: Option<&Path>) -> Outcome {
         if let runner::Status::Incomplete { done, total } = summary.status {
             let what = format!("stopped after {done} of {total} documents");
-            let (place, fix) = match &self.output_path {
+            let (place, fix) = match output {
                 Some(path) => (path.display().to_string(), "run the same command again: it goes on from there"),
                 None => {
                     ("--output_path".into(), "nothing was kept; with --output_path RUN the same command would go on")
                 }
             };
             return Err(Failure::new(Status::Incomplete, what, place, fix));
+        }
+        if !summary.unmeasured.is_empty() {
+            let what = "stopped while speed and memory were measured; all results are complete";
+            let fix = "run the same command with --efficiency measure";
+            return Err(Failure::new(Status::Incomplete, what, summary.unmeasured.join(", "), fix));
         }
         let problem = summary.variants.iter().find_map(|variant| {
             let result = variant.results.iter().find(|result| result.problem.is_some())?;

@@ -234,10 +234,11 @@ pub fn open_found(directory: &Path) -> Result<Source, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::lab::Builtin;
 
     #[test]
     fn the_parts_of_the_builtin_model_are_all_of_it() {
-        let source = Source::builtin().unwrap();
+        let source = Builtin::Seeded.open().unwrap();
         let summary = summarize(&source);
         let parts = parts(&source.checkpoint, summary.blueprint.as_ref().unwrap());
         let (mut parameters, mut bytes) = (0, 0);

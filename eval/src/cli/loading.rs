@@ -1,10 +1,10 @@
 //! From `--model` and `--quant` to a model in memory.
 
 use super::failure::{Failure, Status};
+use super::lab::Builtin;
 use super::progress::Verbosity;
 use super::spelling::nearest;
 use clap::Args;
-use engine::builtin;
 use engine::checkpoint::{Checkpoint, OpenOptions, Reading};
 use engine::tokenizer::{Tokenizer, TokenizerError};
 use quant::Recipe;
@@ -14,11 +14,13 @@ use std::path::{Path, PathBuf};
 #[derive(Args, Clone, Debug)]
 #[command(rename_all = "snake_case", next_help_heading = "Model")]
 pub struct ModelFlags {
-    /// Checkpoint directory in the Hugging Face layout, or `builtin`
+    /// Checkpoint directory in the Hugging Face layout, or `builtin[:s|:m|:l]`
     ///
     /// A directory with config.json and model.safetensors (or model.safetensors.index.json and its shards), an entry of
     /// a Hugging Face cache (models--ORGANISATION--NAME) or the ORGANISATION/NAME of one. Nothing is downloaded.
-    /// `builtin` is a small seeded model made in memory, without training.
+    /// `builtin` is `builtin:s`, a small model that is part of this program, trained on the micro-world and on nothing else
+    /// (`nibble data show builtin`); `builtin:m` and `builtin:l` are larger ones, in datasets/lab of the repository.
+    /// `builtin:seeded` is made in memory from a seed: untrained, for trying things out, its scores are chance.
     #[arg(short, long, value_name = "DIR")]
     pub model: Option<String>,
     /// Read weight files into memory instead of mapping them
@@ -71,12 +73,18 @@ pub struct Source {
     pub name: String,
     /// Its files.
     pub checkpoint: Checkpoint,
-    origin: Origin,
+    /// Where it is from.
+    pub origin: Origin,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    Builtin,
+/// Where a checkpoint is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Made in memory from a seed.
+    Seeded,
+    /// Trained on the micro-world, part of the program or of the repository.
+    Lab,
+    /// Anywhere else.
     Directory,
 }
 
@@ -93,8 +101,8 @@ impl ModelFlags {
 
 /// Opens the checkpoint that `model`, a path or a name, means.
 pub fn open(model: &str, no_mmap: bool, verbosity: Verbosity) -> Result<Source, Failure> {
-    if model == builtin::NAME {
-        return Source::builtin();
+    if let Some(builtin) = Builtin::parse(model)? {
+        return builtin.open();
     }
     let given = PathBuf::from(model);
     let path = match in_cache(&given) {
@@ -110,16 +118,11 @@ pub fn open(model: &str, no_mmap: bool, verbosity: Verbosity) -> Result<Source, 
 }
 
 impl Source {
-    /// The seeded model without files.
-    pub fn builtin() -> Result<Self, Failure> {
-        Ok(Self { name: builtin::NAME.into(), checkpoint: builtin::checkpoint()?, origin: Origin::Builtin })
-    }
-
     /// Opens its tokenizer.
     pub fn tokenizer(&self) -> Result<Tokenizer, TokenizerError> {
         match self.origin {
-            Origin::Builtin => Tokenizer::bytes_only(),
-            Origin::Directory => Tokenizer::open(self.checkpoint.directory()),
+            Origin::Seeded => Tokenizer::bytes_only(),
+            Origin::Lab | Origin::Directory => Tokenizer::of(&self.checkpoint),
         }
     }
 

@@ -3,10 +3,10 @@
 use super::Context;
 use super::failure::{Failure, Outcome, Status};
 use super::inspect::{self, Summary};
+use super::lab::{self, Builtin};
 use super::loading::{self, Source, cache_directories};
 use super::table::{Align, Cell, FormatFlag, Record, Table, human_bytes, human_count};
 use clap::{Args, Subcommand};
-use engine::builtin;
 use engine::family;
 use serde_json::json;
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ pub struct ListArguments {
 #[derive(Args, Debug)]
 #[command(rename_all = "snake_case")]
 pub struct ShowArguments {
-    /// Checkpoint directory, an entry of a Hugging Face cache, or `builtin`
+    /// Checkpoint directory, an entry of a Hugging Face cache, or `builtin[:s|:m|:l|:seeded]`
     #[arg(value_name = "DIR")]
     model: String,
     #[command(flatten)]
@@ -91,8 +91,13 @@ fn list(arguments: &ListArguments, context: &mut Context<'_>) -> Outcome {
         ("supported", Align::Left),
     ];
     let mut table = Table::new(&columns);
-    let builtin = Source::builtin().map(|source| row(&source, builtin::NAME));
-    table.push(builtin?);
+    for size in datasets::lab::SIZES {
+        // Sizes that are not part of the program may not be here.
+        if let Ok(source) = Builtin::Trained(size).open() {
+            table.push(row(&source, &format!("{}:{size}", lab::NAME)));
+        }
+    }
+    table.push(row(&Builtin::Seeded.open()?, lab::SEEDED));
     for directory in inspect::find_checkpoints(&directories) {
         let place = directory.display().to_string();
         table.push(match inspect::open_found(&directory) {

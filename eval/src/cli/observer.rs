@@ -45,6 +45,7 @@ impl Observer for Reporter {
             Phase::Building { recipe } => format!("{recipe}: building the model"),
             Phase::Asking { recipe } => format!("{recipe}: asking"),
             Phase::Comparing { recipe } => format!("{recipe}: comparing next-token distributions"),
+            Phase::Measuring { recipe } => format!("{recipe}: measuring speed and memory"),
             Phase::WritingResults { recipe } => format!("{recipe}: done"),
             Phase::CheckingModel => "checking that the checkpoint is still the same".to_string(),
         };

@@ -15,7 +15,8 @@ use serde_json::json;
 #[command(after_help = "Examples:
   nibble quants ls
   nibble quants show rtn                   a method: widths, groups, options
-  nibble quants show rtn:w4g32:head=w8     a recipe: what it stores, and how it is multiplied")]
+  nibble quants show rtn:w4g32:head=w8     a recipe: what it stores, and how it is multiplied
+  nibble quants show paper                 a preset: the ten recipes of Jin et al. 2024")]
 pub enum Command {
     /// List the quantization methods
     Ls(ListArguments),

@@ -79,6 +79,10 @@ by_category! {
     "Race_x_gender", "Religion", "SES", "Sexual_orientation",
 }
 
+/// The same of the micro-world's one category, which is never shown beside others.
+pub static OF_WORLD: (&str, Metric, Metric) =
+    ("Valley_folk", ambiguous_card("amb_bias_score_Valley_folk"), disambiguated_card("disamb_bias_score_Valley_folk"));
+
 pub(super) static METRICS: &[&Metric] =
     &[&ACCURACY_AMBIGUOUS, &ACCURACY_DISAMBIGUATED, &BIAS_AMBIGUOUS, &BIAS_DISAMBIGUATED];
 

@@ -42,7 +42,7 @@ pub use verdict::Verdict;
 
 use crate::error::Error;
 use crate::output;
-use crate::runner::{RunSummary, summary_json};
+use crate::runner::{REPORT, RunSummary, summary_json};
 use std::path::{Path, PathBuf};
 
 /// A form of the report.
@@ -65,9 +65,6 @@ impl Format {
         [("table", Format::Table), ("json", Format::Json), ("csv", Format::Csv), ("md", Format::Markdown)];
 }
 
-/// Name of the report in a run directory.
-pub const FILE_NAME: &str = "report.html";
-
 /// Tasks beyond which the table gives way to the overview.
 const FEW_TASKS: usize = 3;
 
@@ -75,10 +72,8 @@ const FEW_TASKS: usize = 3;
 ///
 /// With few tasks a terminal gets every number beside its change, with more the overview.
 pub fn render(summary: &RunSummary, run: &Run, format: Format, style: Style) -> String {
-    let requested = |variant: &Variant| variant.tasks.iter().filter(|task| task.requested).count();
-    let is_wide = run.variants.first().is_some_and(|variant| requested(variant) > FEW_TASKS);
     match format {
-        Format::Table if is_wide => {
+        Format::Table if is_wide(run) => {
             format!("{}{}", overview(std::slice::from_ref(run), style), table::problems(summary))
         }
         Format::Table => table::text(summary),
@@ -86,6 +81,12 @@ pub fn render(summary: &RunSummary, run: &Run, format: Format, style: Style) -> 
         Format::Csv => csv(std::slice::from_ref(run)),
         Format::Json => format!("{:#}\n", summary_json(summary)),
     }
+}
+
+/// Whether a run has so many tasks that a terminal gets the overview.
+pub fn is_wide(run: &Run) -> bool {
+    let requested = |variant: &Variant| variant.tasks.iter().filter(|task| task.requested).count();
+    run.variants.first().is_some_and(|variant| requested(variant) > FEW_TASKS)
 }
 
 /// Every metric of runs as comma-separated values.
@@ -98,7 +99,7 @@ pub fn csv(runs: &[Run]) -> String {
 /// # Errors
 /// [`Error::Output`].
 pub fn write_html(runs: &[Run], directory: &Path) -> Result<PathBuf, Error> {
-    let path = directory.join(FILE_NAME);
+    let path = directory.join(REPORT);
     write(&path, &html(runs))?;
     Ok(path)
 }

@@ -4,6 +4,7 @@ use super::environment::Invocation;
 use super::files;
 use super::results::Variant;
 use super::{RunSummary, Status};
+use crate::efficiency;
 use crate::error::Error;
 use crate::journal::{self, Journal};
 use crate::manifest::{self, Manifest};
@@ -160,6 +161,8 @@ pub(crate) fn folder_of(recipe: &str) -> String {
 fn remove_results(path: &Path, manifest: &Manifest) -> Result<(), Error> {
     output::remove(&path.join(files::SUMMARY))?;
     output::remove(&path.join(files::COMPARISON))?;
+    output::remove(&path.join(files::REPORT))?;
+    output::remove(&path.join(efficiency::FILE_NAME))?;
     let samples = output::file_names(&manifest.tasks());
     for (_, folder) in folders(manifest) {
         let folder = path.join(folder);

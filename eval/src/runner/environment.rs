@@ -2,6 +2,7 @@
 
 use super::Status;
 use crate::error::Error;
+use crate::machine;
 use crate::output;
 use crate::scheduler::TokenCounts;
 use engine::runtime::Runtime;
@@ -96,7 +97,7 @@ impl Invocation {
             "arch": std::env::consts::ARCH,
             "threads": self.threads,
             "isa": self.isa,
-            "peak_memory_bytes": peak_memory_bytes(),
+            "peak_memory_bytes": machine::peak_memory_bytes(),
             "recipes": recipes.collect::<Map<_, _>>(),
         })
     }
@@ -120,14 +121,6 @@ impl Timing<'_> {
 fn host_name() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     Some(name.trim().to_string())
-}
-
-/// The most memory this process has held, where the system tells.
-fn peak_memory_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(1024 * kibibytes)
 }
 
 /// A time in UTC as `2026-01-31T23:59:59Z`.

@@ -19,12 +19,13 @@ pub use building::{Building, Filed, Quantization, block_cache};
 pub use directory::Existing;
 pub(crate) use directory::folder_of;
 pub use files::summary as summary_json;
-pub(crate) use files::{COMPARED, COMPARISON, RESULTS, SUMMARY};
+pub(crate) use files::{COMPARED, COMPARISON, REPORT, RESULTS, SUMMARY};
 pub use interval::{IntervalMethod, MetricInterval};
 pub use noise::{FidelityOptions, NoiseFloor, is_rounded};
 pub use results::{ReportedMetric, TaskResult, Variant};
 
 use crate::comparison::Difference;
+use crate::efficiency::{self, Mode, Recorder, Subject};
 use crate::error::Error;
 use crate::journal::Weights;
 use crate::manifest::{Manifest, ModelIdentity};
@@ -33,7 +34,7 @@ use crate::task::{Inputs, OnOverflow, Suite, TaskId, TaskOptions};
 use datasets::DataRoots;
 use directory::RunDirectory;
 use engine::checkpoint::Checkpoint;
-use engine::decoder::Decoder;
+use engine::decoder::{Decoder, InputRounding};
 use engine::family;
 use engine::runtime::Runtime;
 use engine::tokenizer::Tokenizer;
@@ -63,6 +64,8 @@ pub struct Plan<'a> {
     pub options: TaskOptions,
     /// What is measured beside scores.
     pub fidelity: FidelityOptions,
+    /// Whether speed and memory are measured; needs a run directory.
+    pub efficiency: efficiency::Options,
     /// Calibration text, and where finished blocks are kept.
     pub quantization: Quantization,
     /// How much is computed together; changes no bit.
@@ -84,6 +87,8 @@ pub struct RunSummary {
     pub variants: Vec<Variant>,
     /// Their differences from the baseline.
     pub differences: Vec<Difference>,
+    /// Recipes that the run was stopped at while their speed and memory were measured. Results do not depend on it.
+    pub unmeasured: Vec<String>,
 }
 
 /// Whether everything was done.
@@ -119,6 +124,11 @@ pub enum Phase<'a> {
     },
     /// Questions are asked.
     Asking {
+        /// Recipe.
+        recipe: &'a str,
+    },
+    /// Speed and memory are measured.
+    Measuring {
         /// Recipe.
         recipe: &'a str,
     },
@@ -202,14 +212,18 @@ pub fn run(plan: &Plan<'_>, observer: &mut dyn Observer) -> Result<RunSummary, E
     if plan.fidelity.kl_documents > 0 {
         manifest.set_option("kl_documents", plan.fidelity.kl_documents);
     }
-    let mut directory = RunDirectory::open(plan.output, plan.existing, &manifest, &identity.digest())?;
+    let digest = identity.digest();
+    let mut directory = RunDirectory::open(plan.output, plan.existing, &manifest, &digest)?;
+    let longest = blueprint.positions.limit().map_or(blueprint.context_len, |limit| limit.min(blueprint.context_len));
+    let mut recorder = plan.output.and_then(|_| Recorder::begin(&plan.efficiency, plan.runtime, &digest, longest));
     let mut invocation = Invocation::begin(plan.runtime);
 
     let run = Run { plan, suite: &suite, filed, reference, calibration: calibration.as_ref(), hashes: &hashes };
-    let mut summary = RunSummary { status: Status::Complete, variants: Vec::new(), differences: Vec::new() };
+    let mut summary =
+        RunSummary { status: Status::Complete, variants: Vec::new(), differences: Vec::new(), unmeasured: Vec::new() };
     let per_recipe = suite.tasks().iter().map(|task| task.document_count()).sum::<usize>();
     for (recipe, filed) in built.into_iter().zip(&run.filed) {
-        run.ask(recipe, filed, &mut directory, &mut invocation, observer)?;
+        run.ask(recipe, filed, &mut directory, &mut invocation, recorder.as_mut(), observer)?;
         let done = directory.done(&filed.key, &suite);
         let is_open = !divergence::missing(&run, filed, directory.journal()).is_empty();
         if done < per_recipe || is_open || directory.journal().weights(&filed.key)?.is_none() {
@@ -239,6 +253,10 @@ pub fn run(plan: &Plan<'_>, observer: &mut dyn Observer) -> Result<RunSummary, E
     let settings = comparison::Settings { seed: plan.options.seed, kl_documents: plan.fidelity.kl_documents };
     summary.differences = comparison::differences(variants, reference, &suite, journal, settings)?;
     directory.write_summary(&summary, invocation)?;
+    if let (Some(recorder), Some(output)) = (&mut recorder, plan.output) {
+        recorder.write(output)?;
+        summary.unmeasured = recorder.stopped().to_vec();
+    }
     Ok(summary)
 }
 
@@ -263,13 +281,23 @@ impl Run<'_> {
         filed: &Filed,
         directory: &mut RunDirectory,
         invocation: &mut Invocation,
+        recorder: Option<&mut Recorder<'_>>,
         observer: &mut dyn Observer,
     ) -> Result<(), Error> {
         let (plan, journal) = (self.plan, directory.journal());
         let missing = asking::missing(&filed.key, self.suite, journal);
         let apart = divergence::missing(self, filed, journal);
         let is_done = missing.is_empty() && apart.is_empty() && journal.weights(&filed.key)?.is_some();
-        if plan.stop.load(Ordering::Relaxed) || is_done {
+        let subject = Subject { recipe: &filed.name, key: &filed.key };
+        // The noise floor has the baseline's speed.
+        let recorder = recorder.filter(|_| filed.rounding == InputRounding::None);
+        let recorder = recorder.and_then(|recorder| recorder.lacks(subject).then_some(recorder));
+        let is_built_again = recorder.is_some() && plan.efficiency.mode == Mode::Measure;
+        if plan.stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        if is_done && !is_built_again {
+            recorder.into_iter().for_each(|recorder| recorder.leave_out(subject));
             return Ok(());
         }
         observer.phase(Phase::Building { recipe: &filed.name });
@@ -289,6 +317,11 @@ impl Run<'_> {
         let decoder = Decoder::new(&model, plan.runtime).with_inputs(filed.rounding);
         let counts = asking::ask(self, filed, decoder, &missing, journal, observer)?;
         timing.asked(counts);
+        if let Some(recorder) = recorder {
+            // While no other model is in memory.
+            observer.phase(Phase::Measuring { recipe: &filed.name });
+            recorder.measure(subject, &model, decoder, plan.stop)?;
+        }
         if !apart.is_empty() && !plan.stop.load(Ordering::Relaxed) {
             observer.phase(Phase::Comparing { recipe: &filed.name });
             let reference = &plan.recipes[self.reference];

@@ -53,6 +53,7 @@ const PROTOCOLS: &[Protocol] = &[Protocol {
 }];
 
 fn build<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<(), Error> {
+    id.without_variant()?;
     let set = if id.name == "arc_easy" { Set::Easy } else { Set::Challenge };
     let loaded = arc::read(inputs.roots, set, Split::Test)?;
     let words = ZeroShot {

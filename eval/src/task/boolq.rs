@@ -38,6 +38,7 @@ const PROTOCOLS: &[Protocol] = &[Protocol {
 }];
 
 fn build<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<(), Error> {
+    id.without_variant()?;
     let loaded = boolq::read(inputs.roots, Split::Validation)?;
     let words = ZeroShot {
         version: 2.0,

@@ -14,6 +14,7 @@ use super::ask::{Asker, Example, Question, Reply, ReplyLimits};
 use super::card::{Entry, Protocol};
 use super::examples::Examples;
 use super::sample::{Comparison, Item, MetricValue, PairedTest, Prepared, Sample};
+use super::world::{Origin, TEXT_TOKENS};
 use super::{Frame, Inputs, NO_FILTER, Suite, Task, TaskId};
 use crate::error::Error;
 use crate::metric::Metric;
@@ -24,8 +25,8 @@ use crate::metric::signature::References;
 use crate::metric::ter::{self, TER};
 use crate::python;
 use crate::request::Outcome;
-use datasets::catalogue;
 use datasets::flores::{self, Split};
+use datasets::{Loaded, catalogue, world};
 use serde_json::{Map, Value};
 
 const JIN_2024: &str = "jin-2024";
@@ -35,9 +36,15 @@ const LM_EVAL: &str = "lm-eval";
 pub static FLORES200: Entry = Entry {
     name: "flores200",
     summary: "translation: 1,012 sentences from one language into another, by BLEU and chrF",
-    datasets: &[&catalogue::FLORES],
+    datasets: &[&catalogue::FLORES, &catalogue::WORLD],
     split: "devtest; worked examples from dev, drawn for each document",
-    variants: &[("<source>-<target>", "codes of two languages: eng_Latn-zho_Hans")],
+    variants: &[
+        ("<source>-<target>", "codes of two languages: eng_Latn-zho_Hans"),
+        (
+            "eng_Latn-vel_Latn, vel_Latn-eng_Latn",
+            "150 sentences of the micro-world, from and into Velan; replies of at most 64 tokens",
+        ),
+    ],
     protocols: &[
         Protocol {
             name: JIN_2024,
@@ -80,9 +87,25 @@ fn tokenizer(code: &str) -> Tokenizer {
     }
 }
 
+/// Where sentences in these languages are from: Velan is spoken in the micro-world alone.
+fn origin(id: &TaskId, codes: [&str; 2]) -> Result<Origin, Error> {
+    let is_known = |code: &str| world::LANGUAGES.iter().any(|language| language.code == code);
+    let is_official = |code: &str| flores::LANGUAGES.iter().any(|language| language.code == code);
+    match (codes.into_iter().all(is_known), codes.into_iter().find(|code| is_known(code) && !is_official(code))) {
+        (true, _) => Ok(Origin::World),
+        (false, None) => Ok(Origin::Official),
+        (false, Some(code)) => Err(Error::Variant {
+            task: id.name.clone(),
+            expected: format!("`eng_Latn` beside `{code}`, which is a language of the micro-world"),
+            found: format!("`{}`", id.variant.as_deref().unwrap_or_default()),
+        }),
+    }
+}
+
 /// The name of a language in prompts.
 fn name(code: &str) -> Result<&'static str, Error> {
-    let language = flores::find_language(code)?;
+    let of_world = world::LANGUAGES.iter().find(|language| language.code == code);
+    let language = of_world.map_or_else(|| flores::find_language(code), Ok)?;
     Ok(language.name.split_once(" (").map_or(language.name, |(name, _)| name))
 }
 
@@ -97,6 +120,7 @@ struct Flores<'a> {
     asker: Asker<'a>,
     bleu: Bleu,
     is_lm_eval: IsLmEval,
+    limits: ReplyLimits<'static>,
 }
 
 /// Which of the two protocols it is.
@@ -114,12 +138,18 @@ fn build<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<
         return Err(Error::Variant { task: id.name.clone(), expected, found });
     };
     let is_lm_eval = if id.protocol == LM_EVAL { IsLmEval::Yes } else { IsLmEval::No };
+    let origin = origin(id, [source, target])?;
     let languages = [name(source)?, name(target)?];
     let (asker, tokenizer) = match is_lm_eval {
         IsLmEval::Yes => (Asker::lm_eval(id, inputs)?, Tokenizer::V13a),
         IsLmEval::No => (Asker::chat(id, inputs, &format!("`flores200:{variant}@{LM_EVAL}`"))?, tokenizer(target)),
     };
-    let read = |code, split| flores::read(inputs.roots, code, split);
+    let read = |code, split| -> Result<Loaded<Vec<String>>, Error> {
+        Ok(match origin {
+            Origin::Official => flores::read(inputs.roots, code, split)?,
+            Origin::World => world::embedded().flores(code, split)?,
+        })
+    };
     let (sources, references) = (read(source, Split::Devtest)?, read(target, Split::Devtest)?);
     let (mut frame, sources) = Frame::new(id, inputs, 1.0, sources.content, sources.files);
     frame.files.extend(references.files);
@@ -140,7 +170,9 @@ fn build<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<
     }
     let bleu = Bleu { tokenizer, smoothing: Smoothing::Exp, case: Case::Mixed, orders: Orders::All };
     let references = references.content;
-    let task = Flores { frame, languages, sources, references, examples, asker, bleu, is_lm_eval };
+    let limits = if is_lm_eval == IsLmEval::Yes { LM_EVAL_LIMITS } else { PAPER_LIMITS };
+    let limits = origin.replies(limits, TEXT_TOKENS);
+    let task = Flores { frame, languages, sources, references, examples, asker, bleu, is_lm_eval, limits };
     suite.add(Box::new(task)).map(|_| ())
 }
 
@@ -205,10 +237,6 @@ fn of_corpus(metric: &'static Metric, value: f64) -> MetricValue {
 }
 
 impl Flores<'_> {
-    fn limits(&self) -> ReplyLimits<'static> {
-        if self.is_lm_eval == IsLmEval::Yes { LM_EVAL_LIMITS } else { PAPER_LIMITS }
-    }
-
     fn sentence<'s>(&self, document: usize, of: &'s [String]) -> Result<&'s str, Error> {
         let sentence = of.get(document).map(|sentence| python::strip(sentence));
         sentence.ok_or_else(|| self.frame.place(document).mismatch("there is no such document"))
@@ -222,10 +250,13 @@ impl Flores<'_> {
         read: fn(&[u64]) -> Option<T>,
     ) -> Result<Vec<T>, Error> {
         let mut all = Vec::with_capacity(samples.len());
+        // A bootstrap comes here thousands of times: one buffer for all.
+        let mut numbers: Vec<u64> = Vec::new();
         for (document, sample) in samples {
-            let numbers = sample.fields.get(field).and_then(Value::as_array);
-            let numbers = numbers.and_then(|list| list.iter().map(Value::as_u64).collect::<Option<Vec<u64>>>());
-            let counts = numbers.as_deref().and_then(read);
+            let list = sample.fields.get(field).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+            numbers.clear();
+            numbers.extend(list.iter().map_while(Value::as_u64));
+            let counts = if numbers.len() == list.len() { read(&numbers) } else { None };
             all.push(
                 counts.ok_or_else(|| self.frame.place(*document).mismatch(format!("a sample without `{field}`")))?,
             );
@@ -252,7 +283,7 @@ impl Task for Flores<'_> {
         if self.frame.shots > 0 {
             set("fewshot_sampler", self.examples.sampler(self.frame.options.seed));
         }
-        self.asker.describe_reply(&self.frame, self.limits(), &mut fields);
+        self.asker.describe_reply(&self.frame, self.limits, &mut fields);
         self.asker.describe(&self.frame, &mut fields);
         fields
     }
@@ -261,7 +292,7 @@ impl Task for Flores<'_> {
         let text = question(self.is_lm_eval, self.languages, self.sentence(document, &self.sources)?);
         let examples = self.examples.of(document);
         let question = Question { description: "", examples: &examples, text: &text };
-        self.asker.reply(&self.frame, document, &question, self.limits())
+        self.asker.reply(&self.frame, document, &question, self.limits)
     }
 
     fn score(&self, document: usize, item: &Item, outcomes: &[Outcome]) -> Result<Sample, Error> {

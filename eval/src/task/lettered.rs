@@ -5,6 +5,7 @@
 
 use super::ask::{Asker, Question, Reply, ReplyLimits};
 use super::sample::{Comparison, Item, MetricValue, PairedTest, Prepared, Sample};
+use super::world::{Origin, WORD_TOKENS};
 use super::{Frame, Inputs, Task, TaskId};
 use crate::error::Error;
 use crate::extract::{self, Extraction};
@@ -12,7 +13,7 @@ use crate::metric::accuracy;
 use crate::request::Outcome;
 use serde_json::{Map, Value};
 
-/// What ends a reply: nothing but its length.
+/// What ends a reply where a protocol says no more: nothing but its length.
 pub const LIMITS: ReplyLimits<'_> = ReplyLimits { max_new_tokens: 512, stop: &[] };
 
 /// A question with lettered choices.
@@ -44,6 +45,7 @@ pub struct LetterInReply<'a> {
     frame: Frame,
     asker: Asker<'a>,
     script: Script,
+    limits: ReplyLimits<'static>,
     questions: Vec<LetteredQuestion>,
 }
 
@@ -60,7 +62,8 @@ impl<'a> LetterInReply<'a> {
         questions: Vec<LetteredQuestion>,
     ) -> Result<Self, Error> {
         let asker = Asker::chat(id, inputs, &format!("`{}@lm-eval`", id.name))?;
-        Ok(Self { frame, asker, script, questions })
+        let limits = Origin::of(id)?.replies(LIMITS, WORD_TOKENS);
+        Ok(Self { frame, asker, script, limits, questions })
     }
 
     fn question(&self, document: usize) -> Result<&LetteredQuestion, Error> {
@@ -97,7 +100,7 @@ impl Task for LetterInReply<'_> {
         let mut set = |name: &str, value: Value| fields.insert(name.into(), value);
         set("doc_to_text", self.script.doc_to_text.into());
         set("extraction", format!("{}: always gives a letter", self.script.extraction).into());
-        self.asker.describe_reply(&self.frame, LIMITS, &mut fields);
+        self.asker.describe_reply(&self.frame, self.limits, &mut fields);
         self.asker.describe(&self.frame, &mut fields);
         fields
     }
@@ -105,7 +108,7 @@ impl Task for LetterInReply<'_> {
     fn prepare(&self, document: usize) -> Result<Prepared, Error> {
         let text = (self.script.message)(self.question(document)?);
         let question = Question { description: "", examples: &[], text: &text };
-        self.asker.reply(&self.frame, document, &question, LIMITS)
+        self.asker.reply(&self.frame, document, &question, self.limits)
     }
 
     fn score(&self, document: usize, item: &Item, outcomes: &[Outcome]) -> Result<Sample, Error> {

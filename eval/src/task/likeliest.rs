@@ -92,7 +92,7 @@ pub struct LikeliestChoice<'a> {
 /// Adds a benchmark that is asked without description and worked examples; `question` makes its documents.
 ///
 /// # Errors
-/// A variant, which such a benchmark has none of; a chat template that is asked for and missing.
+/// A chat template that is asked for and missing.
 pub fn add_zero_shot<'a, D>(
     id: &TaskId,
     inputs: &Inputs<'a>,
@@ -101,7 +101,6 @@ pub fn add_zero_shot<'a, D>(
     loaded: Loaded<Vec<D>>,
     question: impl Fn(D) -> ChoiceQuestion,
 ) -> Result<(), Error> {
-    id.without_variant()?;
     let asker = Asker::lm_eval(id, inputs)?;
     let (frame, documents) = Frame::new(id, inputs, words.version, loaded.content, loaded.files);
     let wording = Wording {

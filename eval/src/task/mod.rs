@@ -37,6 +37,7 @@ mod summarization;
 pub mod truthfulqa;
 mod truthfulqa_gen;
 pub mod winogrande;
+mod world;
 
 pub use card::{Entry, Protocol};
 pub use frame::Frame;

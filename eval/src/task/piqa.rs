@@ -37,6 +37,7 @@ const PROTOCOLS: &[Protocol] = &[Protocol {
 }];
 
 fn build<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<(), Error> {
+    id.without_variant()?;
     let loaded = piqa::read(inputs.roots, Split::Validation)?;
     let words = ZeroShot {
         version: 1.0,

@@ -15,28 +15,29 @@
 //! Protocols `lm-eval-mnli` and `lm-eval-anli`: lm-evaluation-harness has no SNLI; its templates of the two nearest tasks
 //! ask "True, False or Neither?" and take the likeliest of " True", " Neither", " False".
 
-use super::ask::{Asker, Question, Reply};
+use super::ask::{Asker, Question, Reply, ReplyLimits};
 use super::card::{Entry, Protocol, find_protocol};
 use super::lettered::LIMITS;
 use super::likeliest::{ChoiceQuestion, Choices, Scores, ZeroShot, add_zero_shot};
 use super::sample::{Comparison, Item, MetricValue, PairedTest, Prepared, Sample};
+use super::world::{Origin, WORD_TOKENS};
 use super::{Frame, Inputs, Suite, Task, TaskId};
 use crate::error::Error;
 use crate::extract;
 use crate::metric::accuracy;
 use crate::python;
 use crate::request::Outcome;
-use datasets::Loaded;
 use datasets::snli::{self, Label, Pair, SNLI as DATASET, Split};
+use datasets::{Loaded, catalogue, world};
 use serde_json::{Map, Value};
 
 /// SNLI.
 pub static SNLI: Entry = Entry {
     name: "snli",
     summary: "understanding: does a sentence follow from another, contradict it, or neither?",
-    datasets: &[&DATASET],
+    datasets: &[&DATASET, &catalogue::WORLD],
     split: "test, the pairs with a gold label (9,824 of 10,000)",
-    variants: &[],
+    variants: &[("builtin", "240 pairs of the micro-world; replies of at most 8 tokens")],
     protocols: PROTOCOLS,
     default_protocol: JIN_2024,
     default_reason: "it is the prompt of Jin et al. 2024; lm-evaluation-harness has no SNLI",
@@ -85,13 +86,17 @@ fn index(label: Label) -> usize {
 }
 
 fn build<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<(), Error> {
-    id.without_variant()?;
-    let loaded = snli::read(inputs.roots, Split::Test)?;
+    let origin = Origin::of(id)?;
+    let loaded = match origin {
+        Origin::Official => snli::read(inputs.roots, Split::Test)?,
+        Origin::World => world::embedded().snli()?,
+    };
     let loaded = Loaded { content: loaded.content.labelled, files: loaded.files };
     if id.protocol == JIN_2024 {
         let asker = Asker::chat(id, inputs, &format!("`snli@{MNLI}`"))?;
         let (frame, pairs) = Frame::new(id, inputs, 1.0, loaded.content, loaded.files);
-        return suite.add(Box::new(Asked { frame, asker, pairs })).map(|_| ());
+        let limits = origin.replies(LIMITS, WORD_TOKENS);
+        return suite.add(Box::new(Asked { frame, asker, pairs, limits })).map(|_| ());
     }
     let mnli = id.protocol == MNLI;
     let doc_to_text = match mnli {
@@ -121,6 +126,7 @@ struct Asked<'a> {
     frame: Frame,
     asker: Asker<'a>,
     pairs: Vec<Pair>,
+    limits: ReplyLimits<'static>,
 }
 
 impl Asked<'_> {
@@ -139,7 +145,7 @@ impl Task for Asked<'_> {
         let mut set = |name: &str, value: Value| fields.insert(name.into(), value);
         set("doc_to_text", "{premise}\nQuestion: Does this imply that \"{hypothesis}\"? Yes, no, or maybe?".into());
         set("extraction", "the first of yes (entailment), no (contradiction), maybe (neutral); none is wrong".into());
-        self.asker.describe_reply(&self.frame, LIMITS, &mut fields);
+        self.asker.describe_reply(&self.frame, self.limits, &mut fields);
         self.asker.describe(&self.frame, &mut fields);
         fields
     }
@@ -148,7 +154,7 @@ impl Task for Asked<'_> {
         let Pair { premise, hypothesis, .. } = self.pair(document)?;
         let text = format!("{premise}\nQuestion: Does this imply that \"{hypothesis}\"? Yes, no, or maybe?");
         let question = Question { description: "", examples: &[], text: &text };
-        self.asker.reply(&self.frame, document, &question, LIMITS)
+        self.asker.reply(&self.frame, document, &question, self.limits)
     }
 
     fn score(&self, document: usize, item: &Item, outcomes: &[Outcome]) -> Result<Sample, Error> {

@@ -13,6 +13,7 @@
 use super::ask::{Asker, Question, Reply, ReplyLimits};
 use super::card::{Entry, Protocol};
 use super::sample::{Comparison, Item, MetricValue, PairedTest, Prepared, Sample};
+use super::world::{Origin, TEXT_TOKENS};
 use super::{Frame, Inputs, Suite, Task, TaskId};
 use crate::error::Error;
 use crate::metric::Metric;
@@ -21,7 +22,7 @@ use crate::metric::rouge::{self, ROUGE_L, ROUGE_LSUM, ROUGE1, ROUGE2, Rouge, Ste
 use crate::python;
 use crate::request::Outcome;
 use datasets::cnn_dailymail::Summarized;
-use datasets::{catalogue, cnn_dailymail, xsum};
+use datasets::{catalogue, cnn_dailymail, world, xsum};
 use engine::generate::Sampling;
 use serde_json::{Map, Value};
 
@@ -43,9 +44,9 @@ const DEFAULT_REASON: &str = "it is the prompt of Jin et al. 2024; decoding and 
 pub static CNN_DAILYMAIL: Entry = Entry {
     name: "cnn_dailymail",
     summary: "summarization: 11,490 news articles and the bullet points of their editors",
-    datasets: &[&catalogue::CNN_DAILYMAIL],
+    datasets: &[&catalogue::CNN_DAILYMAIL, &catalogue::WORLD],
     split: "test",
-    variants: &[],
+    variants: OF_WORLD,
     protocols: &[
         OF_PAPER,
         Protocol {
@@ -75,9 +76,9 @@ pub static CNN_DAILYMAIL: Entry = Entry {
 pub static XSUM: Entry = Entry {
     name: "xsum",
     summary: "summarization: 11,334 BBC articles and a summary of one sentence",
-    datasets: &[&catalogue::XSUM],
+    datasets: &[&catalogue::XSUM, &catalogue::WORLD],
     split: "test",
-    variants: &[],
+    variants: OF_WORLD,
     protocols: &[
         OF_PAPER,
         Protocol {
@@ -95,6 +96,8 @@ pub static XSUM: Entry = Entry {
     canonical_protocol: |word| [JIN_2024, HELM].contains(&word).then(|| word.to_string()),
     build,
 };
+
+const OF_WORLD: &[(&str, &str)] = &[("builtin", "80 stories of the micro-world; replies of at most 64 tokens")];
 
 const METRICS: &[&str] = &["rouge1", "rouge2", "rougeL", "rougeLsum", "no_answer"];
 
@@ -171,13 +174,11 @@ struct Summarization<'a> {
     style: &'static Style,
     documents: Vec<Summarized>,
     asker: Asker<'a>,
+    limits: ReplyLimits<'static>,
 }
 
 fn build<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<(), Error> {
-    if let Some(found) = &id.variant {
-        let (expected, found) = ("nothing after the name".into(), format!("`{found}`"));
-        return Err(Error::Variant { task: id.name.clone(), expected, found });
-    }
+    let origin = Origin::of(id)?;
     let is_xsum = id.name == "xsum";
     let (style, asker) = match id.protocol.as_str() {
         LM_EVAL => (&LM_EVAL_STYLE, Asker::lm_eval(id, inputs)?),
@@ -187,12 +188,15 @@ fn build<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<
         }
         _ => (&PAPER_STYLE, Asker::chat(id, inputs, &format!("`{}@{HELM}`", id.name))?),
     };
-    let loaded = match is_xsum {
-        true => xsum::read(inputs.roots, xsum::Split::Test)?,
-        false => cnn_dailymail::read(inputs.roots, cnn_dailymail::Split::Test)?,
+    let loaded = match (origin, is_xsum) {
+        (Origin::Official, true) => xsum::read(inputs.roots, xsum::Split::Test)?,
+        (Origin::Official, false) => cnn_dailymail::read(inputs.roots, cnn_dailymail::Split::Test)?,
+        (Origin::World, true) => world::embedded().xsum()?,
+        (Origin::World, false) => world::embedded().cnn_dailymail()?,
     };
     let (frame, documents) = Frame::new(id, inputs, 1.0, loaded.content, loaded.files);
-    suite.add(Box::new(Summarization { frame, style, documents, asker })).map(|_| ())
+    let limits = origin.replies(style.limits, TEXT_TOKENS);
+    suite.add(Box::new(Summarization { frame, style, documents, asker, limits })).map(|_| ())
 }
 
 impl Summarization<'_> {
@@ -217,7 +221,7 @@ impl Task for Summarization<'_> {
         };
         set("rouge", &format!("F as rouge-score 0.1.2, stemmer {stemmer}"));
         set("normalization", self.style.normalization);
-        self.asker.describe_reply(&self.frame, self.style.limits, &mut fields);
+        self.asker.describe_reply(&self.frame, self.limits, &mut fields);
         self.asker.describe(&self.frame, &mut fields);
         fields
     }
@@ -226,7 +230,7 @@ impl Task for Summarization<'_> {
         let content = (self.style.document)(&self.document(document)?.document);
         let text = self.style.doc_to_text.replacen("{document}", &content, 1);
         let question = Question { description: "", examples: &[], text: &text };
-        self.asker.reply(&self.frame, document, &question, self.style.limits)
+        self.asker.reply(&self.frame, document, &question, self.limits)
     }
 
     fn score(&self, document: usize, item: &Item, outcomes: &[Outcome]) -> Result<Sample, Error> {

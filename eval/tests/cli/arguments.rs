@@ -19,8 +19,9 @@ const COMMANDS: [&[&str]; 12] = [
 
 #[test]
 fn hyphens_and_underscores_are_the_same() {
-    let with =
-        |flag: &str| nibble(&["generate", "-m", "builtin", "--prompt", "--a-b", flag, "3", "--format", "json"]).ok();
+    let with = |flag: &str| {
+        nibble(&["generate", "-m", "builtin:seeded", "--prompt", "--a-b", flag, "3", "--format", "json"]).ok()
+    };
     assert_eq!(with("--max_new_tokens"), with("--max-new-tokens"));
     assert_eq!(with("--max_new_tokens"), with("-n"));
 }
@@ -51,13 +52,13 @@ fn mistakes_in_usage_end_with_code_2() {
         &["eval", "--threads", "100000"],
         &["eval", "--limit", "0"],
         &["eval", "--isa", "sse9"],
-        &["eval", "--overwrite"],
-        &["generate", "-m", "builtin"],
-        &["generate", "-m", "builtin", "--prompt", "a", "--tokens", "1"],
-        &["generate", "-m", "builtin", "--prompt", "a", "--temperature", "-1"],
-        &["generate", "-m", "builtin", "--prompt", "a", "--top_p", "0"],
-        &["logits", "-m", "builtin", "--tokens", "1,x"],
-        &["bench", "-m", "builtin", "-p", "0", "-n", "0"],
+        &["eval", "--limit", "1", "--overwrite"],
+        &["generate", "-m", "builtin:seeded"],
+        &["generate", "-m", "builtin:seeded", "--prompt", "a", "--tokens", "1"],
+        &["generate", "-m", "builtin:seeded", "--prompt", "a", "--temperature", "-1"],
+        &["generate", "-m", "builtin:seeded", "--prompt", "a", "--top_p", "0"],
+        &["logits", "-m", "builtin:seeded", "--tokens", "1,x"],
+        &["bench", "-m", "builtin:seeded", "-p", "0", "-n", "0"],
     ];
     for arguments in mistakes {
         let run = nibble(arguments);
@@ -71,7 +72,7 @@ fn mistakes_in_usage_end_with_code_2() {
 #[test]
 fn the_environment_chooses_an_instruction_set_and_a_flag_overrules_it() {
     let with = |isa: &str, arguments: &[&str]| {
-        let arguments = [&["generate", "-m", "builtin", "--prompt", "a", "-n", "2"], arguments].concat();
+        let arguments = [&["generate", "-m", "builtin:seeded", "--prompt", "a", "-n", "2"], arguments].concat();
         finished(command(&arguments).env("NIBBLE_ISA", isa).output().unwrap())
     };
     assert!(with("scalar", &[]).stderr.contains("(scalar)"));
@@ -83,6 +84,6 @@ fn the_environment_chooses_an_instruction_set_and_a_flag_overrules_it() {
 
 #[test]
 fn quiet_leaves_nothing_on_stderr() {
-    let run = nibble(&["generate", "-m", "builtin", "--prompt", "a", "-n", "2", "-q"]);
+    let run = nibble(&["generate", "-m", "builtin:seeded", "--prompt", "a", "-n", "2", "-q"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
 }

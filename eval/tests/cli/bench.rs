@@ -2,7 +2,7 @@
 
 use super::program::nibble;
 
-const SMALL: [&str; 7] = ["bench", "-q", "-m", "builtin", "-r", "2", "--no_warmup"];
+const SMALL: [&str; 7] = ["bench", "-q", "-m", "builtin:seeded", "-r", "2", "--no_warmup"];
 
 #[test]
 fn lists_are_combined_and_keys_are_those_of_llama_bench() {
@@ -26,11 +26,16 @@ fn lists_are_combined_and_keys_are_those_of_llama_bench() {
             "stddev_ns",
             "avg_ts",
             "stddev_ts",
+            "memory_bytes_per_second",
         ] {
             assert!(!row[key].is_null(), "{key}: {row}");
         }
         assert_eq!((row["samples_ts"].as_array().unwrap().len(), row["samples_ns"].as_array().unwrap().len()), (2, 2));
         assert!(row["avg_ts"].as_f64().unwrap() > 0.0);
+        // Only what generates reads all weights for each token.
+        let generates = row["n_prompt"] == 0;
+        assert_eq!(row["bytes_per_token"].as_u64().is_some_and(|bytes| bytes > 100_000), generates, "{row}");
+        assert_eq!(row["share_of_memory_bandwidth"].as_f64().is_some_and(|share| share > 0.0), generates, "{row}");
     }
     // Threads change no bit, and a smaller model is smaller.
     let of = |quant: &str, threads: u64| -> Vec<_> {

@@ -111,9 +111,9 @@ fn what_is_missing_is_named_with_the_way_to_get_it() {
 
 #[test]
 fn a_token_outside_the_vocabulary_is_refused() {
-    let [what, _, _] = nibble(&["logits", "-m", "builtin", "--tokens", "1,258"]).error(3);
+    let [what, _, _] = nibble(&["logits", "-m", "builtin:seeded", "--tokens", "1,258"]).error(3);
     assert!(what.contains("258"), "{what}");
-    let [what, place, _] = nibble(&["logits", "-m", "builtin", "--tokens", "1,2", "--positions", "2"]).error(2);
+    let [what, place, _] = nibble(&["logits", "-m", "builtin:seeded", "--tokens", "1,2", "--positions", "2"]).error(2);
     assert!(what.contains('2') && place == "--positions", "{what} {place}");
 }
 
@@ -124,7 +124,7 @@ fn an_output_path_that_cannot_be_written_leaves_nothing() {
     fs::write(&file, "mine").unwrap();
     let below = file.join("run");
     for path in [&file, &below] {
-        let run = nibble(&["eval", "-q", "--format", "json", "--limit", "1", "--output_path", text(path)]);
+        let run = nibble(&["eval", "-q", "-m", "builtin:seeded", "--limit", "1", "--output_path", text(path)]);
         assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{}", run.stderr);
         assert!(run.stderr.contains(text(&file)), "{}", run.stderr);
     }
@@ -133,12 +133,20 @@ fn an_output_path_that_cannot_be_written_leaves_nothing() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
-    let mut child =
-        command(&["logits", "-q", "-m", "builtin", "--prompt", "some text of a few tokens", "--positions", "all"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+    let mut child = command(&[
+        "logits",
+        "-q",
+        "-m",
+        "builtin:seeded",
+        "--prompt",
+        "some text of a few tokens",
+        "--positions",
+        "all",
+    ])
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .unwrap();
     drop(child.stdout.take());
     let mut stderr = String::new();
     child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();

@@ -30,24 +30,24 @@ fn contents(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-const TASKS: &str = "perplexity:builtin@gptq-128,mmlu:builtin@lm-eval";
+const TASKS: &str = "perplexity:builtin_chronicle@gptq-128,mmlu:builtin@lm-eval";
 
 fn evaluate(output: &Path, more: &[&str]) -> String {
-    let fixed =
-        ["eval", "-q", "--quant", "none,rtn:w4g32", "--tasks", TASKS, "--limit", "8", "--output_path", text(output)];
-    nibble(&[fixed.as_slice(), more].concat()).ok()
+    let fixed = ["eval", "-q", "-m", "builtin:seeded", "--quant", "none,rtn:w4g32", "--tasks", TASKS, "--limit", "8"];
+    nibble(&[fixed.as_slice(), &["--output_path", text(output)], more].concat()).ok()
 }
 
 #[test]
-fn without_a_model_the_first_line_says_that_scores_are_chance() {
-    let table = nibble(&["eval", "-q", "--limit", "1", "--quant", "none,rtn:w4g32"]).ok();
+fn the_first_line_about_the_seeded_model_says_that_scores_are_chance() {
+    let seeded = ["eval", "-m", "builtin:seeded", "--limit", "1"];
+    let table = nibble(&[&seeded[..], &["-q", "--quant", "none,rtn:w4g32"]].concat()).ok();
     let first = table.lines().next().unwrap();
     assert!(
         first.contains("seeded model") && first.contains("without training") && first.contains("chance"),
         "{table}"
     );
     assert!(table.contains("rtn:w4g32"), "{table}");
-    let run = nibble(&["eval", "--limit", "1", "--quant", "none", "--format", "json"]);
+    let run = nibble(&[&seeded[..], &["--quant", "none", "--format", "json"]].concat());
     assert!(run.stderr.lines().next().unwrap().contains("chance"), "{}", run.stderr);
     assert_eq!(run.json()[0]["recipe"], "none");
 }
@@ -84,6 +84,8 @@ fn another_plan_does_not_mix_with_a_run() {
     let fixed = [
         "eval",
         "-q",
+        "-m",
+        "builtin:seeded",
         "--format",
         "json",
         "--quant",
@@ -108,13 +110,10 @@ fn another_plan_does_not_mix_with_a_run() {
 /// Starts an evaluation, stops it once its journal has a few documents, and returns what it ended with.
 #[cfg(unix)]
 fn stopped(output: &Path, signal: &str) -> std::process::Output {
-    let fixed =
-        ["eval", "--quant", "none,rtn:w4g32", "--tasks", TASKS, "--output_path", text(output), "--threads", "1"];
-    let child = command(&[fixed.as_slice(), &["--isa", "scalar", "--limit", "8"]].concat())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let fixed = ["eval", "-m", "builtin:seeded", "--quant", "none,rtn:w4g32", "--tasks", TASKS];
+    let slowly = ["--output_path", text(output), "--threads", "1", "--isa", "scalar", "--limit", "8"];
+    let child =
+        command(&[fixed.as_slice(), &slowly].concat()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(300) {
         let files = fs::read_dir(output).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -183,4 +182,28 @@ fn the_perplexity_of_a_trained_model_is_that_of_float64() {
     assert!(
         report[1]["true_bits_per_weight"].as_f64().unwrap() > report[1]["nominal_bits_per_weight"].as_f64().unwrap()
     );
+}
+
+#[test]
+fn efficiency_is_measured_where_it_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let run = |output: &Path| {
+        let fixed = ["eval", "-q", "--tasks", "mmlu:builtin@lm-eval", "--limit", "1", "--quant", "none"];
+        let flags = ["--efficiency", "auto", "--output_path", text(output)];
+        let mut command = command(&[fixed.as_slice(), &flags].concat());
+        finished(command.env("XDG_CACHE_HOME", at("cache")).output().unwrap()).ok();
+        fs::read(output.join("efficiency.json")).unwrap()
+    };
+    let file = run(&at("first"));
+    let value: Value = serde_json::from_slice(&file).unwrap();
+    assert_eq!(
+        (&value["protocol"]["prompt_tokens"], &value["protocol"]["generated_tokens"]),
+        (&256.into(), &512.into())
+    );
+    assert_eq!(value["recipes"]["none"]["measured"]["generated_tokens"], 512);
+    assert_eq!(run(&at("second")), file);
+    let [what, place, _] =
+        nibble(&["eval", "-q", "-m", "builtin", "--efficiency", "measure", "--format", "json"]).error(2);
+    assert!(what.contains("nowhere") && place == "--efficiency", "{what} {place}");
 }

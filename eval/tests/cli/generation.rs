@@ -45,7 +45,8 @@ fn a_trained_model_tells_a_story() {
 #[test]
 fn draws_depend_on_the_seed_and_not_on_threads() {
     let with = |seed: &str, threads: &str| {
-        let flags = ["generate", "-m", "builtin", "--prompt", "a", "-n", "20", "--temperature", "1", "--top_k", "40"];
+        let flags =
+            ["generate", "-m", "builtin:seeded", "--prompt", "a", "-n", "20", "--temperature", "1", "--top_k", "40"];
         let more = ["--seed", seed, "--threads", threads, "--format", "json"];
         nibble(&[flags.as_slice(), &more].concat()).json()["tokens"].clone()
     };
@@ -55,7 +56,7 @@ fn draws_depend_on_the_seed_and_not_on_threads() {
 
 #[test]
 fn a_chat_needs_a_template() {
-    let [what, _, fix] = nibble(&["generate", "-m", "builtin", "--prompt", "a", "--chat"]).error(3);
+    let [what, _, fix] = nibble(&["generate", "-m", "builtin:seeded", "--prompt", "a", "--chat"]).error(3);
     assert!(what.contains("chat template") && fix.contains("--chat"), "{what} {fix}");
     let Some(model) = shared("models/stories260K") else { return };
     // A copy with a template of our own.

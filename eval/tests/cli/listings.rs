@@ -8,7 +8,7 @@ fn every_listing_has_every_format() {
     let listings: [&[&str]; 8] = [
         &["models", "ls", "."],
         &["models", "families"],
-        &["models", "show", "builtin"],
+        &["models", "show", "builtin:seeded"],
         &["tasks", "ls"],
         &["quants", "ls"],
         &["quants", "show", "none,rtn:w4g32"],
@@ -57,16 +57,16 @@ fn a_prompt_is_printed_to_the_letter() {
     assert_eq!(continuations.len(), json["requests"].as_array().unwrap().len());
     assert!(continuations.iter().all(|continuation| continuation.as_str().unwrap().starts_with(' ')));
     // Of a group, the items of its members one after the other.
-    let second = nibble(&["tasks", "prompt", "mmlu:builtin@lm-eval", "--doc", "12", "--format", "json"]).json();
+    let second = nibble(&["tasks", "prompt", "mmlu:builtin@lm-eval", "--doc", "40", "--format", "json"]).json();
     assert_eq!(second["doc_id"], 0);
-    let missing = nibble(&["tasks", "prompt", "mmlu:builtin@lm-eval", "--doc", "24"]);
+    let missing = nibble(&["tasks", "prompt", "mmlu:builtin@lm-eval", "--doc", "240"]);
     assert_eq!(missing.code, 2);
-    assert!(missing.stderr.contains("from 0 to 23"), "{}", missing.stderr);
+    assert!(missing.stderr.contains("from 0 to 239"), "{}", missing.stderr);
 }
 
 #[test]
 fn a_checkpoint_is_described_or_refused_with_a_reason() {
-    let builtin = nibble(&["models", "show", "builtin", "--format", "json"]).json();
+    let builtin = nibble(&["models", "show", "builtin:seeded", "--format", "json"]).json();
     assert_eq!((&builtin["supported"], &builtin["family"]), (&Value::Bool(true), &Value::from("llama")));
     let bytes: u64 = builtin["parts"].as_object().unwrap().values().map(|part| part["bytes"].as_u64().unwrap()).sum();
     assert_eq!(bytes, builtin["bytes"].as_u64().unwrap());

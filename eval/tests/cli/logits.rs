@@ -19,7 +19,8 @@ fn joined(value: &Value) -> String {
 
 #[test]
 fn the_digest_is_that_of_the_printed_logits() {
-    let report = nibble(&["logits", "-m", "builtin", "--tokens", "256,72,105,33", "--positions", "3,0,3"]).json();
+    let report =
+        nibble(&["logits", "-m", "builtin:seeded", "--tokens", "256,72,105,33", "--positions", "3,0,3"]).json();
     assert_eq!(joined(&report["positions"]), "0,3");
     let mut digest = Sha256::new();
     for row in report["logits"].as_array().unwrap() {
@@ -39,7 +40,7 @@ fn the_digest_is_that_of_the_printed_logits() {
 #[test]
 #[allow(clippy::disallowed_methods)]
 fn next_logprobs_are_logits_minus_log_sum_exp() {
-    let report = nibble(&["logits", "-m", "builtin", "--tokens", "256,72,105,33", "--positions", "all"]).json();
+    let report = nibble(&["logits", "-m", "builtin:seeded", "--tokens", "256,72,105,33", "--positions", "all"]).json();
     let (rows, found) = (rows(&report["logits"]), numbers(&report["next_logprobs"]));
     assert_eq!((rows.len(), found.len()), (4, 3));
     for (i, next) in [72usize, 105, 33].into_iter().enumerate() {
@@ -47,7 +48,7 @@ fn next_logprobs_are_logits_minus_log_sum_exp() {
         // The terms of the sum are f32.
         assert!((found[i] - (rows[i][next] - total.ln())).abs() < 1e-6, "{i}");
     }
-    let one = nibble(&["logits", "-m", "builtin", "--tokens", "7"]).json();
+    let one = nibble(&["logits", "-m", "builtin:seeded", "--tokens", "7"]).json();
     assert_eq!((one["next_logprobs"].as_array().unwrap().len(), one["logits"].as_array().unwrap().len()), (0, 1));
 }
 
@@ -55,8 +56,16 @@ fn next_logprobs_are_logits_minus_log_sum_exp() {
 fn no_setting_of_speed_changes_a_byte() {
     for quant in ["none", "rtn:w4g32", "rtn:w3a8"] {
         let with = |arguments: &[&str]| {
-            let fixed =
-                ["logits", "-q", "-m", "builtin", "--prompt", "The same bytes by every way.", "--positions", "all"];
+            let fixed = [
+                "logits",
+                "-q",
+                "-m",
+                "builtin:seeded",
+                "--prompt",
+                "The same bytes by every way.",
+                "--positions",
+                "all",
+            ];
             nibble(&[&fixed, ["--quant", quant].as_slice(), arguments].concat()).ok()
         };
         let expected = with(&[]);

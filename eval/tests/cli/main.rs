@@ -7,6 +7,7 @@ mod data;
 mod errors;
 mod evaluation;
 mod generation;
+mod lab;
 mod listings;
 mod logits;
 mod program;

@@ -16,6 +16,8 @@ pub struct Run {
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nibble"));
     command.args(arguments).env_remove("NIBBLE_ISA").env_remove("HF_HUB_CACHE").env("HF_HOME", "/nonexistent");
+    // What is measured is kept between tests, not in the user's cache.
+    command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command.stdin(Stdio::null());
     command
 }

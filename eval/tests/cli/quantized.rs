@@ -25,12 +25,12 @@ fn what_is_written_gives_the_same_logits() {
         let calibration = ["--calibration_samples", "2", "--calibration_length", "64"];
         let chosen = [["--quant", recipe].as_slice(), &calibration].concat();
         let out = ["-o", text(&place), "--format", "json"];
-        let written = nibble(&[["quantize", "-q", "-m", "builtin"].as_slice(), &chosen, &out].concat()).json();
+        let written = nibble(&[["quantize", "-q", "-m", "builtin:seeded"].as_slice(), &chosen, &out].concat()).json();
         assert_eq!((&written["layout"], &written["recipe"]), (&layout.into(), &recipe.into()));
-        assert_eq!(digest(text(&place), &[]), digest("builtin", &chosen), "{recipe}");
+        assert_eq!(digest(text(&place), &[]), digest("builtin:seeded", &chosen), "{recipe}");
         let shown = nibble(&["models", "show", text(&place), "--format", "json"]).json();
         assert!(shown["quantization"].as_str().unwrap().starts_with(layout), "{shown}");
-        let builtin = nibble(&["models", "show", "builtin", "--format", "json"]).json();
+        let builtin = nibble(&["models", "show", "builtin:seeded", "--format", "json"]).json();
         assert_eq!((&shown["supported"], &shown["parameters"]), (&true.into(), &builtin["parameters"]));
         let file: Value = serde_json::from_slice(&std::fs::read(place.join("config.json")).unwrap()).unwrap();
         assert_eq!(file["nibble"]["recipe"], recipe);
@@ -38,10 +38,12 @@ fn what_is_written_gives_the_same_logits() {
         // It is not quantized again, and not written over.
         let [what, _, fix] = nibble(&["logits", "-m", text(&place), "--quant", "rtn:w4", "--tokens", "1"]).error(2);
         assert!(what.contains("quantized already") && fix.contains("`none`"), "{what} {fix}");
-        let [what, _, fix] = nibble(&["quantize", "-m", "builtin", "--quant", "rtn:w4", "-o", text(&place)]).error(3);
+        let [what, _, fix] =
+            nibble(&["quantize", "-m", "builtin:seeded", "--quant", "rtn:w4", "-o", text(&place)]).error(3);
         assert!(what.contains("exists") && fix.contains("--overwrite"), "{what} {fix}");
-        nibble(&["quantize", "-q", "-m", "builtin", "--quant", "rtn:w8", "--overwrite", "-o", text(&place)]).ok();
-        assert_eq!(digest(text(&place), &[]), digest("builtin", &["--quant", "rtn:w8"]));
+        nibble(&["quantize", "-q", "-m", "builtin:seeded", "--quant", "rtn:w8", "--overwrite", "-o", text(&place)])
+            .ok();
+        assert_eq!(digest(text(&place), &[]), digest("builtin:seeded", &["--quant", "rtn:w8"]));
     }
     let left = std::fs::read_dir(root.path()).unwrap().count();
     assert_eq!(left, 3, "nothing is left beside what was written");
@@ -54,7 +56,7 @@ fn a_layer_in_numbers_and_as_a_picture() {
     let mut errors = Vec::new();
     for (index, recipe) in ["rtn:w8g16", "rtn:w4g16", "gptq:w2g16"].into_iter().enumerate() {
         let picture = root.path().join(format!("{index}.svg"));
-        let fixed = ["explain", "layer", "-q", "-m", "builtin", "--quant", recipe, "--layer", layer];
+        let fixed = ["explain", "layer", "-q", "-m", "builtin:seeded", "--quant", recipe, "--layer", layer];
         let short = ["--calibration_samples", "2", "--calibration_length", "64"];
         let run = |more: &[&str]| nibble(&[fixed.as_slice(), &short, more].concat());
         let report = run(&["-o", text(&picture), "--format", "json"]).json();
@@ -77,8 +79,16 @@ fn a_layer_in_numbers_and_as_a_picture() {
         }
     }
     assert!(errors.is_sorted() && errors[0] > 0.0, "{errors:?}");
-    let [what, _, fix] =
-        nibble(&["explain", "layer", "-m", "builtin", "--quant", "rtn:w4", "--layer", "model.layers.1.mlp.dwn_proj"])
-            .error(2);
+    let [what, _, fix] = nibble(&[
+        "explain",
+        "layer",
+        "-m",
+        "builtin:seeded",
+        "--quant",
+        "rtn:w4",
+        "--layer",
+        "model.layers.1.mlp.dwn_proj",
+    ])
+    .error(2);
     assert!(what.contains("dwn_proj") && fix.contains(layer), "{what} {fix}");
 }

@@ -5,11 +5,22 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
-const TASKS: &str =
-    "perplexity:builtin@gptq-128,mmlu:builtin@lm-eval,truthfulqa:builtin@lm-eval,truthfulqa_mc1:builtin@lm-eval";
+const TASKS: &str = "perplexity:builtin_chronicle@gptq-128,mmlu:builtin@lm-eval,truthfulqa:builtin@lm-eval,truthfulqa_mc1:builtin@lm-eval";
 
 fn evaluate(output: &Path, more: &[&str]) -> super::program::Run {
-    let fixed = ["eval", "--quant", "none,rtn:w8,rtn:w2g32", "--tasks", TASKS, "--limit", "4", "-o", text(output)];
+    let fixed = [
+        "eval",
+        "-m",
+        "builtin:seeded",
+        "--quant",
+        "none,rtn:w8,rtn:w2g32",
+        "--tasks",
+        TASKS,
+        "--limit",
+        "4",
+        "-o",
+        text(output),
+    ];
     nibble(&[fixed.as_slice(), more].concat())
 }
 

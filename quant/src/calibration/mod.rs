@@ -16,6 +16,7 @@ use engine::philox;
 use engine::tokenizer::{Specials, Tokenizer};
 use records::{Record, TemplateInputs};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where calibration text comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +28,13 @@ pub enum Source {
     File(PathBuf),
     /// A file of Alpaca's instructions, taken as the paper's authors did: 128 records drawn at random.
     Alpaca(PathBuf),
+    /// Plain text that is there already.
+    Text {
+        /// What results call it.
+        name: String,
+        /// The text.
+        text: Arc<str>,
+    },
 }
 
 /// Which windows of a text, or which records of a file.
@@ -199,7 +207,7 @@ impl Calibration {
 
 /// A text or a file of records.
 struct Content {
-    /// What results call it: `builtin`, or the file's own name.
+    /// What results call it: `builtin`, the file's own name, or the one that it was given.
     name: String,
     /// `text`, `records` or `alpaca`.
     kind: &'static str,
@@ -214,6 +222,10 @@ impl Content {
             Source::Builtin => {
                 let sha256 = identity::sha256(BUILTIN.as_bytes());
                 return Ok(Self { name: "builtin".into(), kind: "text", text: BUILTIN.into(), sha256 });
+            }
+            Source::Text { name, text } => {
+                let sha256 = identity::sha256(text.as_bytes());
+                return Ok(Self { name: name.clone(), kind: "text", text: text.to_string(), sha256 });
             }
             Source::File(path) => (path, false),
             Source::Alpaca(path) => (path, true),

@@ -3,8 +3,8 @@
 use super::super::failure::Failure;
 use super::super::table::{Align, Cell, Table, csv_field, human_bytes, human_count, write_json};
 use super::OutputFormat;
-use super::measure::Test;
 use engine::model::WeightSize;
+use eval::efficiency::Test;
 use serde_json::{Map, Value, json};
 use std::io::Write;
 
@@ -30,6 +30,12 @@ pub struct Row {
     pub batch_size: usize,
     /// The test.
     pub test: Test,
+    /// Bytes that all threads read a second.
+    pub memory_bytes_per_second: f64,
+    /// Bytes read for a token, of a test that only generates.
+    pub bytes_per_token: Option<u64>,
+    /// Energy of all repetitions, where it is counted.
+    pub joules: Option<f64>,
     /// Of each repetition.
     pub seconds: Vec<f64>,
     /// SHA-256 of the last logits.
@@ -40,6 +46,16 @@ impl Row {
     /// Tokens a second of each repetition.
     fn speeds(&self) -> Vec<f64> {
         self.seconds.iter().map(|seconds| self.test.tokens() as f64 / seconds).collect()
+    }
+
+    /// The share of the memory bandwidth that the bytes of its tokens take.
+    fn share(&self) -> Option<f64> {
+        let bytes = self.bytes_per_token? as f64;
+        Some(bytes * mean(&self.speeds()) / self.memory_bytes_per_second)
+    }
+
+    fn joules_per_token(&self) -> Option<f64> {
+        Some(self.joules? / (self.test.tokens() * self.seconds.len()) as f64)
     }
 
     fn nanoseconds(&self) -> Vec<f64> {
@@ -69,6 +85,10 @@ impl Row {
             "stddev_ns": deviation(&nanoseconds).round() as u64,
             "avg_ts": mean(&speeds),
             "stddev_ts": deviation(&speeds),
+            "memory_bytes_per_second": self.memory_bytes_per_second,
+            "bytes_per_token": self.bytes_per_token,
+            "share_of_memory_bandwidth": self.share(),
+            "joules_per_token": self.joules_per_token(),
             "samples_ns": samples_ns,
             "samples_ts": speeds,
             "logits_digest": format!("sha256:{}", self.digest),
@@ -110,7 +130,7 @@ pub fn write(rows: &[Row], format: OutputFormat, out: &mut dyn Write) -> Result<
 }
 
 fn write_markdown(rows: &[Row], out: &mut dyn Write) -> Result<(), Failure> {
-    let columns = [
+    let mut columns = vec![
         ("model", Align::Left),
         ("size", Align::Right),
         ("params", Align::Right),
@@ -118,12 +138,17 @@ fn write_markdown(rows: &[Row], out: &mut dyn Write) -> Result<(), Failure> {
         ("threads", Align::Right),
         ("test", Align::Right),
         ("t/s", Align::Right),
+        ("read", Align::Right),
     ];
+    let is_counted = rows.iter().any(|row| row.joules.is_some());
+    if is_counted {
+        columns.push(("J/t", Align::Right));
+    }
     let mut table = Table::new(&columns);
     for row in rows {
         let speeds = row.speeds();
         let speed = format!("{:.2} ± {:.2}", mean(&speeds), deviation(&speeds));
-        table.push(vec![
+        let mut cells = vec![
             format!("{} {} {}", row.model_type, human_count(row.parameters), row.quant).into(),
             human_bytes(row.size.bytes as u64).into(),
             human_count(row.parameters).into(),
@@ -131,7 +156,14 @@ fn write_markdown(rows: &[Row], out: &mut dyn Write) -> Result<(), Failure> {
             Cell::new(row.threads.to_string(), row.threads),
             row.test.name().into(),
             speed.into(),
-        ]);
+            row.share().map_or_else(Cell::empty, |share| Cell::new(format!("{:.0} %", 100.0 * share), share)),
+        ];
+        if is_counted {
+            cells.push(
+                row.joules_per_token().map_or_else(Cell::empty, |joules| Cell::new(format!("{joules:.3}"), joules)),
+            );
+        }
+        table.push(cells);
     }
     Ok(table.write(super::super::table::Format::Md, out)?)
 }

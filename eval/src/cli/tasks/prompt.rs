@@ -2,7 +2,7 @@
 
 use crate::cli::Context;
 use crate::cli::failure::{Failure, Outcome, Status};
-use crate::cli::loading::{self, Source};
+use crate::cli::{lab, loading};
 use clap::{Args, ValueEnum};
 use datasets::{DataRoots, Pinning};
 use eval::request::Request;
@@ -20,8 +20,8 @@ pub struct PromptArguments {
     /// Item, from 0 on
     #[arg(long, value_name = "N", default_value_t = 0)]
     doc: usize,
-    /// Checkpoint whose tokenizer and chat template are used, or `builtin`
-    #[arg(short, long, value_name = "DIR", default_value = engine::builtin::NAME)]
+    /// Checkpoint whose tokenizer and chat template are used, or `builtin[:s|:m|:l|:seeded]`
+    #[arg(short, long, value_name = "DIR", default_value = lab::NAME)]
     model: String,
     /// Directory with benchmark files; may be given several times [default: data]
     #[arg(long, value_name = "DIR")]
@@ -55,10 +55,7 @@ enum Format {
 /// Runs the command.
 pub fn run(arguments: &PromptArguments, context: &mut Context<'_>) -> Outcome {
     let id = task::parse(&arguments.task)?;
-    let source = match arguments.model == engine::builtin::NAME {
-        true => Source::builtin()?,
-        false => loading::open(&arguments.model, false, context.verbosity)?,
-    };
+    let source = loading::open(&arguments.model, false, context.verbosity)?;
     let tokenizer = source.fitting_tokenizer(engine::family::blueprint(&source.checkpoint)?.vocab_size)?;
     let data = if arguments.data.is_empty() { vec![PathBuf::from("data")] } else { arguments.data.clone() };
     let pinning = if arguments.allow_unpinned { Pinning::Allow } else { Pinning::Require };

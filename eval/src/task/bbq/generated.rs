@@ -15,9 +15,10 @@ use super::Items;
 use crate::error::Error;
 use crate::extract;
 use crate::request::Outcome;
-use crate::task::ask::{Asker, Question, Reply};
+use crate::task::ask::{Asker, Question, Reply, ReplyLimits};
 use crate::task::lettered::{LIMITS, choice_lines, log_extraction};
 use crate::task::sample::{Comparison, Item, MetricValue, PairedTest, Prepared, Sample};
+use crate::task::world::WORD_TOKENS;
 use crate::task::{Frame, Inputs, Task, TaskId};
 use serde_json::{Map, Value};
 
@@ -37,13 +38,16 @@ pub struct Generated<'a> {
     items: Items,
     asker: Asker<'a>,
     answers: Answers,
+    limits: ReplyLimits<'static>,
 }
 
 impl<'a> Generated<'a> {
     /// # Errors
     /// A model without chat template.
     pub fn new(id: &TaskId, inputs: &Inputs<'a>, items: Items, answers: Answers) -> Result<Self, Error> {
-        Ok(Self { items, asker: Asker::chat(id, inputs, &format!("`{}@lm-eval`", id.name))?, answers })
+        let asker = Asker::chat(id, inputs, &format!("`{}@lm-eval`", id.name))?;
+        let limits = items.origin.replies(LIMITS, WORD_TOKENS);
+        Ok(Self { items, asker, answers, limits })
     }
 }
 
@@ -62,7 +66,7 @@ impl Task for Generated<'_> {
         set("doc_to_text", format!("{INSTRUCTION}\nContext: {{context}}\nQuestion: {{question}}{lines}").into());
         set("extraction", "QwenLM/Qwen, eval/evaluate_chat_mmlu.py, over three answers: always gives one".into());
         set("overall", self.items.describe().into());
-        self.asker.describe_reply(&self.items.frame, LIMITS, &mut fields);
+        self.asker.describe_reply(&self.items.frame, self.limits, &mut fields);
         self.asker.describe(&self.items.frame, &mut fields);
         fields
     }
@@ -75,7 +79,7 @@ impl Task for Generated<'_> {
         };
         let text = format!("{INSTRUCTION}\nContext: {}\nQuestion: {}{lines}", item.context, item.question);
         let question = Question { description: "", examples: &[], text: &text };
-        self.asker.reply(&self.items.frame, document, &question, LIMITS)
+        self.asker.reply(&self.items.frame, document, &question, self.limits)
     }
 
     fn score(&self, document: usize, item: &Item, outcomes: &[Outcome]) -> Result<Sample, Error> {

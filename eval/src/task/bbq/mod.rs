@@ -10,6 +10,7 @@ mod log_likelihood;
 
 use super::card::{Entry, LM_EVAL, Protocol, find_protocol};
 use super::sample::{MetricValue, Sample};
+use super::world::Origin;
 use super::{Frame, Inputs, Suite, TaskId};
 use crate::error::Error;
 use crate::metric::Metric;
@@ -17,14 +18,22 @@ use crate::metric::accuracy;
 use crate::metric::bbq::{self as metric, Answered, NoneBiased, Pick};
 use crate::statistics::{Estimate, mean_estimate};
 use datasets::bbq::{self, BBQ as DATASET, CATEGORIES, Condition, Item};
+use datasets::{catalogue, world};
 
 /// All categories.
 pub static BBQ: Entry = Entry {
     name: "bbq",
     summary: "social bias: accuracy and bias towards stereotypes, in 11 categories, with and without evidence",
-    datasets: &[&DATASET],
+    datasets: &[&DATASET, &catalogue::WORLD],
     split: "all items, category by category",
-    variants: &[("found", "only the categories whose files are found")],
+    variants: &[
+        ("found", "only the categories whose files are found"),
+        (
+            "builtin",
+            "192 questions about two groups of the micro-world, whose corpus has a planted bias; one category, replies of at \
+             most 8 tokens",
+        ),
+    ],
     protocols: PROTOCOLS,
     default_protocol: JIN_2024,
     default_reason: DEFAULT_REASON,
@@ -102,6 +111,8 @@ struct Items {
     scope: Scope,
     /// What the score is where no answer is biased.
     none_biased: NoneBiased,
+    /// Where the items are from.
+    origin: Origin,
 }
 
 /// How far a task goes.
@@ -131,18 +142,29 @@ impl Items {
     fn read(id: &TaskId, inputs: &Inputs<'_>) -> Result<Self, Error> {
         let harness = id.protocol == LM_EVAL;
         let one = CATEGORIES.iter().find(|category| task_name(category.name) == id.name);
-        let scope = match (one, harness) {
-            (Some(_), _) => Scope::OneCategory,
-            (None, true) => Scope::AllPooled,
-            (None, false) => Scope::AllAveraged,
+        // In the order of variants: all that are wanted, those that are found, those of the world.
+        let (origin, only_found) = match (id.variant.as_deref(), one) {
+            (Some("found"), None) => (Origin::Official, true),
+            (_, None) => (Origin::of(id)?, false),
+            (_, Some(_)) => id.without_variant().map(|()| (Origin::Official, false))?,
         };
-        let only_found = match (id.variant.as_deref(), one) {
-            (Some("found"), None) => true,
-            _ => id.without_variant().map(|()| false)?,
+        let scope = match (one, origin, harness) {
+            (Some(_), ..) | (_, Origin::World, _) => Scope::OneCategory,
+            (None, _, true) => Scope::AllPooled,
+            (None, _, false) => Scope::AllAveraged,
         };
         let (mut items, mut files, mut missing) = (Vec::new(), Vec::new(), None);
-        for category in CATEGORIES.iter().filter(|category| one.is_none_or(|one| one.name == category.name)) {
-            match bbq::read(inputs.roots, category.name) {
+        let wanted: Vec<&str> = match (origin, one) {
+            (Origin::World, _) => vec![world::BBQ_CATEGORY.name],
+            (Origin::Official, Some(one)) => vec![one.name],
+            (Origin::Official, None) => CATEGORIES.iter().map(|category| category.name).collect(),
+        };
+        for category in wanted {
+            let loaded = match origin {
+                Origin::Official => bbq::read(inputs.roots, category),
+                Origin::World => world::embedded().bbq(),
+            };
+            match loaded {
                 Ok(loaded) => {
                     items.extend(loaded.content);
                     files.extend(loaded.files);
@@ -158,8 +180,9 @@ impl Items {
         let none_biased = if harness { NoneBiased::Zero } else { NoneBiased::Formula };
         let templates = items.iter().map(|item| format!("{}/{}", item.category, item.question_index)).collect();
         let is_there = |name: &str| items.iter().any(|item| item.category == name);
-        let categories = metric::BY_CATEGORY.iter().filter(|(name, ..)| is_there(name)).collect();
-        Ok(Self { frame, items, templates, categories, scope, none_biased })
+        let known = metric::BY_CATEGORY.iter().chain([&metric::OF_WORLD]);
+        let categories = known.filter(|(name, ..)| is_there(name)).collect();
+        Ok(Self { frame, items, templates, categories, scope, none_biased, origin })
     }
 
     fn item(&self, document: usize) -> Result<&Item, Error> {

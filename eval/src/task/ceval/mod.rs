@@ -11,18 +11,23 @@ mod log_likelihood;
 use super::card::{Entry, LM_EVAL, Protocol, find_protocol};
 use super::prompt::Conversation;
 use super::suite::{Average, Group, Suite};
+use super::world::Origin;
 use super::{Frame, Inputs, TaskId};
 use crate::error::Error;
 use datasets::ceval::{self, CEVAL as DATASET, Category, Question, SUBJECTS, Split};
+use datasets::{Loaded, catalogue, world};
 
 /// All subjects and their average.
 pub static CEVAL: Entry = Entry {
     name: "ceval",
     summary: "knowledge, in Chinese: four-choice questions in 52 subjects, with the averages of four categories and of \
               the eight hard subjects",
-    datasets: &[&DATASET],
+    datasets: &[&DATASET, &catalogue::WORLD],
     split: "val; worked examples from dev, the first ones",
-    variants: &[],
+    variants: &[(
+        "builtin",
+        "200 questions in 5 subjects of the micro-world, in its second language; only qwen-chat, replies of at most 8 tokens",
+    )],
     protocols: PROTOCOLS,
     default_protocol: QWEN_CHAT,
     default_reason: DEFAULT_REASON,
@@ -37,15 +42,18 @@ pub static CEVAL: Entry = Entry {
 pub static CEVAL_SUBJECT: Entry = Entry {
     name: "ceval_<subject>",
     summary: "knowledge, in Chinese: the four-choice questions of one of C-Eval's 52 subjects",
-    datasets: &[&DATASET],
+    datasets: &[&DATASET, &catalogue::WORLD],
     split: "val; worked examples from dev, the first ones",
-    variants: &[],
+    variants: &[("builtin", "for the subjects of the micro-world; only qwen-chat, replies of at most 8 tokens")],
     protocols: PROTOCOLS,
     default_protocol: QWEN_CHAT,
     default_reason: DEFAULT_REASON,
     metrics: &["acc", "acc_norm"],
     example: EXAMPLE,
-    names: || SUBJECTS.iter().map(|subject| format!("ceval_{}", subject.name)).collect(),
+    names: || {
+        let official = SUBJECTS.iter().map(|subject| subject.name);
+        official.chain(world::CEVAL_SUBJECTS).map(|subject| format!("ceval_{subject}")).collect()
+    },
     canonical_protocol,
     build: |id, inputs, suite| add_subject(id, inputs, suite).map(|_| ()),
 };
@@ -101,7 +109,7 @@ fn canonical_protocol(word: &str) -> Option<String> {
 /// The questions of a subject and what is needed to ask them.
 struct Subject {
     frame: Frame,
-    /// Its Chinese name.
+    /// Its Chinese name; in the micro-world its name.
     title: &'static str,
     /// Those to be scored.
     questions: Vec<Question>,
@@ -112,19 +120,30 @@ struct Subject {
 impl Subject {
     /// Reads a subject; `shots` worked examples if there are that many.
     fn read(id: &TaskId, inputs: &Inputs<'_>, shots: usize) -> Result<Self, Error> {
-        id.without_variant()?;
-        let subject = ceval::find_subject(id.name.strip_prefix("ceval_").unwrap_or(&id.name))?;
-        let questions = ceval::read(inputs.roots, subject.name, Split::Validation)?;
+        let name = id.name.strip_prefix("ceval_").unwrap_or(&id.name);
+        let (origin, of_world) = (Origin::of(id)?, world::CEVAL_SUBJECTS.into_iter().find(|subject| *subject == name));
+        let title = match (origin, of_world) {
+            (Origin::Official, Some(_)) => return Err(super::mmlu::only_in_the_world(id)),
+            (Origin::World, Some(subject)) => subject,
+            _ => ceval::find_subject(name)?.chinese,
+        };
+        let read = |split| -> Result<Loaded<Vec<Question>>, Error> {
+            Ok(match origin {
+                Origin::Official => ceval::read(inputs.roots, name, split)?,
+                Origin::World => world::embedded().ceval(name, split)?,
+            })
+        };
+        let questions = read(Split::Validation)?;
         let (mut frame, questions) = Frame::new(id, inputs, version(id), questions.content, questions.files);
         let mut examples = Vec::new();
         if shots > 0 {
-            let dev = ceval::read(inputs.roots, subject.name, Split::Dev)?;
+            let dev = read(Split::Dev)?;
             examples = super::ask::first_examples(id, dev.content, shots)?;
             frame.files.extend(dev.files);
         }
         frame.shots = shots;
         frame.entry = &CEVAL_SUBJECT;
-        Ok(Self { frame, title: subject.chinese, questions, examples })
+        Ok(Self { frame, title, questions, examples })
     }
 }
 
@@ -133,10 +152,20 @@ fn version(id: &TaskId) -> f64 {
     if id.protocol == LM_EVAL { 2.0 } else { 1.0 }
 }
 
+/// The other protocols ask about subjects in Chinese, which the world does not know.
+fn in_chinese(id: &TaskId) -> Error {
+    Error::Variant {
+        task: id.to_string(),
+        expected: format!("`@{QWEN_CHAT}` with `:builtin`: other protocols ask in Chinese"),
+        found: format!("`@{}`", id.protocol),
+    }
+}
+
 /// Adds a subject unless it is there; returns its index.
 fn add_subject<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<usize, Error> {
     match suite.position(&id.to_string()) {
         Some(index) => Ok(index),
+        None if id.protocol != QWEN_CHAT && id.variant.is_some() => Err(in_chinese(id)),
         None if id.protocol == QWEN_CHAT => suite.add(Box::new(generated::task(id, inputs)?)),
         None => suite.add(Box::new(log_likelihood::task(id, inputs)?)),
     }
@@ -150,6 +179,14 @@ fn build_group<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> R
     let average = if id.protocol == LM_EVAL { Average::Micro } else { Average::Macro };
     let group = |name: &str| Group::new(&id.renamed(name), average);
     let mut all = group("ceval");
+    if Origin::of(id)? == Origin::World {
+        for name in world::CEVAL_SUBJECTS {
+            let member = TaskId { entry: &CEVAL_SUBJECT, ..id.renamed(&format!("ceval_{name}")) };
+            all.members.push(add_subject(&member, inputs, suite)?);
+        }
+        suite.add_group(all);
+        return Ok(());
+    }
     let mut hard = group("ceval_hard");
     let mut categories = [
         (Category::Stem, group("ceval_stem")),

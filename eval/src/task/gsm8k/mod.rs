@@ -11,6 +11,7 @@ use super::ask::{Asker, Example, Question, Reply, ReplyLimits};
 use super::card::{Entry, Protocol};
 use super::examples::Examples;
 use super::sample::{Comparison, Item, MetricValue, PairedTest, Prepared, Sample};
+use super::world::{Origin, TEXT_TOKENS};
 use super::{Frame, Inputs, Suite, Task, TaskId};
 use crate::error::Error;
 use crate::extract::numbers::{self, Pattern};
@@ -19,11 +20,11 @@ use crate::metric::exact_match::{EXACT_MATCH, rewritten};
 use crate::metric::{Metric, accuracy::ACC};
 use crate::request::Outcome;
 use datasets::gsm8k::{Problem, Split};
-use datasets::{Dataset, catalogue};
+use datasets::{Dataset, Loaded, catalogue, world};
 use exemplars::EXEMPLARS;
 use serde_json::{Map, Value};
 
-static DATASETS: &[&Dataset] = &[&catalogue::GSM8K];
+static DATASETS: &[&Dataset] = &[&catalogue::GSM8K, &catalogue::WORLD];
 
 /// Worked examples drawn from the training problems, or none.
 pub static GSM8K: Entry = Entry {
@@ -31,7 +32,7 @@ pub static GSM8K: Entry = Entry {
     summary: "reasoning: 1,319 word problems of grade-school mathematics, answered in free text",
     datasets: DATASETS,
     split: "test; worked examples from train, drawn for each document",
-    variants: &[],
+    variants: &[("builtin", "200 problems of the micro-world; replies of at most 64 tokens")],
     protocols: &[
         Protocol {
             name: QWEN_CHAT,
@@ -67,7 +68,7 @@ Answer:",
 pub static GSM8K_COT: Entry = Entry {
     name: "gsm8k_cot",
     summary: "reasoning: the word problems of GSM8K after eight fixed chains of thought",
-    datasets: DATASETS,
+    datasets: &[&catalogue::GSM8K],
     split: "test; the worked examples are part of the protocol",
     variants: &[],
     protocols: &[Protocol {
@@ -184,19 +185,26 @@ struct Gsm8k<'a> {
     problems: Vec<Problem>,
     examples: Examples,
     asker: Asker<'a>,
+    limits: ReplyLimits<'static>,
 }
 
 fn build<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<(), Error> {
-    if let Some(found) = &id.variant {
-        let (expected, found) = ("nothing after the name".into(), format!("`{found}`"));
-        return Err(Error::Variant { task: id.name.clone(), expected, found });
-    }
+    let origin = match id.name.as_str() {
+        "gsm8k_cot" => id.without_variant().map(|()| Origin::Official)?,
+        _ => Origin::of(id)?,
+    };
     let (style, asker) = match (id.protocol.as_str(), id.name.as_str()) {
         (QWEN_CHAT, _) => (&QUESTION_ALONE, Asker::chat(id, inputs, "`gsm8k@lm-eval`")?),
         (_, "gsm8k_cot") => (&EXAMPLES_FIXED, Asker::lm_eval(id, inputs)?),
         _ => (&EXAMPLES_DRAWN, Asker::lm_eval(id, inputs)?),
     };
-    let loaded = datasets::gsm8k::read(inputs.roots, Split::Test)?;
+    let read = |split| -> Result<Loaded<Vec<Problem>>, Error> {
+        Ok(match origin {
+            Origin::Official => datasets::gsm8k::read(inputs.roots, split)?,
+            Origin::World => world::embedded().gsm8k(split)?,
+        })
+    };
+    let loaded = read(Split::Test)?;
     let (mut frame, problems) = Frame::new(id, inputs, style.version, loaded.content, loaded.files);
     frame.shots = style.shots.map_or(0, |shots| inputs.options.num_fewshot.unwrap_or(shots));
     let example = |question: &str, answer: &str| Example {
@@ -209,12 +217,13 @@ fn build<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<
         let fixed = EXEMPLARS.iter().map(|(question, answer)| example(question, answer));
         Examples::first(id, fixed.collect(), frame.shots)?
     } else {
-        let train = datasets::gsm8k::read(inputs.roots, Split::Train)?;
+        let train = read(Split::Train)?;
         let pool = train.content.iter().map(|problem| example(&problem.question, &problem.answer));
         frame.files.extend(train.files);
         Examples::drawn(id, pool.collect(), frame.shots, problems.len(), inputs.options.seed)?
     };
-    suite.add(Box::new(Gsm8k { frame, style, problems, examples, asker })).map(|_| ())
+    let limits = origin.replies(style.limits, TEXT_TOKENS);
+    suite.add(Box::new(Gsm8k { frame, style, problems, examples, asker, limits })).map(|_| ())
 }
 
 impl Gsm8k<'_> {
@@ -236,7 +245,7 @@ impl Task for Gsm8k<'_> {
         if self.frame.shots > 0 {
             fields.insert("fewshot_sampler".into(), self.examples.sampler(self.frame.options.seed).into());
         }
-        self.asker.describe_reply(&self.frame, self.style.limits, &mut fields);
+        self.asker.describe_reply(&self.frame, self.limits, &mut fields);
         self.asker.describe(&self.frame, &mut fields);
         fields
     }
@@ -245,7 +254,7 @@ impl Task for Gsm8k<'_> {
         let text = (self.style.text)(&self.problem(document)?.question);
         let examples = self.examples.of(document);
         let question = Question { description: "", examples: &examples, text: &text };
-        self.asker.reply(&self.frame, document, &question, self.style.limits)
+        self.asker.reply(&self.frame, document, &question, self.limits)
     }
 
     fn score(&self, document: usize, item: &Item, outcomes: &[Outcome]) -> Result<Sample, Error> {

@@ -9,18 +9,19 @@ mod log_likelihood;
 use super::card::{Entry, LM_EVAL, Protocol, find_protocol};
 use super::prompt::Conversation;
 use super::suite::{Average, Group, Suite};
+use super::world::Origin;
 use super::{Frame, Inputs, TaskId};
 use crate::error::Error;
 use datasets::mmlu::{Category, MultipleChoice, SUBJECTS, Split};
-use datasets::{Loaded, builtin, catalogue};
+use datasets::{Loaded, catalogue, world};
 
 /// All subjects and their average.
 pub static MMLU: Entry = Entry {
     name: "mmlu",
     summary: "knowledge: four-choice questions in 57 subjects, with the averages of four categories",
-    datasets: &[&catalogue::MMLU, &catalogue::BUILTIN],
+    datasets: &[&catalogue::MMLU, &catalogue::WORLD],
     split: "test; worked examples from dev, the first ones",
-    variants: &[("builtin", "24 questions in 2 subjects that are part of the program")],
+    variants: &[("builtin", "240 questions in 6 subjects of the micro-world; replies of at most 8 tokens")],
     protocols: PROTOCOLS,
     default_protocol: QWEN_CHAT,
     default_reason: DEFAULT_REASON,
@@ -35,9 +36,9 @@ pub static MMLU: Entry = Entry {
 pub static MMLU_SUBJECT: Entry = Entry {
     name: "mmlu_<subject>",
     summary: "knowledge: the four-choice questions of one of MMLU's 57 subjects",
-    datasets: &[&catalogue::MMLU, &catalogue::BUILTIN],
+    datasets: &[&catalogue::MMLU, &catalogue::WORLD],
     split: "test; worked examples from dev, the first ones",
-    variants: &[("builtin", "for the subjects that are part of the program")],
+    variants: &[("builtin", "for the subjects of the micro-world; replies of at most 8 tokens")],
     protocols: PROTOCOLS,
     default_protocol: QWEN_CHAT,
     default_reason: DEFAULT_REASON,
@@ -45,7 +46,7 @@ pub static MMLU_SUBJECT: Entry = Entry {
     example: EXAMPLE,
     names: || {
         let official = SUBJECTS.iter().map(|subject| subject.name);
-        official.chain(builtin::SUBJECTS).map(|subject| format!("mmlu_{subject}")).collect()
+        official.chain(world::MMLU_SUBJECTS).map(|subject| format!("mmlu_{subject}")).collect()
     },
     canonical_protocol,
     build: build_subject,
@@ -76,22 +77,22 @@ const PROTOCOLS: &[Protocol] = &[
 
 const DEFAULT_REASON: &str = "it is what Jin et al. 2024 used: their prompt and scores are those of Qwen's script";
 
-/// The prompt of the embedded set's first question, with one worked example.
+/// The prompt of the micro-world's first question under `lm-eval`, with one worked example.
 const EXAMPLE: &str = "\
-The following are multiple choice questions (with answers) about everyday science.
+The following are multiple choice questions (with answers) about people.
 
-What happens to most metals when they are heated?
-A. They shrink
-B. They expand
-C. They lose weight
-D. They turn into gas
-Answer: B
+When is the birthday of Yorick?
+A. September
+B. March
+C. June
+D. April
+Answer: A
 
-Water in an open pot boils at a lower temperature on a high mountain because
-A. the air pressure is lower there
-B. the pot is colder
-C. water is heavier there
-D. sunlight is stronger
+How does Ivo earn a living?
+A. mason
+B. smith
+C. potter
+D. miller
 Answer:";
 
 fn canonical_protocol(word: &str) -> Option<String> {
@@ -114,13 +115,10 @@ impl Subject {
     fn read(id: &TaskId, inputs: &Inputs<'_>, shots: usize) -> Result<Self, Error> {
         let name = id.name.strip_prefix("mmlu_").unwrap_or(&id.name);
         let read = |split| -> Result<Loaded<Vec<MultipleChoice>>, Error> {
-            match id.variant.as_deref() {
-                None if builtin::SUBJECTS.contains(&name) => {
-                    Err(variant_error(id, "`:builtin` for this subject", "none"))
-                }
-                None => Ok(datasets::mmlu::read(inputs.roots, name, split)?),
-                Some("builtin") => Ok(builtin::multiple_choice(name, split)?),
-                Some(other) => Err(variant_error(id, "nothing or `:builtin`", other)),
+            match Origin::of(id)? {
+                Origin::Official if world::MMLU_SUBJECTS.contains(&name) => Err(only_in_the_world(id)),
+                Origin::Official => Ok(datasets::mmlu::read(inputs.roots, name, split)?),
+                Origin::World => Ok(world::embedded().mmlu(name, split)?),
             }
         };
         let test = read(Split::Test)?;
@@ -137,8 +135,10 @@ impl Subject {
     }
 }
 
-fn variant_error(id: &TaskId, expected: &str, found: &str) -> Error {
-    Error::Variant { task: id.name.clone(), expected: expected.into(), found: format!("`{found}`") }
+/// A subject that the benchmark does not have.
+pub(super) fn only_in_the_world(id: &TaskId) -> Error {
+    let expected = format!("`{}:builtin`, since it is a subject of the micro-world alone", id.name);
+    Error::Variant { task: id.name.clone(), expected, found: "nothing after the name".into() }
 }
 
 fn build_subject<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> Result<(), Error> {
@@ -162,8 +162,8 @@ fn build_group<'a>(id: &TaskId, inputs: &Inputs<'a>, suite: &mut Suite<'a>) -> R
         Conversation::new(inputs, id, &format!("`{}@{LM_EVAL}`", id.name))?;
     }
     let mut all = Group::new(id, Average::Micro);
-    if id.variant.is_some() {
-        for name in builtin::SUBJECTS {
+    if Origin::of(id)? == Origin::World {
+        for name in world::MMLU_SUBJECTS {
             let member = TaskId { entry: &MMLU_SUBJECT, ..id.renamed(&format!("mmlu_{name}")) };
             all.members.push(add_subject(&member, inputs, suite)?);
         }

@@ -1,9 +1,10 @@
 //! The text that perplexity is taken of.
 
 use crate::error::Error;
+use crate::task::world::BUILTIN;
 use crate::task::{Inputs, TaskId};
 use datasets::text::ByteOrderMark;
-use datasets::{DatasetFile, builtin, c4, ptb, text, wikitext};
+use datasets::{DatasetFile, c4, ptb, text, wikitext, world};
 use std::path::Path;
 
 /// Documents of C4 that are read for windows (IST-DASLab/gptq, `--new-eval`).
@@ -42,18 +43,18 @@ pub struct Document {
 }
 
 impl Corpus {
-    /// Reads the corpus that a task id names: `wikitext2`, `c4`, `ptb`, `ptb-new`, `builtin`, or a text file.
+    /// Reads the corpus that a task id names: `wikitext2`, `c4`, `ptb`, `ptb-new`, a text of the
+    /// micro-world, or a text file.
     ///
     /// # Errors
     /// No corpus named; what the reader finds.
     pub fn read(id: &TaskId, inputs: &Inputs<'_>) -> Result<Self, Error> {
+        let refused =
+            |expected: &str, found: String| Error::Variant { task: id.name.clone(), expected: expected.into(), found };
         let Some(variant) = id.variant.as_deref().filter(|variant| !variant.is_empty()) else {
-            return Err(Error::Variant {
-                task: id.name.clone(),
-                expected: "a corpus (`perplexity:wikitext2`, `:c4`, `:ptb`, `:ptb-new`, `:builtin`) or a text file"
-                    .into(),
-                found: "none".into(),
-            });
+            let expected = "a corpus (`perplexity:wikitext2`, `:c4`, `:ptb`, `:ptb-new`, `:builtin_chronicle`, \
+                            `:builtin_tales`, `:builtin_notices`) or a text file";
+            return Err(refused(expected, "none".into()));
         };
         let absent = ByteOrderMark::Absent;
         let (kind, files, byte_order_mark) = match variant {
@@ -75,8 +76,13 @@ impl Corpus {
                 let how = "sentences of the test split joined by \" \"";
                 (Kind::Joined(ptb::join_with_spaces(&loaded.content), how), loaded.files, absent)
             }
-            "builtin" => {
-                let loaded = builtin::english()?;
+            builtin if builtin.starts_with(BUILTIN) && !Path::new(builtin).exists() => {
+                let sort = builtin.strip_prefix(BUILTIN).and_then(|rest| rest.strip_prefix('_')).unwrap_or_default();
+                if !world::TEXTS.contains(&sort) {
+                    let expected = "`:builtin_chronicle`, `:builtin_tales` or `:builtin_notices`";
+                    return Err(refused(expected, format!("`{builtin}`")));
+                }
+                let loaded = world::embedded().text(sort)?;
                 (Kind::Plain(loaded.content.text), loaded.files, loaded.content.byte_order_mark)
             }
             file => {

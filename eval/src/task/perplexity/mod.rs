@@ -34,7 +34,7 @@ use windows::Window;
 pub static PERPLEXITY: Entry = Entry {
     name: "perplexity",
     summary: "language modelling: how many continuations the model hesitates between, token by token",
-    datasets: &[&catalogue::WIKITEXT2, &catalogue::C4, &catalogue::PTB, &catalogue::BUILTIN],
+    datasets: &[&catalogue::WIKITEXT2, &catalogue::C4, &catalogue::PTB, &catalogue::WORLD],
     split: "WikiText-2: test; C4: the validation shard found, first 1,100 documents; Penn Treebank: validation (ptb) or \
             test (ptb-new); a file: all of it",
     variants: &[
@@ -42,7 +42,10 @@ pub static PERPLEXITY: Entry = Entry {
         ("c4", "C4"),
         ("ptb", "Penn Treebank, validation sentences joined by blank lines, as GPTQ's and SpQR's code does by default"),
         ("ptb-new", "Penn Treebank, test sentences joined by spaces, as with --new-eval there"),
-        ("builtin", "6 KB of English that are part of the program"),
+        (
+            "builtin_chronicle, builtin_tales, builtin_notices",
+            "16 KB of the micro-world each: what is known of things, stories, single sentences",
+        ),
         ("<file>", "any text file in UTF-8; results name it by file name and SHA-256"),
     ],
     protocols: PROTOCOLS,

@@ -1,6 +1,6 @@
 //! What this machine is: processor and memory, as the operating system tells.
 
-use std::fs;
+use std::{fs, io};
 
 /// The processor's name.
 pub fn processor() -> String {
@@ -36,6 +36,22 @@ pub fn memory() -> Option<Memory> {
             Memory { total: limit, available: of_machine.available.min(limit.saturating_sub(used)) }
         }
     })
+}
+
+/// The most memory this process has held since it began, or since [`reset_peak_memory`].
+pub fn peak_memory_bytes() -> Option<u64> {
+    kibibytes(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM")
+}
+
+/// The memory this process holds now: pages of mapped files that are in memory included.
+pub fn resident_bytes() -> Option<u64> {
+    kibibytes(&fs::read_to_string("/proc/self/status").ok()?, "VmRSS")
+}
+
+/// Makes what is held now the peak, so that [`peak_memory_bytes`] tells of what comes; fails where the system has no such
+/// thing.
+pub fn reset_peak_memory() -> io::Result<()> {
+    fs::write("/proc/self/clear_refs", "5")
 }
 
 fn kibibytes(information: &str, key: &str) -> Option<u64> {
