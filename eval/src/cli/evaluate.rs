@@ -1,6 +1,7 @@
 //! `nibble eval`: every recipe on every task.
 
 mod defaults;
+mod reports;
 
 use super::Context;
 use super::calibration::CalibrationFlags;
@@ -15,13 +16,12 @@ use clap::{Args, ValueEnum};
 use datasets::{DataRoots, Pinning};
 use eval::efficiency::{self, Protocol, Store};
 use eval::machine;
-use eval::report;
 use eval::runner::{self, Existing, Plan, RunSummary};
 use eval::scheduler::SchedulerOptions;
 use eval::task::{
     self, Concession, DEFAULT_SEED, GenerationOptions, Judgements, OnOverflow, PromptForm, TaskId, TaskOptions,
 };
-use serde_json::Value;
+use reports::Reports;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -210,7 +210,7 @@ const SEEDED: &str = "This is a small seeded model made in memory, without train
 /// Runs the command.
 pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
     let models = defaults::models(arguments);
-    let mut reports = Vec::with_capacity(models.len());
+    let mut reports = Reports::new(arguments.format, models.len());
     for model in &models {
         let builtin = Builtin::parse(model)?;
         let source = loading::open(model, arguments.model.no_mmap, context.verbosity)?;
@@ -223,18 +223,13 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
             announce(arguments.format, context)?;
         }
         let summary = evaluate(arguments, builtin, &source, output.as_deref(), context)?;
-        if !summary.variants.is_empty() {
-            reports.push(report::render(&summary, arguments.format.into()));
-        }
-        if matches!(arguments.format, Format::Table | Format::Md) {
-            print(&std::mem::take(&mut reports), arguments.format, context)?;
-        }
+        reports.add(&summary, output.as_deref(), context)?;
         if let Err(failure) = arguments.conclude(&summary, output.as_deref()) {
-            print(&reports, arguments.format, context)?;
+            reports.finish(context)?;
             return Err(failure);
         }
     }
-    print(&reports, arguments.format, context)?;
+    reports.finish(context)?;
     Ok(Status::Done)
 }
 
@@ -288,28 +283,6 @@ fn evaluate(
     Ok(summary?)
 }
 
-/// Writes reports of runs: of one as it is, of several as one document.
-fn print(reports: &[String], format: Format, context: &mut Context<'_>) -> Result<(), Failure> {
-    write!(context.out, "{}", joined(reports, format))?;
-    context.out.flush()?;
-    Ok(())
-}
-
-/// Reports in one form as one: lists of objects one after the other, one line of column names.
-fn joined(reports: &[String], format: Format) -> String {
-    match (reports, format) {
-        ([] | [_], _) | (_, Format::Table | Format::Md) => reports.concat(),
-        ([first, rest @ ..], Format::Csv) => {
-            let rows = rest.iter().filter_map(|report| report.split_once('\n').map(|(_, rows)| rows));
-            std::iter::once(first.as_str()).chain(rows).collect()
-        }
-        (several, Format::Json) => {
-            let lists = several.iter().filter_map(|report| serde_json::from_str::<Vec<Value>>(report).ok());
-            format!("{:#}\n", Value::from(lists.flatten().collect::<Vec<_>>()))
-        }
-    }
-}
-
 /// Says before anything else that the numbers mean nothing; on stderr where stdout is for programs.
 fn announce(format: Format, context: &mut Context<'_>) -> Result<(), Failure> {
     match format {
@@ -320,17 +293,6 @@ fn announce(format: Format, context: &mut Context<'_>) -> Result<(), Failure> {
         Format::Json | Format::Csv => Verbosity::Normal.note(SEEDED),
     }
     Ok(())
-}
-
-impl From<Format> for report::Format {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Table => report::Format::Table,
-            Format::Json => report::Format::Json,
-            Format::Csv => report::Format::Csv,
-            Format::Md => report::Format::Markdown,
-        }
-    }
 }
 
 impl Arguments {

@@ -21,6 +21,7 @@ mod progress;
 mod prompt;
 mod quantize;
 mod quants;
+mod report;
 mod runtime;
 mod spelling;
 mod style;
@@ -52,6 +53,7 @@ use std::process::ExitCode;
   nibble doctor                                       what this machine has, and what is missing
   nibble eval                                         the whole evaluation, on a small trained model in the program
   nibble eval -m DIR --quant none,rtn:w4g32 --tasks mmlu --data DATA --output_path RUN
+  nibble report RUN --format html -o report.html      what a finished run found, as a page
   nibble compare RUN OTHER_RUN --max_drop 0.01        exit code 1 if a score fell by more
   nibble generate -m DIR --prompt \"Once upon a time\"
   nibble bench -m DIR --quant none,rtn:w8
@@ -62,6 +64,7 @@ Flags may be spelled with _ or -. `nibble COMMAND --help` explains every flag of
   nibble doctor                                       what this machine has, and what is missing
   nibble eval                                         the whole evaluation, on a small trained model in the program
   nibble eval -m DIR --quant none,rtn:w4g32 --tasks mmlu --data DATA --output_path RUN
+  nibble report RUN --format html -o report.html      what a finished run found, as a page
   nibble compare RUN OTHER_RUN --max_drop 0.01        exit code 1 if a score fell by more
   nibble generate -m DIR --prompt \"Once upon a time\"
   nibble bench -m DIR --quant none,rtn:w8
@@ -78,7 +81,7 @@ Exit codes:
 
 Environment:
   NIBBLE_ISA   instruction set, as --isa
-  NO_COLOR     no colours on stderr
+  NO_COLOR     no colours
 
 Flags may be spelled with _ or -. `nibble COMMAND --help` explains every flag of a command."
 )]
@@ -104,6 +107,7 @@ enum Command {
     Doctor(doctor::Arguments),
     Eval(evaluate::Arguments),
     Compare(compare::Arguments),
+    Report(report::Arguments),
     Generate(generate::Arguments),
     Logits(logits::Arguments),
     Quantize(quantize::Arguments),
@@ -173,6 +177,7 @@ fn dispatch(command: Command, context: &mut Context<'_>) -> Outcome {
         Command::Doctor(arguments) => doctor::run(&arguments, context),
         Command::Eval(arguments) => evaluate::run(&arguments, context),
         Command::Compare(arguments) => compare::run(&arguments, context),
+        Command::Report(arguments) => report::run(&arguments, context),
         Command::Generate(arguments) => generate::run(&arguments, context),
         Command::Logits(arguments) => logits::run(&arguments, context),
         Command::Quantize(arguments) => quantize::run(&arguments, context),

@@ -1,6 +1,7 @@
 //! Colours of messages: only on a terminal, and not where `NO_COLOR` is set.
 
 use clap::builder::styling::{AnsiColor, Style, Styles};
+use eval::report;
 use std::io::IsTerminal;
 
 /// Colours of help and usage errors.
@@ -35,7 +36,16 @@ fn on_stderr(style: Style) -> Style {
 }
 
 fn stderr_is_coloured() -> bool {
-    std::io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    std::io::stderr().is_terminal() && colours_are_wanted()
+}
+
+/// Whether what goes to stdout has colours.
+pub fn of_stdout() -> report::Style {
+    let is_coloured = std::io::stdout().is_terminal() && colours_are_wanted();
+    if is_coloured { report::Style::Coloured } else { report::Style::Plain }
+}
+
+fn colours_are_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         && std::env::var_os("TERM").is_none_or(|value| value != "dumb")
 }

@@ -1,6 +1,6 @@
 //! The second table: what changed, how sure that is, and what could have been found.
 
-use super::figures::{number, signed};
+use super::figures::{number, probability, signed};
 use super::grid::Grid;
 use crate::comparison::Difference;
 use crate::runner::RunSummary;
@@ -61,14 +61,9 @@ fn row(difference: &Difference) -> Vec<String> {
     ]
 }
 
-/// Three decimals, or the power of ten of what would be 0.000.
-fn probability(p: f64) -> String {
-    if p == 0.0 || p >= 0.001 { format!("{p:.3}") } else { format!("{p:.0e}") }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::super::figures::probability;
 
     #[test]
     fn small_probabilities_keep_a_digit() {

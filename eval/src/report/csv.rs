@@ -1,7 +1,6 @@
-//! The report as comma-separated values (RFC 4180), one row a metric.
+//! Runs as comma-separated values (RFC 4180), one row a metric.
 
-use crate::comparison::Difference;
-use crate::runner::{RunSummary, Variant};
+use super::run::{Change, Run, Variant};
 
 const HEADER: &str = "model,recipe,nominal_bits_per_weight,true_bits_per_weight,weight_bytes,task,metric,value,stderr,\
                       ci95_low,ci95_high,ci95_method,documents,failed,skipped,baseline,difference,difference_ci95_low,\
@@ -9,41 +8,41 @@ const HEADER: &str = "model,recipe,nominal_bits_per_weight,true_bits_per_weight,
                       wrong_to_other_wrong,agreement,kl_from_baseline,kl_from_recipe,\
                       next_token_kl_from_baseline,next_token_kl_from_recipe,below_noise_floor";
 
-/// All metrics of all variants.
-pub fn rows(summary: &RunSummary) -> String {
+/// All metrics of all variants of all runs.
+pub fn rows(runs: &[Run]) -> String {
     let mut text = format!("{HEADER}\n");
-    for variant in &summary.variants {
-        variant_rows(summary, variant, &mut text);
+    for run in runs {
+        for variant in &run.variants {
+            variant_rows(run, variant, &mut text);
+        }
     }
     text
 }
 
-fn variant_rows(summary: &RunSummary, variant: &Variant, text: &mut String) {
-    for result in &variant.results {
-        for metric in &result.metrics {
-            let label = metric.label();
-            let difference = summary.differences.iter().find(|difference| {
-                difference.task == result.id && difference.recipe == variant.recipe && difference.metric == label
-            });
+fn variant_rows(run: &Run, variant: &Variant, text: &mut String) {
+    for task in &variant.tasks {
+        for score in &task.scores {
+            let interval = score.interval.as_ref();
             let mut cells = vec![
-                quoted(&variant.model),
+                quoted(&run.model),
                 quoted(&variant.recipe),
-                variant.weights.nominal_bits_per_weight.to_string(),
-                variant.weights.true_bits_per_weight.to_string(),
-                variant.weights.weight_bytes.to_string(),
-                quoted(&result.id),
-                quoted(&label),
-                optional(metric.value),
-                optional(metric.standard_error),
-                optional(metric.interval.map(|interval| interval.ends.low)),
-                optional(metric.interval.map(|interval| interval.ends.high)),
-                metric.interval.map(|interval| quoted(interval.method.name())).unwrap_or_default(),
-                result.counts.effective.to_string(),
-                result.failed.to_string(),
-                result.skipped.to_string(),
+                variant.nominal_bits.to_string(),
+                variant.true_bits.to_string(),
+                variant.weight_bytes.to_string(),
+                quoted(&task.id),
+                quoted(&score.metric),
+                optional(score.value),
+                optional(score.standard_error),
+                optional(interval.map(|(low, _, _)| low)),
+                optional(interval.map(|(_, high, _)| high)),
+                interval.map(|(_, _, method)| quoted(method)).unwrap_or_default(),
+                task.documents.to_string(),
+                task.failed.to_string(),
+                task.skipped.to_string(),
             ];
-            cells.extend(match difference {
-                Some(difference) => difference_cells(difference),
+            let change = run.change(&variant.recipe, &task.id).filter(|change| change.metric == score.metric);
+            cells.extend(match change {
+                Some(change) => change_cells(run, change),
                 None => vec![String::new(); HEADER.split(',').count() - cells.len()],
             });
             text.push_str(&cells.join(","));
@@ -52,27 +51,24 @@ fn variant_rows(summary: &RunSummary, variant: &Variant, text: &mut String) {
     }
 }
 
-fn difference_cells(difference: &Difference) -> Vec<String> {
-    let paired = &difference.paired;
-    let fidelity = paired.fidelity.as_ref();
-    let divergence = fidelity.and_then(|fidelity| fidelity.divergence.as_ref());
+fn change_cells(run: &Run, change: &Change) -> Vec<String> {
     vec![
-        quoted(&difference.baseline),
-        difference.change().to_string(),
-        optional(difference.interval.map(|interval| interval.low)),
-        optional(difference.interval.map(|interval| interval.high)),
-        optional(paired.p_value),
-        optional(difference.p_corrected),
-        optional(paired.detectable),
-        optional(paired.discordant.map(|counts| counts.lost)),
-        optional(paired.discordant.map(|counts| counts.gained)),
-        optional(fidelity.and_then(|fidelity| fidelity.flips).map(|flips| flips.other_wrong)),
-        optional(fidelity.map(|fidelity| fidelity.agreement)),
-        optional(divergence.map(|divergence| divergence.from_baseline)),
-        optional(divergence.map(|divergence| divergence.from_variant)),
-        optional(difference.tokens.as_ref().map(|tokens| tokens.from_baseline)),
-        optional(difference.tokens.as_ref().map(|tokens| tokens.from_variant)),
-        optional(difference.noise.map(|noise| noise.covers)),
+        quoted(&run.baseline),
+        change.difference.to_string(),
+        optional(change.interval.map(|(low, _)| low)),
+        optional(change.interval.map(|(_, high)| high)),
+        optional(change.p_value),
+        optional(change.p_corrected),
+        optional(change.detectable),
+        optional(change.lost_gained.map(|(lost, _)| lost)),
+        optional(change.lost_gained.map(|(_, gained)| gained)),
+        optional(change.other_wrong),
+        optional(change.agreement),
+        optional(change.choice_kl.map(|(from_baseline, _)| from_baseline)),
+        optional(change.choice_kl.map(|(_, from_recipe)| from_recipe)),
+        optional(change.token_kl.map(|(from_baseline, _)| from_baseline)),
+        optional(change.token_kl.map(|(_, from_recipe)| from_recipe)),
+        optional(change.below_noise),
     ]
 }
 

@@ -99,6 +99,14 @@ fn finish(table: String, changes: Option<String>, summary: &RunSummary) -> Strin
     } else if !summary.variants.is_empty() {
         notes.push("± standard error".into());
     }
+    let notes: String = notes.iter().map(|note| format!("{note}\n")).collect();
+    let changes = changes.map(|grid| format!("\n{grid}{}\n", changes::NOTE)).unwrap_or_default();
+    format!("{table}\n{notes}{}{changes}", problems(summary))
+}
+
+/// What went otherwise than planned, one line each.
+pub fn problems(summary: &RunSummary) -> String {
+    let mut notes: Vec<String> = Vec::new();
     for variant in &summary.variants {
         for result in variant.results.iter().filter(|result| result.requested) {
             let place = format!("{}, {}", variant.recipe, result.id);
@@ -143,9 +151,7 @@ fn finish(table: String, changes: Option<String>, summary: &RunSummary) -> Strin
     if let Status::Incomplete { done, total } = summary.status {
         notes.push(format!("incomplete: {done} of {total} documents done; the same command takes the run up again"));
     }
-    let notes: String = notes.iter().map(|note| format!("{note}\n")).collect();
-    let changes = changes.map(|grid| format!("\n{grid}{}\n", changes::NOTE)).unwrap_or_default();
-    format!("{table}\n{notes}{changes}")
+    notes.iter().map(|note| format!("{note}\n")).collect()
 }
 
 /// What the noise floor is, and how to get one.

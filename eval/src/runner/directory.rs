@@ -161,6 +161,7 @@ pub(crate) fn folder_of(recipe: &str) -> String {
 fn remove_results(path: &Path, manifest: &Manifest) -> Result<(), Error> {
     output::remove(&path.join(files::SUMMARY))?;
     output::remove(&path.join(files::COMPARISON))?;
+    output::remove(&path.join(files::REPORT))?;
     output::remove(&path.join(efficiency::FILE_NAME))?;
     let samples = output::file_names(&manifest.tasks());
     for (_, folder) in folders(manifest) {

@@ -13,6 +13,8 @@ use serde_json::{Map, Value, json};
 pub const SUMMARY: &str = "summary.json";
 /// Differences from the baseline.
 pub const COMPARISON: &str = "comparison.json";
+/// The page about the run.
+pub const REPORT: &str = "report.html";
 /// Everything of one recipe, with lm-evaluation-harness's keys.
 pub const RESULTS: &str = "results.json";
 /// What a task's configuration calls the field that is compared document by document, and the test.

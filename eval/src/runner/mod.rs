@@ -19,7 +19,7 @@ pub use building::{Building, Filed, Quantization, block_cache};
 pub use directory::Existing;
 pub(crate) use directory::folder_of;
 pub use files::summary as summary_json;
-pub(crate) use files::{COMPARED, RESULTS};
+pub(crate) use files::{COMPARED, COMPARISON, REPORT, RESULTS, SUMMARY};
 pub use interval::{IntervalMethod, MetricInterval};
 pub use noise::{FidelityOptions, NoiseFloor, is_rounded};
 pub use results::{ReportedMetric, TaskResult, Variant};

@@ -12,3 +12,4 @@ mod listings;
 mod logits;
 mod program;
 mod quantized;
+mod report;
