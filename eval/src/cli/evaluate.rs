@@ -7,7 +7,7 @@ use super::Context;
 use super::calibration::CalibrationFlags;
 use super::failure::{Failure, Outcome, Status};
 use super::lab::Builtin;
-use super::loading::{self, ModelFlags, Source, recipes};
+use super::loading::{self, ModelFlags, recipes};
 use super::observer::Reporter;
 use super::progress::Verbosity;
 use super::runtime::RuntimeFlags;
@@ -212,17 +212,7 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
     let models = defaults::models(arguments);
     let mut reports = Reports::new(arguments.format, models.len());
     for model in &models {
-        let builtin = Builtin::parse(model)?;
-        let source = loading::open(model, arguments.model.no_mmap, context.verbosity)?;
-        let output = defaults::output(arguments, builtin, &source.name, models.len());
-        if arguments.overwrite && output.is_none() {
-            let fix = "add --output_path RUN, or leave --overwrite out: nothing is kept without a directory";
-            return Err(Failure::usage("there is no run to discard", "--overwrite", fix));
-        }
-        if builtin == Some(Builtin::Seeded) {
-            announce(arguments.format, context)?;
-        }
-        let summary = evaluate(arguments, builtin, &source, output.as_deref(), context)?;
+        let (summary, output) = evaluate(arguments, model, models.len(), context)?;
         reports.add(&summary, output.as_deref(), context)?;
         if let Err(failure) = arguments.conclude(&summary, output.as_deref()) {
             reports.finish(context)?;
@@ -233,25 +223,34 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_>) -> Outcome {
     Ok(Status::Done)
 }
 
-/// Every recipe of one model on every task.
+/// Every recipe of one of so many models on every task; and where that is kept.
 fn evaluate(
     arguments: &Arguments,
-    builtin: Option<Builtin>,
-    source: &Source,
-    output: Option<&Path>,
+    model: &str,
+    models: usize,
     context: &mut Context<'_>,
-) -> Result<RunSummary, Failure> {
+) -> Result<(RunSummary, Option<PathBuf>), Failure> {
+    let builtin = Builtin::parse(model)?;
     let recipes = match arguments.quant.as_slice() {
         [] => recipes(&[defaults::recipes(builtin).to_string()])?,
         given => recipes(given)?,
     };
     let tasks = arguments.tasks(builtin)?;
+    let source = loading::open(model, arguments.model.no_mmap, context.verbosity)?;
+    let output = defaults::output(arguments, builtin, &source.name, models);
+    if arguments.overwrite && output.is_none() {
+        let fix = "add --output_path RUN, or leave --overwrite out: nothing is kept without a directory";
+        return Err(Failure::usage("there is no run to discard", "--overwrite", fix));
+    }
+    if builtin == Some(Builtin::Seeded) {
+        announce(arguments.format, context)?;
+    }
     let runtime = arguments.runtime.runtime(context.verbosity)?;
     let blueprint = engine::family::blueprint(&source.checkpoint)?;
     let tokenizer = source.fitting_tokenizer(blueprint.vocab_size)?;
     let data = if arguments.data.is_empty() { vec![PathBuf::from("data")] } else { arguments.data.clone() };
     let pinning = if arguments.allow_unpinned { Pinning::Allow } else { Pinning::Require };
-    if let (Some(output), None) = (output, &arguments.output_path) {
+    if let (Some(output), None) = (&output, &arguments.output_path) {
         context
             .verbosity
             .note(format!("note: this run is kept in {}; the same command goes on there", output.display()));
@@ -266,21 +265,21 @@ fn evaluate(
         roots: &DataRoots::new(&data).with_pinning(pinning),
         options: arguments.options()?,
         fidelity: defaults::fidelity(arguments, builtin),
-        efficiency: arguments.efficiency(builtin, output)?,
-        quantization: arguments.calibration.quantization(source),
+        efficiency: arguments.efficiency(builtin, output.as_deref())?,
+        quantization: arguments.calibration.quantization(&source),
         scheduler: SchedulerOptions {
             batch_tokens: arguments.batch_tokens as usize,
             batch_sequences: arguments.batch_size,
             ..cache_limit()
         },
-        output,
+        output: output.as_deref(),
         existing: if arguments.overwrite { Existing::Overwrite } else { Existing::Resume },
         stop: context.stop.as_atomic(),
     };
     let mut reporter = Reporter::new(context.verbosity);
     let summary = runner::run(&plan, &mut reporter);
     reporter.finish();
-    Ok(summary?)
+    Ok((summary?, output))
 }
 
 /// Says before anything else that the numbers mean nothing; on stderr where stdout is for programs.

@@ -124,7 +124,13 @@ fn an_output_path_that_cannot_be_written_leaves_nothing() {
     fs::write(&file, "mine").unwrap();
     let below = file.join("run");
     for path in [&file, &below] {
-        let run = nibble(&["eval", "-q", "-m", "builtin:seeded", "--limit", "1", "--output_path", text(path)]);
+        let run = nibble(
+            &[
+                &["eval", "-q", "-m", "builtin:seeded", "--format", "json", "--limit", "1"],
+                &["--output_path", text(path)][..],
+            ]
+            .concat(),
+        );
         assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{}", run.stderr);
         assert!(run.stderr.contains(text(&file)), "{}", run.stderr);
     }
