@@ -24,7 +24,7 @@ const SHORT: Protocol =
 
 fn evaluate(output: &Path, options: &Options, stop: &AtomicBool, observer: &mut dyn Observer) -> RunSummary {
     let tokenizer = Tokenizer::bytes_only().unwrap();
-    let runtime = Runtime::new(Some(2), IsaChoice::Best).unwrap();
+    let runtime = Runtime::new(Some(1), IsaChoice::Best).unwrap();
     let plan = Plan {
         model: builtin::NAME,
         checkpoint: &builtin::checkpoint().unwrap(),
@@ -70,7 +70,7 @@ fn the_file_has_every_figure_of_every_recipe() {
     let file = json(directory.path());
     assert_eq!(keys(&file), ["format", "machine", "protocol", "recipes", "not_measured"]);
     let machine = &file["machine"];
-    assert_eq!((&file["format"], &machine["threads"]), (&1.into(), &2.into()));
+    assert_eq!((&file["format"], &machine["threads"]), (&1.into(), &1.into()));
     assert!(machine["memory_bytes_per_second"].as_f64().unwrap() > 1e6, "{machine}");
     for text in ["cpu", "isa", "energy", "peak_resident", "program_sha256"] {
         assert!(machine[text].as_str().is_some_and(|text| !text.is_empty()), "{text}: {machine}");
