@@ -296,10 +296,11 @@ def train(arguments):
     run = torch.compile(model) if arguments.compile else model
     matrices = [p for n, p in model.named_parameters() if p.dim() == 2 and "embed" not in n]
     others = [p for n, p in model.named_parameters() if p.dim() == 1 or "embed" in n]
+    rate = size["rate"] * arguments.rate
     # Muon for the matrices of the blocks: trials of 2.0 million tokens ended at a loss of 0.92, AdamW's at 1.00 (size s).
     optimizers = [
-        torch.optim.Muon(matrices, lr=2 * size["rate"], weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(others, lr=size["rate"], betas=(0.9, 0.95), weight_decay=0.0, fused=True),
+        torch.optim.Muon(matrices, lr=2 * rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
     ]
     peaks = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
     batch = arguments.batch // CONTEXT
@@ -337,10 +338,10 @@ def train(arguments):
     worked = time.process_time()
     losses = []
     for step in range(first, steps):
-        rate = min(1.0, (step + 1) / warmup) * (1 - step / steps)
+        share = min(1.0, (step + 1) / warmup) * (1 - step / steps)
         groups = [group for optimizer in optimizers for group in optimizer.param_groups]
         for group, peak in zip(groups, peaks):
-            group["lr"] = peak * rate
+            group["lr"] = peak * share
         chosen = [order[(step * batch + row) % rows] for row in range(batch)]
         def taken(values, kind):
             cut = numpy.stack([values[row * CONTEXT : row * CONTEXT + CONTEXT + 1] for row in chosen])
@@ -445,6 +446,7 @@ def main():
     parser.add_argument("--origin", choices=list(SIZES), default="s", help="size that another grows from")
     parser.add_argument("--to", help="directory of the exported model")
     parser.add_argument("--tokens", type=int, default=10_000_000, help="tokens to train on")
+    parser.add_argument("--rate", type=float, default=1, help="factor of the peak learning rates: less for grown models")
     parser.add_argument("--batch", type=int, default=4096, help="tokens a step")
     parser.add_argument("--minutes", type=float, default=0, help="stop after this time, with a checkpoint")
     parser.add_argument("--every", type=int, default=50, help="steps between lines of the log")
