@@ -48,8 +48,8 @@ pub fn resident_bytes() -> Option<u64> {
     kibibytes(&fs::read_to_string("/proc/self/status").ok()?, "VmRSS")
 }
 
-/// Makes what is held now the peak, so that [`peak_memory_bytes`] tells of what comes; fails where the system has no such
-/// thing.
+/// Makes what is held now the peak, so that [`peak_memory_bytes`] tells of what comes; fails where the system has no
+/// such thing.
 pub fn reset_peak_memory() -> io::Result<()> {
     fs::write("/proc/self/clear_refs", "5")
 }

@@ -1,4 +1,5 @@
-//! Is `efficiency.json` complete, and the same for runs of one program on one machine? Nothing here depends on how fast it was.
+//! Is `efficiency.json` complete, and the same for runs of one program on one machine? Nothing here depends on how fast
+//! it was.
 
 use datasets::DataRoots;
 use engine::builtin;

@@ -1,7 +1,7 @@
 //! Energy counters of the processor: RAPL's package domains, as Linux shows them for Intel and AMD.
 //!
-//! They count all that a package takes, whoever computes on it and what it takes at rest. Many systems let only root read
-//! them.
+//! They count all that a package takes, whoever computes on it and what it takes at rest. Many systems let only root
+//! read them.
 
 use std::path::{Path, PathBuf};
 

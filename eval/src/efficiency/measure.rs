@@ -23,8 +23,8 @@ pub struct Figures {
     pub generated_tokens_per_second: Spread,
     /// Log-likelihoods of every token of several sequences, as the scheduler batches them.
     pub scored_tokens_per_second: Spread,
-    /// The most memory that the process held while it read and generated: pages of mapped files are in it, and so is what
-    /// else the process holds, freed memory of the building before included. Of small models that is most of it.
+    /// The most memory that the process held while it read and generated: pages of mapped files are in it, and so is
+    /// what else the process holds, freed memory of the building before included. Of small models that is most of it.
     pub peak_resident_bytes: Option<u64>,
     /// All weights.
     pub weight_bytes: u64,
@@ -204,8 +204,8 @@ struct Repeated {
 }
 
 impl Repeating<'_> {
-    /// Runs `once`, which says what it took, to warm up, and then in repetitions, all within `part` of the time limit. What
-    /// takes longer by itself has no need to warm up: that run is the only one.
+    /// Runs `once`, which says what it took, to warm up, and then in repetitions, all within `part` of the time limit.
+    /// What takes longer by itself has no need to warm up: that run is the only one.
     fn run_warmed_up(
         &self,
         part: f64,
@@ -221,8 +221,8 @@ impl Repeating<'_> {
         }
     }
 
-    /// Runs `once`, which takes about `expected` seconds, in repetitions; no further one begins when `part` of the time limit
-    /// is over. `None` if it was stopped.
+    /// Runs `once`, which takes about `expected` seconds, in repetitions; no further one begins when `part` of the time
+    /// limit is over. `None` if it was stopped.
     fn run(
         &self,
         part: f64,

@@ -1,9 +1,9 @@
 //! Efficiency: how fast the model of a recipe reads, generates and scores, in how much memory, for how much energy.
 //!
-//! The lengths are the paper's, 256 tokens in and 512 out, one sequence at a time; reading is timed apart from generating.
-//! Beside them stands what an evaluation does, scoring a batch of sequences, and what bounds generation, the bytes read for
-//! a token against the memory bandwidth of the same machine. None of it can be reproduced, so that none of it is part of a
-//! result: it goes to `efficiency.json`, from a [`Store`] if it was measured before.
+//! The lengths are the paper's, 256 tokens in and 512 out, one sequence at a time; reading is timed apart from
+//! generating. Beside them stands what an evaluation does, scoring a batch of sequences, and what bounds generation,
+//! the bytes read for a token against the memory bandwidth of the same machine. None of it can be reproduced, so that
+//! none of it is part of a result: it goes to `efficiency.json`, from a [`Store`] if it was measured before.
 
 mod bandwidth;
 mod bench;

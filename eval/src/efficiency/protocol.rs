@@ -13,8 +13,8 @@ pub struct Protocol {
     pub scored_sequences: usize,
     /// Measurements of each figure, after a warm-up that does not count.
     pub repetitions: usize,
-    /// About how long a recipe may take. A slow one generates fewer tokens, scores fewer sequences, and is not repeated as
-    /// often.
+    /// About how long a recipe may take. A slow one generates fewer tokens, scores fewer sequences, and is not repeated
+    /// as often.
     pub seconds_limit: f64,
 }
 
@@ -26,7 +26,8 @@ impl Default for Protocol {
 }
 
 impl Protocol {
-    /// The same protocol where a sequence fits in `context_len` tokens, else the longest that does, in the same proportion.
+    /// The same protocol where a sequence fits in `context_len` tokens, else the longest that does, in the same
+    /// proportion.
     pub fn fitting(self, context_len: usize) -> Self {
         let all = self.prompt_tokens + self.generated_tokens;
         if all <= context_len {

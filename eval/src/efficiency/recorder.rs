@@ -111,8 +111,8 @@ impl<'a> Recorder<'a> {
         self.left_out.push((subject.recipe.to_string(), NOT_BUILT.into()));
     }
 
-    /// Measures a recipe. One that cannot run the protocol to its end, because its activations overflow, is left out, with
-    /// the reason: what its answers are worth is said elsewhere.
+    /// Measures a recipe. One that cannot run the protocol to its end, because its activations overflow, is left out,
+    /// with the reason: what its answers are worth is said elsewhere.
     ///
     /// # Errors
     /// None that comes of the model.
@@ -148,8 +148,8 @@ impl<'a> Recorder<'a> {
         &self.stopped
     }
 
-    /// Writes `efficiency.json` into a run directory. Figures that are there stay for recipes that have no new ones, if they
-    /// are of the same machine, program and protocol.
+    /// Writes `efficiency.json` into a run directory. Figures that are there stay for recipes that have no new ones, if
+    /// they are of the same machine, program and protocol.
     ///
     /// # Errors
     /// [`Error::Output`].

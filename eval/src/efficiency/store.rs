@@ -1,7 +1,7 @@
 //! The store of measurements: one small file a key, in the user's cache directory.
 //!
-//! A speed cannot be measured twice with the same digits. Kept under everything that it depends on, it need not be: what
-//! runs of one program on one machine write is then the same, byte for byte.
+//! A speed cannot be measured twice with the same digits. Kept under everything that it depends on, it need not be:
+//! what runs of one program on one machine write is then the same, byte for byte.
 
 use crate::task::hash_text;
 use serde::Serialize;
