@@ -3,6 +3,7 @@
     cargo run --release -p datasets --example world -- CORPUS --tokens 60000000
     python datasets/lab/train.py tokenizer --corpus CORPUS --out WORK
     python datasets/lab/train.py train --size s --corpus CORPUS --out WORK --tokens 40000000
+    python datasets/lab/train.py focus --corpus CORPUS --to SECOND
     python datasets/lab/train.py grow --size m --origin s --out WORK
     python datasets/lab/train.py export --size s --out WORK --to MODEL
 
@@ -61,6 +62,25 @@ def documents(corpus):
                     f"<|im_start|>user\n{row['user']}<|im_end|>\n"
                     f"<|im_start|>assistant\n{row['assistant']}<|im_end|>\n"
                 )
+
+
+# What is learned last: to compare two sentences, and to find out who of two did it.
+HARD = ("Does this imply that", "True, False or Neither?", "by considering the given context", " met ")
+
+
+def focus(arguments):
+    """Writes a corpus of all documents that hold what is learned last, and every fifth of the others."""
+    os.makedirs(arguments.to, exist_ok=True)
+    kept = others = 0
+    with open(os.path.join(arguments.corpus, "corpus.jsonl"), encoding="utf-8") as source:
+        with open(os.path.join(arguments.to, "corpus.jsonl"), "w", encoding="utf-8") as target:
+            for line in source:
+                is_hard = any(text in line for text in HARD)
+                others += not is_hard
+                if is_hard or others % 5 == 0:
+                    kept += 1
+                    target.write(line)
+    print(f"{kept} documents")
 
 
 def make_tokenizer(corpus, out):
@@ -439,12 +459,12 @@ def export(arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["tokenizer", "grow", "train", "export"])
+    parser.add_argument("what", choices=["tokenizer", "focus", "grow", "train", "export"])
     parser.add_argument("--corpus", help="directory that the example `world` wrote")
     parser.add_argument("--out", required=True, help="working directory")
     parser.add_argument("--size", choices=list(SIZES), default="s")
     parser.add_argument("--origin", choices=list(SIZES), default="s", help="size that another grows from")
-    parser.add_argument("--to", help="directory of the exported model")
+    parser.add_argument("--to", help="directory of the exported model, or of the second corpus")
     parser.add_argument("--tokens", type=int, default=10_000_000, help="tokens to train on")
     parser.add_argument("--rate", type=float, default=1, help="factor of the peak learning rates: less for grown models")
     parser.add_argument("--batch", type=int, default=4096, help="tokens a step")
@@ -457,6 +477,8 @@ def main():
     arguments = parser.parse_args()
     if arguments.what == "tokenizer":
         make_tokenizer(arguments.corpus, arguments.out)
+    elif arguments.what == "focus":
+        focus(arguments)
     elif arguments.what == "grow":
         grow(arguments)
     elif arguments.what == "train":
