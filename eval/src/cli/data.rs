@@ -135,10 +135,10 @@ fn show(arguments: &ShowArguments, context: &mut Context<'_>) -> Outcome {
         .iter()
         .map(|file| json!({"name": file.name, "sha256": file.sha256, "edition": file.edition, "over": file.over}))
         .collect();
-    let text = if lines.is_empty() {
-        "no digest is known: files are read and recorded as unknown".into()
-    } else {
-        lines.join("\n")
+    let text = match (lines.is_empty(), dataset.layout.is_empty()) {
+        (true, true) => "of files that this program makes: results name them".into(),
+        (true, false) => "no digest is known: files are read and recorded as unknown".into(),
+        (false, _) => lines.join("\n"),
     };
     record.push("sha256", Cell::new(text, objects));
     record.write(arguments.format.format, context.out)?;

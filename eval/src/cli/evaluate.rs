@@ -36,7 +36,7 @@ use std::sync::Arc;
 ///
 /// Without --model it is `builtin`, a small model that is part of this program, trained on a micro-world of our own. Where
 /// nothing is said, the builtin models answer ten benchmarks about that world and three texts of it under the paper's
-/// recipes, with the noise floor and with next-token distributions on 8 documents of each task, and the run is kept in
+/// recipes, with the noise floor and with next-token distributions on 4 documents of each task, and the run is kept in
 /// runs/<model>. `--model builtin:all` is three runs, one a size.
 #[derive(Args, Debug)]
 #[command(

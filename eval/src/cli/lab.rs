@@ -6,7 +6,7 @@ use super::spelling::nearest;
 use datasets::lab::{DIRECTORY, SIZES, SMALLEST};
 use engine::builtin as seeded;
 use engine::checkpoint::{Checkpoint, OpenOptions};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The word on the command line; behind a colon may stand a size, [`SEEDED`] or [`ALL`].
 pub const NAME: &str = "builtin";
@@ -81,7 +81,8 @@ impl Builtin {
 
 /// The directory of a size that is not part of the program.
 fn find(size: &str) -> Result<PathBuf, Failure> {
-    let places = [std::env::current_dir(), std::env::current_exe()];
+    let program = std::env::current_exe().ok().and_then(|program| program.parent().map(Path::to_path_buf));
+    let places = [std::env::current_dir().ok(), program];
     let mut looked_in: Vec<PathBuf> = Vec::new();
     for ancestor in places.iter().flatten().flat_map(|place| place.ancestors()) {
         let directory = ancestor.join(DIRECTORY).join(size);

@@ -37,7 +37,7 @@ const SEEDED_TASKS: [&str; 3] =
     ["perplexity:builtin_chronicle@gptq-256", "mmlu:builtin@lm-eval", "truthfulqa:builtin@lm-eval"];
 
 /// Documents of each task on which next-token distributions are compared, where nothing is said.
-const KL_DOCUMENTS: usize = 8;
+const KL_DOCUMENTS: usize = 4;
 
 /// Directory of runs that nothing is said of.
 const DIRECTORY: &str = "runs";
