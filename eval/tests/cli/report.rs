@@ -66,6 +66,8 @@ fn the_same_content_in_other_forms() {
     let same = nibble(&[
         "eval",
         "-q",
+        "-m",
+        "builtin:seeded",
         "--quant",
         "none,rtn:w8,rtn:w2g32",
         "--tasks",

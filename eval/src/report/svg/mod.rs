@@ -110,6 +110,11 @@ impl Plot {
         (across, down)
     }
 
+    /// Whether a height lies between the ends of its axis.
+    pub fn holds(&self, y: f64) -> bool {
+        self.y.holds(y)
+    }
+
     fn push(&mut self, element: impl AsRef<str>) {
         self.body.push_str(element.as_ref());
     }
@@ -242,7 +247,7 @@ impl Plot {
                     _ => x - width / 2.0,
                 };
                 let frame = Frame { left, right: left + width, top: y + down - 9.0, bottom: y + down + 2.0 };
-                let is_inside = frame.left >= 0.0
+                let is_inside = frame.left >= self.margins[0]
                     && frame.right <= WIDTH
                     && frame.top >= 14.0
                     && frame.bottom <= self.height - self.margins[3];
