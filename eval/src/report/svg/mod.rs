@@ -1,7 +1,7 @@
 //! Pictures by hand: axes, lines, points with error bars, bars, labels.
 //!
-//! A plot is 360 units wide, so that its letters have the size of text on a telephone; colours are classes, which the page
-//! defines for light and dark.
+//! A plot is 360 units wide, so that its letters have the size of text on a telephone; colours are classes, which the
+//! page defines for light and dark.
 
 mod axis;
 
@@ -233,8 +233,8 @@ impl Plot {
         self.text(x + 5.0, y + 3.8, "start", "tick", text);
     }
 
-    /// Labels beside points, where they cover neither each other nor points; one without such a place is left out: x, y in
-    /// units of the axes, text and class.
+    /// Labels beside points, where they cover neither each other nor points; one without such a place is left out: x, y
+    /// in units of the axes, text and class.
     pub fn labels(&mut self, labels: Vec<(f64, f64, String, String)>) {
         let mut taken: Vec<Frame> = Vec::new();
         for (x, y, text, class) in labels {
