@@ -10,9 +10,9 @@ use std::path::PathBuf;
 /// Report what finished runs found
 ///
 /// From run directories, or directories that contain them; of one model or several. The table has one row a model and
-/// recipe and one column a benchmark, with marks for significant changes from the baseline, and three sentences of verdict.
-/// The page (--format html) has everything: the paper's findings held against the numbers, figures, tables, tests, the
-/// protocol with its hashes. It is one file without scripts, and the same bytes for the same runs.
+/// recipe and one column a benchmark, with marks for significant changes from the baseline, and three sentences of
+/// verdict. The page (--format html) has everything: the paper's findings held against the numbers, figures, tables,
+/// tests, the protocol with its hashes. It is one file without scripts, and the same bytes for the same runs.
 #[derive(Args, Debug)]
 #[command(
     rename_all = "snake_case",

@@ -153,8 +153,8 @@ impl Column {
 
 /// The columns of runs: perplexities, then benchmarks in the paper's order, then others as they come.
 ///
-/// Tasks of one benchmark fall into one column, whatever their variant and protocol. Where a run has several of them, the
-/// second has a column of its own.
+/// Tasks of one benchmark fall into one column, whatever their variant and protocol. Where a run has several of them,
+/// the second has a column of its own.
 pub fn columns(runs: &[Run]) -> Vec<Column> {
     let mut columns: Vec<Column> = Vec::new();
     for run in runs {

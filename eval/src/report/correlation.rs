@@ -1,8 +1,8 @@
 //! Does perplexity stand for the benchmarks, and does divergence? Pearson's r, pooled and within model.
 //!
-//! Pooling mixes sizes: a larger model has a lower perplexity and better scores, whatever quantization does. Within model,
-//! each model's mean is taken from both sides first. Over recipes of all bits the logarithm of perplexity is taken: at two
-//! bits perplexities grow by powers of ten, and one point would be the whole correlation.
+//! Pooling mixes sizes: a larger model has a lower perplexity and better scores, whatever quantization does. Within
+//! model, each model's mean is taken from both sides first. Over recipes of all bits the logarithm of perplexity is
+//! taken: at two bits perplexities grow by powers of ten, and one point would be the whole correlation.
 
 use super::benchmark::Column;
 use super::quality::{mean_perplexity, plain_mean_perplexity};

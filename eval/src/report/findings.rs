@@ -128,7 +128,8 @@ impl Measure<'_> {
 /// What became of a perplexity.
 fn growth(ratio: f64) -> String {
     if ratio < 2.0 {
-        format!("perplexity {:+.1} %", 100.0 * (ratio - 1.0))
+        // Rounded first: no sign before a zero.
+        format!("perplexity {:+.1} %", (1000.0 * (ratio - 1.0)).round() / 10.0 + 0.0)
     } else {
         format!("perplexity × {ratio:.1}")
     }
@@ -152,7 +153,8 @@ fn eight_bits(measures: &[Measure<'_>]) -> Finding {
     let of: Vec<_> = measures.iter().filter(|measure| measure.has_bits(8, 8)).collect();
     judged(
         "8 bits equal the unquantized model",
-        "every recipe of 8 bits: at most one benchmark in ten is significantly worse, and perplexity grows by less than 1 %",
+        "every recipe of 8 bits: at most one benchmark in ten is significantly worse, and perplexity grows by less \
+         than 1 %",
         &of,
         |it| it.losses.share_worse() <= 0.1 && it.losses.perplexity.is_none_or(|ratio| ratio < 1.01),
         "no recipe of 8 bits is compared with a baseline",
@@ -163,8 +165,8 @@ fn four_bits(measures: &[Measure<'_>]) -> Finding {
     let of: Vec<_> = measures.iter().filter(|measure| measure.has_bits(4, 4)).collect();
     judged(
         "4 bits come close on most benchmarks",
-        "every recipe of 4 bits: fewer than half of the benchmarks are significantly worse, and at least 90 % of the lead over \
-         guessing is left (without benchmarks: perplexity grows by less than 10 %)",
+        "every recipe of 4 bits: fewer than half of the benchmarks are significantly worse, and at least 90 % of the \
+         lead over guessing is left (without benchmarks: perplexity grows by less than 10 %)",
         &of,
         |it| match it.losses.retained {
             Some(left) => left >= 0.9 && it.losses.share_worse() < 0.5,
@@ -179,8 +181,8 @@ fn three_bits(measures: &[Measure<'_>]) -> Finding {
     let of: Vec<_> = measures.iter().filter(plain).collect();
     judged(
         "3 bits and fewer are visibly worse, unless outliers are kept apart",
-        "every recipe of at most 3 bits but SpQR: at least half of the benchmarks are significantly worse, or at most 90 % of \
-         the lead over guessing is left (without benchmarks: perplexity grows by at least 10 %)",
+        "every recipe of at most 3 bits but SpQR: at least half of the benchmarks are significantly worse, or at most \
+         90 % of the lead over guessing is left (without benchmarks: perplexity grows by at least 10 %)",
         &of,
         |it| {
             it.losses.share_worse() >= 0.5
@@ -200,8 +202,8 @@ fn rank(measure: &Measure<'_>) -> Option<f64> {
 
 fn outliers(measures: &[Measure<'_>]) -> Finding {
     let claim = "SpQR's outliers carry the low bits";
-    let rule = "at 2 bits (else 3) SpQR keeps more of the lead over guessing than every other method of as many nominal \
-                bits of the same model; beside it stands the best recipe that stores no more true bits";
+    let rule = "at 2 bits (else 3) SpQR keeps more of the lead over guessing than every other method of as many \
+                nominal bits of the same model; beside it stands the best recipe that stores no more true bits";
     let mut agree = Vec::new();
     let mut evidence = Vec::new();
     for spqr in measures.iter().filter(|measure| measure.variant.method == "spqr" && measure.has_bits(2, 3)) {

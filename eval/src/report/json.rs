@@ -14,7 +14,16 @@ use serde_json::{Map, Value, json};
 pub fn value(runs: &[Run]) -> Value {
     let all = columns(runs);
     let of_all = shared(&all, runs);
-    let finding = |it: &super::findings::Finding| json!({"claim": it.claim, "outcome": it.outcome.name(), "agreeing": it.agreeing.0, "tested": it.agreeing.1, "rule": it.rule, "evidence": it.evidence});
+    let finding = |it: &super::findings::Finding| {
+        json!({
+            "claim": it.claim,
+            "outcome": it.outcome.name(),
+            "agreeing": it.agreeing.0,
+            "tested": it.agreeing.1,
+            "rule": it.rule,
+            "evidence": it.evidence,
+        })
+    };
     let correlations = correlation::rows(&all, runs);
     let row = |it: &correlation::Row| {
         json!({

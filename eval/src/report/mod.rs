@@ -1,8 +1,8 @@
 //! Reports: what runs found, for reading and for other programs.
 //!
 //! A [`Run`] is read back from its directory, or taken from what was just computed. From it come the overview for a
-//! terminal, and the report of `nibble report` in four forms. Every number is computed from the run's files, every verdict
-//! by a rule that stands beside it.
+//! terminal, and the report of `nibble report` in four forms. Every number is computed from the run's files, every
+//! verdict by a rule that stands beside it.
 
 mod benchmark;
 mod changes;

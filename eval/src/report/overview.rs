@@ -67,8 +67,8 @@ impl Mark {
 
 /// What the marks say.
 pub(super) const MARKS: &str = "* significantly worse than the baseline, + significantly better (p < 0.05, paired by \
-                                document, after Holm's correction over the tasks of a recipe), ~ no further from it than \
-                                rounding inputs to bfloat16";
+                                document, after Holm's correction over the tasks of a recipe), ~ no further from it \
+                                than rounding inputs to bfloat16";
 
 /// The overview as cells.
 #[derive(Clone, Debug, PartialEq)]

@@ -62,8 +62,8 @@ const QWEN_7B: [(&str, [f64; 10]); 32] = [
 /// Share of outliers of SpQR, percent, at 8, 4, 3 and 2 bits (table 5).
 const OUTLIERS: [(u32, f64); 4] = [(8, 0.003), (4, 0.033), (3, 1.676), (2, 11.336)];
 
-/// A benchmark's correlation with perplexity over 4- and 3-bit models (table 3): as printed, recomputed from the paper's
-/// tables, and within model.
+/// A benchmark's correlation with perplexity over 4- and 3-bit models (table 3): as printed, recomputed from the
+/// paper's tables, and within model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Correlation {
     /// Pearson's r as the paper prints it.

@@ -9,8 +9,8 @@ pub struct Candidate {
     pub quality: f64,
 }
 
-/// Which of the candidates no other one beats: none costs at most as much and is worth at least as much, and one of both
-/// strictly. Of equal ones all are on the front.
+/// Which of the candidates no other one beats: none costs at most as much and is worth at least as much, and one of
+/// both strictly. Of equal ones all are on the front.
 pub fn front(candidates: &[Candidate]) -> Vec<bool> {
     let beats = |a: &Candidate, b: &Candidate| {
         a.cost <= b.cost && a.quality >= b.quality && (a.cost < b.cost || a.quality > b.quality)

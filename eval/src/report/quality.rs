@@ -16,8 +16,8 @@ pub struct Mean {
 /// Two-sided 5 % point of the normal distribution.
 const NORMAL: f64 = 1.959_963_984_540_054;
 
-/// The mean score in points over the benchmarks among `columns`, perplexities left out; `None` without benchmarks or where
-/// one has no value. The interval takes the benchmarks for independent.
+/// The mean score in points over the benchmarks among `columns`, perplexities left out; `None` without benchmarks or
+/// where one has no value. The interval takes the benchmarks for independent.
 pub fn mean_score(columns: &[Column], variant: &Variant) -> Option<Mean> {
     let scores: Vec<_> = columns.iter().filter(|column| column.is_score()).collect();
     if scores.is_empty() {
@@ -137,8 +137,8 @@ impl Losses {
         self.tests > 0 && 2 * self.worse.len() >= self.tests
     }
 
-    /// Whether that is so and less than half of the lead over guessing is left; without benchmarks, perplexity has at least
-    /// doubled.
+    /// Whether that is so and less than half of the lead over guessing is left; without benchmarks, perplexity has at
+    /// least doubled.
     pub fn are_fatal(&self) -> bool {
         let is_gone = match self.retained {
             Some(left) => left < 0.5,

@@ -7,15 +7,17 @@ use super::quality::Losses;
 use super::run::{Run, Variant};
 
 /// What "breaks" means.
-pub const RULE: &str = "A recipe breaks where at least half of its tasks are significantly worse than the baseline and less \
-                        than half of the lead over guessing is left (without benchmarks: where perplexity has doubled).";
+pub const RULE: &str = "A recipe breaks where at least half of its tasks are significantly worse than the baseline and \
+                        less than half of the lead over guessing is left (without benchmarks: where perplexity has \
+                        doubled).";
 
 /// The verdict on one run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// Model.
     pub model: String,
-    /// The recipe that loses nothing significant at the fewest true bits, or else the one that loses in the fewest tasks.
+    /// The recipe that loses nothing significant at the fewest true bits, or else the one that loses in the fewest
+    /// tasks.
     pub chosen: Option<String>,
     /// The first recipe, in falling true bits, that breaks.
     pub broken: Option<String>,

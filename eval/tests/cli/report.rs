@@ -5,7 +5,8 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
-const TASKS: &str = "perplexity:builtin_chronicle@gptq-128,mmlu:builtin@lm-eval,truthfulqa:builtin@lm-eval,truthfulqa_mc1:builtin@lm-eval";
+const TASKS: &str = "perplexity:builtin_chronicle@gptq-128,mmlu:builtin@lm-eval,truthfulqa:builtin@lm-eval,\
+                     truthfulqa_mc1:builtin@lm-eval";
 
 fn evaluate(output: &Path, more: &[&str]) -> super::program::Run {
     let fixed = [
@@ -66,6 +67,8 @@ fn the_same_content_in_other_forms() {
     let same = nibble(&[
         "eval",
         "-q",
+        "-m",
+        "builtin:seeded",
         "--quant",
         "none,rtn:w8,rtn:w2g32",
         "--tasks",

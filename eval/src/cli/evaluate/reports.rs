@@ -27,8 +27,8 @@ impl Reports {
         Self { format, models, texts: Vec::new(), runs: Vec::new(), page: None }
     }
 
-    /// Writes the page of a run, if it is complete and has a directory, and prints its table where that need not wait for
-    /// other models.
+    /// Writes the page of a run, if it is complete and has a directory, and prints its table where that need not wait
+    /// for other models.
     ///
     /// # Errors
     /// What cannot be read back or written.

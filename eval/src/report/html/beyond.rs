@@ -1,5 +1,5 @@
-//! What the paper lacks: quality against true bits, Pareto fronts, memory and speed with their spread, flips, divergence
-//! with its noise floor, layer by layer losses.
+//! What the paper lacks: quality against true bits, Pareto fronts, memory and speed with their spread, flips,
+//! divergence with its noise floor, layer by layer losses.
 
 use super::super::benchmark::{Column, shared};
 use super::super::correlation::divergence;

@@ -203,7 +203,8 @@ fn paper_marks(plot: &mut Plot, column: &Column, run: &Run, of_type: &dyn Fn(&Va
             paper::change(&column.paper, variant)
                 .map(|change| (column.scale.points(base) + change, format!("{change:+.1} points")))
         };
-        if let Some((y, text)) = found {
+        // Beyond the axis it would only flatten what is ours.
+        if let Some((y, text)) = found.filter(|(y, _)| plot.holds(*y)) {
             let point = Point { x: of_type(variant), y, ends: None, shift: 9.0 };
             plot.point(
                 point,

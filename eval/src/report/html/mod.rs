@@ -65,7 +65,8 @@ fn subtitle(all: &[Column], runs: &[Run]) -> String {
     let recipes = runs.iter().map(|run| run.recipes().count()).max().unwrap_or(0);
     let word = |count: usize, one: &str, more: &str| format!("{count} {}", if count == 1 { one } else { more });
     format!(
-        "{}; {} on {}. Every number is computed from the files of the run directories; each recipe answered the same questions.",
+        "{}; {} on {}. Every number is computed from the files of the run directories; each recipe answered the same \
+         questions.",
         listed(&models),
         word(recipes, "recipe", "recipes"),
         word(all.len(), "task", "tasks")
@@ -127,7 +128,8 @@ fn of_findings(all: &[Column], runs: &[Run]) -> String {
 
 fn of_figures(all: &[Column], runs: &[Run]) -> String {
     format!(
-        "{}<p class=\"soft\">Bars are 95 % intervals.</p><div class=\"figures\">{}</div>\n<h3>Further measures of the paper</h3>\n<div class=\"figures\">{}</div>\n<h3>Memory and speed</h3>\n{}",
+        "{}<p class=\"soft\">Bars are 95 % intervals.</p><div class=\"figures\">{}</div>\n<h3>Further measures of the \
+         paper</h3>\n<div class=\"figures\">{}</div>\n<h3>Memory and speed</h3>\n{}",
         figures::legend(runs, figures::Rings::Shown),
         figures::by_data_type(all, runs),
         figures::by_data_type(&secondary(all), runs),
@@ -138,7 +140,8 @@ fn of_figures(all: &[Column], runs: &[Run]) -> String {
 fn of_true_bits(all: &[Column], runs: &[Run]) -> String {
     let panels = format!("{}{}", beyond::quality_by_true_bits(all, runs), beyond::pareto(all, runs));
     format!(
-        "<p>Nominal bits hide scales, zero points and outliers: SpQR at 2 nominal bits may store three times as many.</p>\n\
+        "<p>Nominal bits hide scales, zero points and outliers: SpQR at 2 nominal bits may store three times as \
+         many.</p>\n\
          {}<div class=\"figures\">{panels}</div>\n{}<details><summary>Every benchmark against true bits</summary>\
          <div class=\"figures\">{}</div></details>\n",
         figures::legend(runs, figures::Rings::None),
@@ -181,8 +184,8 @@ fn of_equal_bytes(all: &[Column], runs: &[Run]) -> Table {
         left: 2,
         rows: equal_bytes(all, runs).iter().map(row).collect(),
         begins: Vec::new(),
-        note: "Of the larger model the best recipe with at most 1.05 times the bytes. Better and worse: by more than 1.96 \
-               standard errors of the difference, the two taken for independent."
+        note: "Of the larger model the best recipe with at most 1.05 times the bytes. Better and worse: by more than \
+               1.96 standard errors of the difference, the two taken for independent."
             .into(),
     }
 }

@@ -41,11 +41,13 @@ pub fn differences(columns: &[Column], runs: &[Run]) -> String {
             }
         }
     }
-    table.note = "Scores in percent where the metric is a share. p after Holm's correction over the tasks of a recipe; \
-                  detectable: the smallest change of the mean score that the test finds four times in five; lost, gained: right \
-                  answers that became wrong, wrong ones that became right; same: answers that agree; KL: of the choices' \
-                  probabilities, nats a document; token KL: of next-token distributions, nats a position."
-        .into();
+    table.note =
+        "Scores in percent where the metric is a share. p after Holm's correction over the tasks of a recipe; \
+                  detectable: the smallest change of the mean score that the test finds four times in five; lost, \
+                  gained: right answers that became wrong, wrong ones that became right; same: answers that agree; KL: \
+                  of the choices' probabilities, nats a document; token KL: of next-token distributions, nats a \
+                  position."
+            .into();
     table.html()
 }
 
@@ -130,7 +132,8 @@ pub fn protocol(run: &Run) -> String {
     item(
         "To do it again",
         format!(
-            "<pre>{}</pre>The model's files and those of the tasks must have the hashes given here; then every number but those of speed and memory comes out the same, to the last bit.",
+            "<pre>{}</pre>The model's files and those of the tasks must have the hashes given here; then every number \
+             but those of speed and memory comes out the same, to the last bit.",
             escape(&command(run))
         ),
     );

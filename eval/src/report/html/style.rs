@@ -46,11 +46,11 @@ nav{font-size:.9rem}nav a{margin-right:1rem}a{color:inherit}\
 .scroll{overflow-x:auto;margin:.6rem 0 1.2rem}\
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}\
 caption{text-align:left;font-weight:600;padding:.2rem 0}\
-th,td{padding:.22rem .4rem;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap;vertical-align:top}\
+th,td{padding:.22rem .34rem;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap;vertical-align:top}\
 th{font-weight:600}thead th{border-bottom:2px solid var(--soft);vertical-align:bottom}\
 .name{text-align:left}td.wrap{white-space:normal;min-width:16rem;text-align:left}\
 tr.first td,tr.first th{border-top:2px solid var(--rule)}\
-.sign{display:inline-block;width:.7em;text-align:left;font-weight:700}.worse{color:var(--worse)}.better{color:var(--better)}\
+.sign{display:inline-block;width:.6em;text-align:left;font-weight:700}.worse{color:var(--worse)}.better{color:var(--better)}\
 .paper{display:block;color:var(--pale);font-size:.78em;line-height:1.2;padding-right:.9em}\
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(330px,100%),1fr));gap:1rem;margin:.8rem 0}\
 figure{margin:0;min-width:0}figcaption{font-weight:600;font-size:.92rem}figcaption small{font-weight:400;display:block}\

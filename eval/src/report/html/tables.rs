@@ -10,8 +10,8 @@ use super::measures::{Measure, TaskName, name_of, ratio, rows, table};
 use super::table::{Cell, Table};
 
 /// What the pale numbers are.
-pub const PALE: &str = "Pale: Qwen-7B-Chat in the paper; its score in the row of the baseline, else its change from BF16 under \
-                        the same method and bits (of perplexity, memory and speed: the factor).";
+pub const PALE: &str = "Pale: Qwen-7B-Chat in the paper; its score in the row of the baseline, else its change from \
+                        BF16 under the same method and bits (of perplexity, memory and speed: the factor).";
 
 /// All of them, in their order.
 pub fn all(columns: &[Column], runs: &[Run]) -> String {
@@ -170,9 +170,9 @@ fn correlations(columns: &[Column], runs: &[Run]) -> Table {
         left: 1,
         rows: correlation::rows(columns, runs).iter().map(row).collect(),
         begins: Vec::new(),
-        note: "Pooled r mixes in size: a larger model has a lower perplexity and better scores, whatever quantization does. \
-               Within model, each model's mean is taken from both sides first (with one model it is the pooled r). Few \
-               points: an r of 3 or 4 of them says little."
+        note: "Pooled r mixes in size: a larger model has a lower perplexity and better scores, whatever quantization \
+               does. Within model, each model's mean is taken from both sides first (with one model it is the pooled \
+               r). Few points: an r of 3 or 4 of them says little."
             .into(),
     }
 }
@@ -350,8 +350,8 @@ fn efficiency(runs: &[Run]) -> String {
         "J a token",
     ];
     table.header.extend(heads.map(String::from));
-    table.note = "Medians of the repetitions. Taken once for a machine, program, model and recipe and kept, so that this page is \
-                  the same for two runs of one plan; machine and protocol stand at the end."
+    table.note = "Medians of the repetitions. Taken once for a machine, program, model and recipe and kept, so that \
+                  this page is the same for two runs of one plan; machine and protocol stand at the end."
         .into();
     table.html()
 }

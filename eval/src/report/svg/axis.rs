@@ -56,6 +56,14 @@ impl Axis {
         place.clamp(0.0, 1.0)
     }
 
+    /// Whether a value lies between the ends.
+    pub fn holds(&self, value: f64) -> bool {
+        match self {
+            Axis::Linear { low, high } | Axis::Log { low, high } => (*low..=*high).contains(&value),
+            Axis::Names(names) => value >= 0.0 && value < names.len() as f64,
+        }
+    }
+
     /// Values to mark, with their texts: at most about six.
     pub fn ticks(&self) -> Vec<(f64, String)> {
         match self {
@@ -83,20 +91,22 @@ fn ends(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
 
 fn linear_ticks(low: f64, high: f64) -> Vec<(f64, String)> {
     let span = high - low;
+    // Long numbers need more room.
+    let most = if high.abs() >= 1e4 { 4.0 } else { 6.0 };
     let mut step = 1e-9;
-    while span / step > 6.0 {
+    while span / step > most {
         // 1, 2, 5, 10, ...
-        step *= if span / (2.0 * step) <= 6.0 {
+        step *= if span / (2.0 * step) <= most {
             2.0
-        } else if span / (5.0 * step) <= 6.0 {
+        } else if span / (5.0 * step) <= most {
             5.0
         } else {
             10.0
         };
     }
     let decimals = [1.0, 0.1, 0.01, 0.001].iter().position(|unit| step >= *unit * 0.999).unwrap_or(4);
-    let first = (low / step).ceil() as i64;
-    let last = (high / step).floor() as i64;
+    let first = (low / step - 1e-9).ceil() as i64;
+    let last = (high / step + 1e-9).floor() as i64;
     (first..=last).map(|index| index as f64 * step).map(|value| (value, format!("{value:.decimals$}"))).collect()
 }
 

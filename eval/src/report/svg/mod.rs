@@ -1,7 +1,7 @@
 //! Pictures by hand: axes, lines, points with error bars, bars, labels.
 //!
-//! A plot is 360 units wide, so that its letters have the size of text on a telephone; colours are classes, which the page
-//! defines for light and dark.
+//! A plot is 360 units wide, so that its letters have the size of text on a telephone; colours are classes, which the
+//! page defines for light and dark.
 
 mod axis;
 
@@ -108,6 +108,11 @@ impl Plot {
         let across = left + self.x.place(x) * (WIDTH - left - right);
         let down = self.height - bottom - self.y.place(y) * (self.height - top - bottom);
         (across, down)
+    }
+
+    /// Whether a height lies between the ends of its axis.
+    pub fn holds(&self, y: f64) -> bool {
+        self.y.holds(y)
     }
 
     fn push(&mut self, element: impl AsRef<str>) {
@@ -228,8 +233,8 @@ impl Plot {
         self.text(x + 5.0, y + 3.8, "start", "tick", text);
     }
 
-    /// Labels beside points, where they cover neither each other nor points; one without such a place is left out: x, y in
-    /// units of the axes, text and class.
+    /// Labels beside points, where they cover neither each other nor points; one without such a place is left out: x, y
+    /// in units of the axes, text and class.
     pub fn labels(&mut self, labels: Vec<(f64, f64, String, String)>) {
         let mut taken: Vec<Frame> = Vec::new();
         for (x, y, text, class) in labels {
@@ -242,7 +247,7 @@ impl Plot {
                     _ => x - width / 2.0,
                 };
                 let frame = Frame { left, right: left + width, top: y + down - 9.0, bottom: y + down + 2.0 };
-                let is_inside = frame.left >= 0.0
+                let is_inside = frame.left >= self.margins[0]
                     && frame.right <= WIDTH
                     && frame.top >= 14.0
                     && frame.bottom <= self.height - self.margins[3];
