@@ -22,7 +22,9 @@ pub struct Measured {
     pub generated: Option<Rate>,
     /// Tokens scored in a second, many sequences together.
     pub scored: Option<Rate>,
-    /// Peak of resident memory.
+    /// Weights, and keys and values of a sequence as long as the protocol's: what the recipe itself needs.
+    pub held_bytes: Option<u64>,
+    /// Peak of resident memory of the whole process; of a small model mostly what was left of quantizing it.
     pub peak_bytes: Option<u64>,
     /// Bytes of keys and values of one token.
     pub cache_bytes_per_token: Option<u64>,
@@ -78,6 +80,7 @@ fn measured(fields: &Value) -> Measured {
         prompt: rate("prompt_tokens_per_second"),
         generated: rate("generated_tokens_per_second"),
         scored: rate("scored_tokens_per_second"),
+        held_bytes: fields["weight_and_cache_bytes"].as_u64(),
         peak_bytes: fields["peak_resident_bytes"].as_u64(),
         cache_bytes_per_token: fields["cache_bytes_per_token"].as_u64(),
         bytes_per_token: fields["bytes_per_generated_token"].as_u64(),

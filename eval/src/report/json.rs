@@ -112,6 +112,7 @@ fn of_measured(it: &Measured) -> Value {
         "prompt_tokens_per_second": rate(it.prompt),
         "generated_tokens_per_second": rate(it.generated),
         "scored_tokens_per_second": rate(it.scored),
+        "weight_and_cache_bytes": it.held_bytes,
         "peak_resident_bytes": it.peak_bytes,
         "cache_bytes_per_token": it.cache_bytes_per_token,
         "bytes_per_generated_token": it.bytes_per_token,

@@ -98,7 +98,7 @@ impl Overview {
         }
         header.extend(shown.iter().map(|column| column.short.clone()));
         if is_measured {
-            header.extend(["tok/s", "peak MB"].map(String::from));
+            header.extend(["tok/s", "mem MB"].map(String::from));
         }
         let mut rows = Vec::new();
         for run in runs {
@@ -217,7 +217,7 @@ fn score(column: &Column, run: &Run, variant: &Variant) -> Cell {
 fn efficiency(run: &Run, variant: &Variant) -> [Cell; 2] {
     let measured = run.efficiency.as_ref().and_then(|efficiency| efficiency.recipe(&variant.recipe));
     let speed = measured.and_then(|it| it.generated).map_or_else(|| "-".into(), |it| rate(it.median));
-    let memory = measured.and_then(|it| it.peak_bytes).map_or_else(|| "-".into(), megabytes);
+    let memory = measured.and_then(|it| it.held_bytes).map_or_else(|| "-".into(), megabytes);
     [speed, memory].map(|text| Cell { text, mark: Mark::None })
 }
 
@@ -256,7 +256,7 @@ fn metrics_note(all: &[Column], shown: &[&Column], perplexities: usize, is_measu
     }
     parts.extend(metrics.iter().map(|(metric, names)| format!("{metric}: {}", names.join(", "))));
     if is_measured {
-        parts.push("tok/s: tokens generated a second; peak MB: resident memory".into());
+        parts.push("tok/s: tokens generated a second; mem MB: weights, keys and values of the sequence that is timed".into());
     } else {
         parts.push("speed and memory: not measured".into());
     }

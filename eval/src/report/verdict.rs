@@ -138,8 +138,8 @@ fn savings(run: &Run, chosen: Option<&Variant>) -> String {
 
 fn beside_weights(before: &Measured, after: &Measured) -> Vec<String> {
     let mut parts = Vec::new();
-    if let (Some(before), Some(after)) = (before.peak_bytes, after.peak_bytes) {
-        parts.push(format!("{} MB of resident memory at its peak instead of {}", megabytes(after), megabytes(before)));
+    if let (Some(before), Some(after)) = (before.held_bytes, after.held_bytes) {
+        parts.push(format!("{} MB with keys and values instead of {}", megabytes(after), megabytes(before)));
     }
     if let (Some(before), Some(after)) = (before.generated, after.generated) {
         parts.push(format!("and generates {:.2} times as many tokens a second", after.median / before.median));
@@ -179,7 +179,7 @@ mod tests {
         let mut run = falling("m", 1_000_000, 0.8);
         run.efficiency = efficiency(&[("none", 100.0, 40_000_000), ("gptq:w4g128", 250.0, 20_000_000)]);
         let [_, _, saves] = &verdict(run).sentences;
-        assert!(saves.contains("2.50 times as many tokens") && saves.contains("20.0 MB of resident memory"), "{saves}");
+        assert!(saves.contains("2.50 times as many tokens") && saves.contains("20.0 MB with keys and values"), "{saves}");
     }
 
     #[test]

@@ -72,8 +72,8 @@ pub fn pareto(columns: &[Column], runs: &[Run]) -> String {
         ("Quality against bytes of weights", "MB of weights, log scale", &|entry| {
             Some(entry.variant.weight_bytes as f64 / 1e6)
         }),
-        ("Quality against memory", "peak resident MB, log scale", &|entry| {
-            Some(entry.measured()?.peak_bytes? as f64 / 1e6)
+        ("Quality against memory", "MB of weights, keys and values, log scale", &|entry| {
+            Some(entry.measured()?.held_bytes? as f64 / 1e6)
         }),
         ("Quality against time", "ms a generated token, log scale", &|entry| {
             Some(1000.0 / entry.measured()?.generated?.median)
@@ -189,12 +189,15 @@ pub fn efficiency(runs: &[Run]) -> String {
             Some((it.median, Some((it.low, it.high)), rate(it.median)))
         }
     };
-    let memory = |entry: &Entry<'_>| {
-        let bytes = entry.measured()?.peak_bytes?;
-        Some((bytes as f64 / 1e6, None, megabytes(bytes)))
+    let memory = |bytes_of: fn(&Measured) -> Option<u64>| {
+        move |entry: &Entry<'_>| {
+            let bytes = bytes_of(entry.measured()?)?;
+            Some((bytes as f64 / 1e6, None, megabytes(bytes)))
+        }
     };
     let panels = [
-        bars(runs, "Memory at its peak", "MB resident", memory, &entries),
+        bars(runs, "Weights, keys and values", "MB", memory(|it| it.held_bytes), &entries),
+        bars(runs, "The whole process at its peak", "MB resident", memory(|it| it.peak_bytes), &entries),
         bars(runs, "Generation", "tokens a second", speed(|it| it.generated), &entries),
         bars(runs, "Prompt", "tokens a second", speed(|it| it.prompt), &entries),
         bars(runs, "Scoring, many sequences together", "tokens a second", speed(|it| it.scored), &entries),

@@ -117,7 +117,7 @@ fn summary(columns: &[Column], runs: &[Run]) -> Table {
         let perplexity = plain_mean_perplexity(columns, variant);
         cells.push(perplexity.map_or_else(|| "-".into(), |value| Scale::Plain.text(value).into()));
         let measured = run.efficiency.as_ref().and_then(|it| it.recipe(&variant.recipe));
-        let memory = measured.and_then(|it| it.peak_bytes).map_or_else(|| "not measured".into(), megabytes);
+        let memory = measured.and_then(|it| it.held_bytes).map_or_else(|| "not measured".into(), megabytes);
         let speed = measured.and_then(|it| it.generated).map_or_else(|| "not measured".into(), |it| rate(it.median));
         cells.extend([memory.into(), speed.into()]);
         cells
@@ -328,6 +328,7 @@ fn efficiency(runs: &[Run]) -> String {
         };
         vec![
             megabytes(variant.weight_bytes).into(),
+            bytes(it.held_bytes),
             beside(bytes(it.peak_bytes), "memory GB"),
             it.cache_bytes_per_token.map_or_else(dash, |bytes| thousands(bytes).into()),
             speed(it.prompt),
@@ -340,7 +341,8 @@ fn efficiency(runs: &[Run]) -> String {
     });
     let heads = [
         "weights MB",
-        "peak memory MB",
+        "with keys and values MB",
+        "process at its peak MB",
         "cache bytes a token",
         "prompt tokens/s",
         "generated tokens/s",
