@@ -66,6 +66,12 @@ fn judgement(question: &str, answer: &str) -> String {
     json!({"prompt_new": question, "choices": [{"message": {"content": answer}}]}).to_string() + "\n"
 }
 
+/// The table of a run.
+fn rendered(summary: &eval::runner::RunSummary) -> String {
+    let run = eval::report::Run::of(summary);
+    eval::report::render(summary, &run, eval::report::Format::Table, eval::report::Style::Plain)
+}
+
 #[test]
 fn instructions_are_one_message_of_the_user() {
     let directory = tempfile::tempdir().unwrap();
@@ -203,7 +209,7 @@ fn a_finished_run_takes_judgements_in() {
     let first = run_with(data, &output, Judgements::default());
     let group = first.variants[0].result("followbench@official").unwrap();
     assert_eq!((group.unjudged, group.metrics.iter().all(|metric| metric.value.is_none())), (3, true));
-    assert!(eval::report::render(&first, eval::report::Format::Table).contains("3 documents wait for a judge"));
+    assert!(rendered(&first).contains("3 documents wait for a judge"));
     let journal = std::fs::read(output.join(journal::FILE_NAME)).unwrap();
 
     let mut answers = String::new();

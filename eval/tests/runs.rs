@@ -8,7 +8,7 @@ use engine::checkpoint::Checkpoint;
 use engine::runtime::{IsaChoice, Runtime};
 use engine::tokenizer::Tokenizer;
 use eval::comparison::Difference;
-use eval::report::{self, Format};
+use eval::report::{self, Format, Run, Style};
 use eval::runner::{
     Existing, FidelityOptions, NoiseFloor, Observer, Phase, Plan, Progress, Quantization, RunSummary, Status,
     Unobserved, run,
@@ -142,6 +142,11 @@ impl Observer for StopAtComparing<'_> {
         }
     }
     fn progress(&mut self, _: Progress<'_>) {}
+}
+
+/// The report of a run whose directory adds nothing.
+fn rendered(summary: &eval::runner::RunSummary, format: Format) -> String {
+    report::render(summary, &Run::of(summary), format, Style::Plain)
 }
 
 #[test]
@@ -376,7 +381,7 @@ fn a_model_that_overflows_has_no_numbers() {
     assert!(metrics["acc"].is_null(), "{metrics}");
     assert_eq!(metrics["failed_items"], 18);
     assert!(metrics["problem"].as_str().unwrap().contains("after block 1"), "{metrics}");
-    let table = report::render(&summary, Format::Table);
+    let table = rendered(&summary, Format::Table);
     assert!(table.contains("no value"), "{table}");
 }
 
@@ -427,7 +432,7 @@ fn skipped_documents_are_counted() {
     let results = json(&extended.path().join("none/results.json"));
     let id = "mmlu_people:builtin@lm-eval";
     assert_eq!(results["results"][id]["items_beyond_context"], result.skipped);
-    let table = report::render(&read_in_full, Format::Table);
+    let table = rendered(&read_in_full, Format::Table);
     assert!(table.contains("documents read beyond the model's context"), "{table}");
 }
 
@@ -439,20 +444,20 @@ fn reports_say_what_changed() {
         ..Setting::into(Path::new(""))
     };
     let summary = setting.run(&mut Unobserved).unwrap();
-    let table = report::render(&summary, Format::Table);
+    let table = rendered(&summary, Format::Table);
     let lines: Vec<&str> = table.lines().collect();
     assert!(lines[0].contains("perplexity:builtin_chronicle@gptq-256") && lines[1].contains("perplexity ↓"), "{table}");
     assert!(lines[0].contains("mmlu:builtin@lm-eval") && !table.contains("geography"), "{table}");
     assert!(lines[3].starts_with("builtin-seeded  rtn:w8") && lines[3].contains('±'), "{table}");
     assert!(table.contains("change from `none`"), "{table}");
-    let markdown = report::render(&summary, Format::Markdown);
+    let markdown = rendered(&summary, Format::Markdown);
     assert!(markdown.starts_with("| model | recipe | bits a weight nominal | true | bytes |"), "{markdown}");
-    let csv = report::render(&summary, Format::Csv);
+    let csv = rendered(&summary, Format::Csv);
     // Header; of each variant perplexity, the group and its six members.
     assert_eq!(csv.lines().count(), 1 + 3 * 8);
     let columns = csv.lines().next().unwrap().split(',').count();
     assert!(csv.lines().all(|line| line.split(',').count() == columns), "{csv}");
-    let parsed: Value = serde_json::from_str(&report::render(&summary, Format::Json)).unwrap();
+    let parsed: Value = serde_json::from_str(&rendered(&summary, Format::Json)).unwrap();
     assert_eq!(parsed.as_array().unwrap().len(), 3);
 }
 
@@ -489,7 +494,7 @@ fn the_noise_floor_is_one_more_variant() {
         mmlu.and_then(|it| it.tokens.as_ref()).map(|tokens| (tokens.documents, tokens.positions)),
         Some((12, 24))
     );
-    let table = report::render(&summary, Format::Table);
+    let table = rendered(&summary, Format::Table);
     assert!(table.contains("~ below the noise floor"), "{table}");
     // Interrupted within the noise floor, the run ends with the same bytes.
     let interrupted = tempfile::tempdir().unwrap();

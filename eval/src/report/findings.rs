@@ -319,7 +319,8 @@ mod tests {
 
     #[test]
     fn what_contradicts() {
-        let (good, bad): (&[(&str, f64)], &[(&str, f64)]) = (&[("mmlu@a", 0.9)], &[("mmlu@a", 0.5)]);
+        let good: &[(&str, f64)] = &[("mmlu@a", 0.9)];
+        let bad: &[(&str, f64)] = &[("mmlu@a", 0.5)];
         let turned = run(
             "m",
             &[
