@@ -256,7 +256,9 @@ fn metrics_note(all: &[Column], shown: &[&Column], perplexities: usize, is_measu
     }
     parts.extend(metrics.iter().map(|(metric, names)| format!("{metric}: {}", names.join(", "))));
     if is_measured {
-        parts.push("tok/s: tokens generated a second; mem MB: weights, keys and values of the sequence that is timed".into());
+        parts.push(
+            "tok/s: tokens generated a second; mem MB: weights, keys and values of the sequence that is timed".into(),
+        );
     } else {
         parts.push("speed and memory: not measured".into());
     }

@@ -94,7 +94,10 @@ fn variant((recipe, true_bits, bytes, scores): &Made<'_>) -> Variant {
 pub fn efficiency(recipes: &[(&str, f64, u64)]) -> Option<Efficiency> {
     let of = |(recipe, speed, bytes): &(&str, f64, u64)| {
         let rate = json!({"median": speed, "low": 0.9 * speed, "high": 1.1 * speed});
-        ((*recipe).to_string(), json!({"generated_tokens_per_second": rate, "weight_and_cache_bytes": bytes, "peak_resident_bytes": 10 * bytes}))
+        (
+            (*recipe).to_string(),
+            json!({"generated_tokens_per_second": rate, "weight_and_cache_bytes": bytes, "peak_resident_bytes": 10 * bytes}),
+        )
     };
     let recipes: serde_json::Map<String, Value> = recipes.iter().map(of).collect();
     Efficiency::parse(&json!({"format": 1, "machine": {}, "protocol": {}, "recipes": recipes}))

@@ -179,7 +179,10 @@ mod tests {
         let mut run = falling("m", 1_000_000, 0.8);
         run.efficiency = efficiency(&[("none", 100.0, 40_000_000), ("gptq:w4g128", 250.0, 20_000_000)]);
         let [_, _, saves] = &verdict(run).sentences;
-        assert!(saves.contains("2.50 times as many tokens") && saves.contains("20.0 MB with keys and values"), "{saves}");
+        assert!(
+            saves.contains("2.50 times as many tokens") && saves.contains("20.0 MB with keys and values"),
+            "{saves}"
+        );
     }
 
     #[test]

@@ -204,6 +204,6 @@ fn efficiency_is_measured_where_it_is_asked_for() {
     assert_eq!(value["recipes"]["none"]["measured"]["generated_tokens"], 512);
     assert_eq!(run(&at("second")), file);
     let [what, place, _] =
-        nibble(&["eval", "-q", "-m", "builtin", "--efficiency", "measure", "--format", "json"]).error(2);
+        nibble(&["eval", "-q", "-m", "builtin:seeded", "--efficiency", "measure", "--format", "json"]).error(2);
     assert!(what.contains("nowhere") && place == "--efficiency", "{what} {place}");
 }

@@ -36,7 +36,7 @@ const BASE: &str = "\
 *{box-sizing:border-box}\
 body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.5 system-ui,-apple-system,\"Segoe UI\",Roboto,\
 \"DejaVu Sans\",sans-serif}\
-main{max-width:1160px;margin:0 auto;padding:1rem}\
+main{max-width:1320px;margin:0 auto;padding:1rem}\
 h1{font-size:1.6rem;line-height:1.2;margin:.5rem 0}h2{font-size:1.25rem;margin:2.2rem 0 .6rem;border-top:1px solid \
 var(--rule);padding-top:1rem}h3{font-size:1.05rem;margin:1.4rem 0 .4rem}\
 p,li{max-width:75ch}.soft,figcaption small{color:var(--soft)}.soft{font-size:.9rem}\
@@ -46,7 +46,7 @@ nav{font-size:.9rem}nav a{margin-right:1rem}a{color:inherit}\
 .scroll{overflow-x:auto;margin:.6rem 0 1.2rem}\
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}\
 caption{text-align:left;font-weight:600;padding:.2rem 0}\
-th,td{padding:.22rem .34rem;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap;vertical-align:top}\
+th,td{padding:.2rem .26rem;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap;vertical-align:top}\
 th{font-weight:600}thead th{border-bottom:2px solid var(--soft);vertical-align:bottom}\
 .name{text-align:left}td.wrap{white-space:normal;min-width:16rem;text-align:left}\
 tr.first td,tr.first th{border-top:2px solid var(--rule)}\
@@ -77,5 +77,6 @@ const DARK: &str = "\
 const PRINT: &str = "\
 :root{--ground:#ffffff;--ink:#000000;--soft:#444444;--rule:#cccccc;--pale:#666666;--worse:#900000;--better:#005020;\
 --panel:#ffffff}body{font-size:10pt}.lost{--c:#a01010}.gained{--c:#2f8f4e}.moved{--c:#8a8a8a}main{max-width:none;padding:0}nav{display:none}.scroll{overflow:visible}\
+details::details-content{content-visibility:visible;block-size:auto}\
 table{font-size:7pt}th,td{padding:.1rem .25rem}figure,tr,.verdict{break-inside:avoid}h2,h3{break-after:avoid}\
 .figures{grid-template-columns:repeat(3,1fr)}pre{white-space:pre-wrap;overflow-wrap:anywhere}";
