@@ -210,7 +210,7 @@ pub enum Error {
         what: String,
     },
     /// A result cannot be written or read.
-    #[error("cannot {action} {path}: {source}; check that the directory exists and may be written to")]
+    #[error("cannot {action} {path}: {source}; check that the path exists and that its permissions allow it")]
     Output {
         /// `write`, `read`, `create`, `lock`, `remove`.
         action: &'static str,
